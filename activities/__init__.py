@@ -1,0 +1,1 @@
+"""All I/O: what workflows ask to be done in the world."""

@@ -1,0 +1,1 @@
+"""Shell commands that outlive their worker (fork server, supervisor, attendant, spool)."""

@@ -1,0 +1,1 @@
+"""The FastAPI front end: starts workflows and reads results."""

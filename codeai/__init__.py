@@ -1,0 +1,1 @@
+"""CodeAI: deployments as small scripts that run durably on Temporal."""

@@ -1,0 +1,1 @@
+"""The `codeai` command: one file per group of commands."""

@@ -1,0 +1,1 @@
+"""What `codeai up` starts and keeps running on one machine."""

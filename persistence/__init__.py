@@ -1,0 +1,1 @@
+"""Postgres: an entity is one file, table and questions together."""

@@ -1,0 +1,1 @@
+"""Worker processes: which queue registers what, and how they run."""

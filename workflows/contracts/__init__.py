@@ -1,0 +1,1 @@
+"""What one sends to a workflow or an activity and gets back."""
