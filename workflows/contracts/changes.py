@@ -1,0 +1,74 @@
+"""`ChangeRecord`: every create, update and delete of what people configure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.executions import FailurePolicy
+from codeai.workflows.contracts.shell import WorkspaceSeed
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class ConfigBody(Contract):
+    """A named program. Every save makes an immutable, numbered version; an invalid one is a draft."""
+
+    name: str = Field(min_length=1, max_length=255)
+    content: str = Field(max_length=1_048_576)
+    workspace: WorkspaceSeed | None = None
+
+
+class DeploymentBody(Contract):
+    """What is run, with which inputs, and what happens when it fails."""
+
+    name: str = Field(min_length=1, max_length=255)
+    config_id: str | None = None
+    version: int | None = Field(None, ge=1, le=2_147_483_647)
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    failure_policy: FailurePolicy = FailurePolicy.UNDO
+    park_timeout: float | None = Field(None, gt=0, description="seconds; default 7 days")
+    concurrency: str = Field("queue", pattern="^(queue|replace|reject|parallel)$")
+    concurrency_key: str | None = Field(None, max_length=255)
+
+
+BODIES: dict[str, type[Contract]] = {"config": ConfigBody, "deployment": DeploymentBody}
+"""What can be changed (★): the kind and its body."""
+
+
+class ChangeInput(Contract):
+    """One change. `id` names what is updated or deleted; a create may bring the id it wants (a UUID)."""
+
+    kind: str
+    action: Action
+    id: str | None = None
+    body: dict[str, Any] = Field(default_factory=dict)
+    if_match: int | None = Field(None, description="the version that the caller saw")
+    triggered_by: str | None = None
+    request_id: str | None = None
+
+
+class Problem(Contract):
+    """Why a change was refused, in the words of RFC 9457."""
+
+    status: int
+    code: str
+    detail: str
+    errors: tuple[dict[str, Any], ...] = ()
+    diagnostics: tuple[dict[str, Any], ...] = ()
+
+
+class ChangeResult(Contract):
+    """What became of it: `resource` is the URL path and `body` the view, or `problem` says why not."""
+
+    status: int = 200
+    resource: str | None = None
+    body: dict[str, Any] | None = None
+    problem: Problem | None = None

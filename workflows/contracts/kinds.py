@@ -1,0 +1,34 @@
+"""The workflows there are (★): type, id, queue and search attributes' kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
+from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult
+from codeai.workflows.contracts.queues import WORKFLOWS
+
+TASK_TIMEOUT = timedelta(seconds=5)
+"""Workflow task time-out of every start: how long a task in a dead worker's hand is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One workflow type. Its id is `<prefix>/<id>`."""
+
+    type: str
+    prefix: str
+    input: type[Contract]
+    result: type[Contract]
+    queue: str = WORKFLOWS
+
+    def workflow_id(self, id: str) -> str:
+        return f"{self.prefix}/{id}"
+
+
+EXECUTE_DEPLOYMENT = Kind("ExecuteDeployment", "execution", ExecuteInput, ExecuteResult)
+CHANGE_RECORD = Kind("ChangeRecord", "change", ChangeInput, ChangeResult)
+
+KINDS: dict[str, Kind] = {kind.type: kind for kind in (EXECUTE_DEPLOYMENT, CHANGE_RECORD)}

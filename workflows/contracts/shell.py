@@ -1,0 +1,76 @@
+"""What a shell step is given and what comes back: one attempt is one activity."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.errors import RunError
+
+
+class WorkspaceSeed(Contract):
+    """What a run's workspace holds at its start: one of the three, or nothing."""
+
+    files: dict[str, str] | None = Field(None, description="path -> text")
+    folder: str | None = Field(None, description="absolute path of a folder to copy")
+    git: dict[str, str] | None = Field(None, description="{url, revision}")
+
+
+class Outcome(StrEnum):
+    """How a command ended. These are step statuses and the undo's CODEAI_STEP_OUTCOME."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+
+
+class UndoEntry(Contract):
+    """The compensation of an exec, kept with its step's record: written before the command starts."""
+
+    line: int
+    text: str
+    variables: dict[str, str] = Field(default_factory=dict, description="environment as it was")
+    options: dict[str, Any] = Field(default_factory=dict)
+    assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`")
+
+
+class CommandInput(Contract):
+    """One attempt of one shell step, for the activity `run_command` on `codeai-exec@<host>`."""
+
+    execution_id: str
+    workflow_id: str
+    step_id: str = Field(description="UUID; the same on every attempt: CODEAI_STEP_ID")
+    seq: int = Field(description="the step's number in the run, from 1")
+    line: int
+    attempt: int = Field(1, ge=1)
+    spool: str = Field(description="spool id that claim_host answered; another one on disk means: lost")
+    text: str = Field(description="the shell text")
+    env: dict[str, str] = Field(default_factory=dict, description="by mention and by the option env")
+    unset: tuple[str, ...] = Field((), description="names that `env: {NAME: null}` removes")
+    files: dict[str, str] = Field(default_factory=dict, description="name -> text, for $CODEAI_FILES")
+    cwd: str | None = None
+    timeout: float = Field(600.0, description="seconds from the command's start")
+    grace: float = 10.0
+    capture: int = Field(65536, description="bytes kept of each output")
+    workspace: WorkspaceSeed | None = Field(None, description="seeds the workspace where it is not there yet")
+    undo: UndoEntry | None = None
+    kind: str = Field("exec", description="exec or undo: the kind of the step's row")
+
+
+class CommandResult(Contract):
+    """How the attempt ended. `error` is set where the command never started or ended by anything but its exit
+    (time-out, loss): its kind is the language's."""
+
+    outcome: Outcome
+    exit_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    duration: float = Field(0.0, description="seconds")
+    attempt: int = 1
+    truncated: bool = False
+    error: RunError | None = None
