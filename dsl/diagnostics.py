@@ -1,4 +1,4 @@
-"""What is wrong with a program before it runs: the table of codes (★) and the one Diagnostic.
+"""What is wrong with a program before it runs: the table of codes (★), the one Diagnostic, its layouts.
 
 The terminal, the API, the editor and GitHub annotations all show the same value.
 """
@@ -6,13 +6,148 @@ The terminal, the API, the editor and GitHub annotations all show the same value
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 
 class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
+
+
+class Topic(StrEnum):
+    """What a diagnostic is about, in one word: editors and the conformance cases group by it."""
+
+    SYNTAX = "syntax"
+    NAME = "name"
+    REDECLARED = "redeclared"
+    PLACEMENT = "placement"
+    OPTION = "option"
+    ARGUMENTS = "arguments"
+    STYLE = "style"  # warnings: the program runs, but hardly as meant
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One row: `message` is a template for the finding's values, `example` a program that produces it."""
+
+    code: str
+    topic: Topic
+    severity: Severity
+    message: str
+    example: str
+
+
+def _error(code: str, topic: Topic, message: str, example: str) -> Code:
+    return Code(code, topic, Severity.ERROR, message, example)
+
+
+def _warning(code: str, message: str, example: str) -> Code:
+    return Code(code, Topic.STYLE, Severity.WARNING, message, example)
+
+
+_SYNTAX = (
+    _error("syntax", Topic.SYNTAX, "found {found}, expected {expected}", "var a = )"),
+    _error(
+        "bad_character", Topic.SYNTAX, "found {found}, which no program has outside strings", "var a = 1 @ 2"
+    ),
+    _error(
+        "bad_name",
+        Topic.SYNTAX,
+        "a name has only the letters a to z, digits and `_`, not {found}",
+        "var é = 1",
+    ),
+    _error("bad_number", Topic.SYNTAX, "{found} is no number", "var a = 007"),
+    _error(
+        "number_too_large",
+        Topic.SYNTAX,
+        "the number {found} is too large: integers have 64 bits, others are finite doubles",
+        "var a = 9223372036854775808",
+    ),
+    _error("bad_escape", Topic.SYNTAX, "a string has no escape {found}", 'var a = "\\q"'),
+    _error(
+        "comparison_chain",
+        Topic.SYNTAX,
+        "comparisons do not chain: found a second {found}",
+        "return 1 < 2 < 3",
+    ),
+    _error("unclosed_string", Topic.SYNTAX, "this string is never closed", 'var a = "open'),
+    _error("unclosed_shell", Topic.SYNTAX, "this shell body is never closed", "exec { echo"),
+    _error("unclosed_bracket", Topic.SYNTAX, "this {found} is never closed", "if true {"),
+    _error("here_document", Topic.SYNTAX, "{message}", "exec {\n    cat <<EOF\n    text\n      EOF\n}"),
+    _error("not_utf8", Topic.SYNTAX, "the file is no UTF-8 text: {found}", "\udc80"),
+    _error("nul", Topic.SYNTAX, "a program has no NUL character", "\0"),
+    _error(
+        "too_large", Topic.SYNTAX, "the program has {found} bytes, the most is {most}", "#" * (1 << 20) + "#"
+    ),
+    _error("too_deep", Topic.SYNTAX, "nested deeper than {most} levels", "return " + "[" * 101 + "]" * 101),
+    _error(
+        "bidi_code",
+        Topic.SYNTAX,
+        "found {found}: it makes a program look other than it is",
+        "var a = \u20661",
+    ),
+    _error(
+        "param_placement",
+        Topic.PLACEMENT,
+        "`param` stands only at the head of a program, before any other statement",
+        "var a = 1\nparam b",
+    ),
+)
+_CHECKS = (
+    _error("unavailable", Topic.NAME, "`{name}` is not available in this build", 'agent("hello")'),
+    _error("duplicate_key", Topic.REDECLARED, "this map has the key {name} already", "return {a: 1, a: 2}"),
+    _error(
+        "duplicate_option",
+        Topic.REDECLARED,
+        "the option `{name}` is given twice",
+        "exec(retry: 1, retry: 2) { }",
+    ),
+    _error(
+        "duplicate_argument",
+        Topic.REDECLARED,
+        "the argument `{name}` is given twice",
+        'sleep("1s", duration: 1)',
+    ),
+    _error(
+        "impure_default", Topic.PLACEMENT, "the default of a `param` cannot have {found}", "param a = uuid()"
+    ),
+    _error("unknown_option", Topic.OPTION, '{form} has no option "{name}"', "exec(timeot: 1) { }"),
+    _error(
+        "bad_option", Topic.OPTION, "{form}: `{name}` takes {expected}, not {found}", "exec(retry: -1) { }"
+    ),
+    _error("unknown_argument", Topic.ARGUMENTS, '{form} has no parameter "{name}"', "return len(y: 1)"),
+    _error("wrong_arguments", Topic.ARGUMENTS, "{form} takes {expected}, found {found}", "return len()"),
+    _error(
+        "argument_order",
+        Topic.ARGUMENTS,
+        "no argument by position may follow one by name",
+        "return round(x: 1, 2)",
+    ),
+)
+_WARNINGS = (
+    _warning("bidi_text", "found {found}: the text is shown in another order than it has", "return '\u2066'"),
+    _warning("unreachable", "this is never reached: {found} comes before it", "return 1\nlog('x')"),
+    _warning(
+        "reserved_name",
+        "the shell reads `{name}` itself, so no command sees this variable unless `env:` passes it",
+        'var PATH = "/bin"\nlog(PATH)',
+    ),
+    _warning(
+        "exec_condition",
+        "this condition can only be true: a command that fails ends the program",
+        "if exec { true } { log('x') }",
+    ),
+    _warning(
+        "return_later_line", "`return` takes the expression on this later line as its value", "return\n1"
+    ),
+)
+# What resolve.py finds: names, scopes and places.
+_NAMES: tuple[Code, ...] = ()
+
+CODES: dict[str, Code] = {row.code: row for row in (*_SYNTAX, *_CHECKS, *_WARNINGS, *_NAMES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +189,29 @@ class Source:
         start = self._starts[number - 1]
         end = self.text.find("\n", start)
         return self.text[start:] if end < 0 else self.text[start:end]
+
+
+class Findings:
+    """Collects the diagnostics of one source: each stage adds to its own."""
+
+    __slots__ = ("found", "source")
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.found: list[Diagnostic] = []
+
+    def add(self, code: str, start: int, end: int, hint: str = "", **values: object) -> None:
+        """Reports `code` for the text from offset `start` to `end`; `values` fill the row's message."""
+        row = CODES[code]
+        line, column = self.source.position(start)
+        end_line, end_column = self.source.position(max(start, end))
+        message = row.message.format(**values)
+        self.found.append(Diagnostic(code, row.severity, message, line, column, end_line, end_column, hint))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The hint for a name that is not among `known`; empty where nothing is near. Keeps to short names and
+    few candidates, so that a hostile program cannot make it slow."""
+    candidates = [one for one in known if abs(len(one) - len(name)) <= 3][:2000] if len(name) <= 64 else []
+    near = get_close_matches(name, candidates, n=1, cutoff=0.7)
+    return f'did you mean "{near[0]}"?' if near else ""
