@@ -12,6 +12,10 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 
+MOST_SUGGESTIONS = 50
+MOST_NAME = 64
+
+
 class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
@@ -194,11 +198,12 @@ class Source:
 class Findings:
     """Collects the diagnostics of one source: each stage adds to its own."""
 
-    __slots__ = ("found", "source")
+    __slots__ = ("_suggestions", "found", "source")
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.found: list[Diagnostic] = []
+        self._suggestions = 0
 
     def add(self, code: str, start: int, end: int, hint: str = "", **values: object) -> None:
         """Reports `code` for the text from offset `start` to `end`; `values` fill the row's message."""
@@ -208,10 +213,12 @@ class Findings:
         message = row.message.format(**values)
         self.found.append(Diagnostic(code, row.severity, message, line, column, end_line, end_column, hint))
 
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The hint for a name that is not among `known`; empty where nothing is near. Keeps to short names and
-    few candidates, so that a hostile program cannot make it slow."""
-    candidates = [one for one in known if abs(len(one) - len(name)) <= 3][:2000] if len(name) <= 64 else []
-    near = get_close_matches(name, candidates, n=1, cutoff=0.7)
-    return f'did you mean "{near[0]}"?' if near else ""
+    def did_you_mean(self, name: str, known: Iterable[str]) -> str:
+        """The hint for a name that is not among `known`; empty where none is near. Only the first few of a
+        source are looked for, so that a hostile program cannot make it slow."""
+        if self._suggestions >= MOST_SUGGESTIONS or len(name) > MOST_NAME:
+            return ""
+        self._suggestions += 1
+        candidates = [one for one in known if abs(len(one) - len(name)) <= 3]
+        near = get_close_matches(name, candidates[:2000], n=1, cutoff=0.7)
+        return f'did you mean "{near[0]}"?' if near else ""
