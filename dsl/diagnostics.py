@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
-
 MOST_SUGGESTIONS = 50
 MOST_NAME = 64
 
