@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import uuid
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def _canonical_uuid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ValueError("not a UUID") from None
+
+
+UuidText = Annotated[str, AfterValidator(_canonical_uuid)]
+"""A UUID as text, in its usual form."""
 
 
 class Contract(BaseModel):

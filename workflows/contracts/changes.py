@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Contract, UuidText
 from codeai.workflows.contracts.executions import FailurePolicy
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
@@ -48,7 +48,7 @@ class ChangeInput(Contract):
 
     kind: str
     action: Action
-    id: str | None = None
+    id: UuidText | None = None
     body: dict[str, Any] = Field(default_factory=dict)
     if_match: int | None = Field(None, description="the version that the caller saw")
     triggered_by: str | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Contract, UuidText
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
@@ -47,23 +47,62 @@ class FailurePolicy(StrEnum):
     FAIL = "fail"
 
 
+class ExecutionRecord(Contract):
+    """The first row of a run."""
+
+    id: str
+    workflow_id: str
+    deployment_id: str | None = None
+    config_id: str | None = None
+    version: int | None = None
+    content_hash: str | None = None
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    failure_policy: FailurePolicy = FailurePolicy.UNDO
+    triggered_by: str | None = None
+    started_at: float = Field(description="seconds since 1970")
+
+
+class Budget(Contract):
+    """How large one workflow run may grow. Answered by an activity and carried, so that replay decides alike:
+    from `soft` on it continues as new when nothing is in flight, from `hard` on nothing is started before."""
+
+    soft_events: int = 4_000
+    soft_bytes: int = 4 * 2**20
+    hard_events: int = 12_000
+    hard_bytes: int = 16 * 2**20
+
+
+class Undoing(Contract):
+    """An undo stack that is being run."""
+
+    steps: tuple[int, ...] = Field(description="still to be undone; the last one is next")
+    next_seq: int = Field(description="number of the next step")
+    status: ExecutionStatus = Field(description="how the run will have ended")
+    error: RunError
+    failed: tuple[dict[str, Any], ...] = ()
+
+
 class Carried(Contract):
     """What continue-as-new carries: written by the workflow alone."""
 
-    started_at: float = Field(description="seconds since 1970")
+    record: ExecutionRecord
     program: str = Field(description="content hash of the program's text")
     state: str = Field(description="the machine's state, deflated, base64")
-    host: str | None = None
-    spool: str | None = None
+    host: str
+    spool: str
+    budget: Budget
     cancelled: bool = False
-    attempts: dict[str, int] = Field(default_factory=dict, description="step -> attempt under way")
-    runs: int = Field(1, description="how many workflow runs there were")
+    undoing: Undoing | None = None
+    attempts: dict[int, int] = Field(default_factory=dict, description="step -> attempt under way")
+    deadlines: dict[int, float] = Field(default_factory=dict, description="step -> when its timer ends")
+    status_text: str | None = None
+    run: int = Field(1, description="the number of this workflow run, from 1")
 
 
 class ExecuteInput(Contract):
     """One run of one program. One of `deployment`, `config` and `program` says which."""
 
-    execution: str | None = Field(None, description="UUID; derived from the workflow where it is not given")
+    execution: UuidText | None = Field(None, description="UUID; derived from the workflow where it is not given")
     deployment: str | None = Field(None, description="id or name of a deployment")
     config: str | None = Field(None, description="id or name of a config")
     program: str | None = Field(None, description="the program's text")
@@ -72,7 +111,6 @@ class ExecuteInput(Contract):
     failure_policy: FailurePolicy | None = None
     workspace: WorkspaceSeed | None = None
     triggered_by: str | None = None
-    do: Literal["compensate", "retry"] | None = None
     carried: Carried | None = Field(None, description="set by the workflow itself when it continues as new")
 
 

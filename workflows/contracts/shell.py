@@ -34,9 +34,24 @@ class UndoEntry(Contract):
 
     line: int
     text: str
-    variables: dict[str, str] = Field(default_factory=dict, description="environment as it was")
-    options: dict[str, Any] = Field(default_factory=dict)
+    env: dict[str, str] = Field(default_factory=dict, description="the environment as it was")
+    unset: tuple[str, ...] = ()
+    cwd: str | None = None
+    timeout: float = 600.0
+    retry: int = 2
+    backoff: float = 1.0
+    when: str = Field("always", pattern="^(always|succeeded)$")
     assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`")
+    mentions_assigned: bool = Field(False, description="whether the text has NAME as a word")
+
+
+class LogLine(Contract):
+    """One line of `log()`; its step makes it unique however often it is written."""
+
+    step_id: str
+    level: str
+    text: str
+    time: float = Field(description="seconds since 1970")
 
 
 class CommandInput(Contract):
@@ -60,6 +75,7 @@ class CommandInput(Contract):
     workspace: WorkspaceSeed | None = Field(None, description="seeds the workspace where it is not there yet")
     undo: UndoEntry | None = None
     kind: str = Field("exec", description="exec or undo: the kind of the step's row")
+    lines: tuple[LogLine, ...] = Field((), description="log lines of the run that came before this command")
 
 
 class CommandResult(Contract):

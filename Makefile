@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFORMANCE ?= ../shared/conformance
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format bench soak conformance grammar lock tree clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## the environment, with the command at .venv/bin/codeai
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## a real release, with the worker killed in its middle (KEEP=1 leaves it running)
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+up: setup ## the whole platform on this machine
+	@$(BIN)/codeai up
+
+test: setup ## all tests, in under ten minutes
+	@$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## the one layout of our own code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: setup ## speed as ratios against a floor in the same run
+	@$(BIN)/python -m tests.bench
+
+soak: setup ## every item of "What must hold" at its full size
+	@$(BIN)/python -m tests.soak
+
+conformance: setup ## the cases of the language's contract, against a platform of its own
+	@$(BIN)/python -m tests.conformance $(CONFORMANCE)
+
+grammar: setup ## writes dsl/grammar_table.py from dsl/grammar.lark
+	@$(BIN)/python -m codeai.dsl.grammar_build
+
+lock: setup ## pins requirements.lock anew
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--group dev pyproject.toml -o requirements.lock
+
+tree: ## the house: every module and its one job
+	@$(PYTHON) tests/tree.py
+
+clean: ## removes the environment and what was built
+	@rm -rf $(VENV) dist build

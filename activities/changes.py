@@ -1,0 +1,224 @@
+"""Changes: validate, then row, audit entry and event in one transaction. A kind is one class here."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+
+from codeai.activities.canonical import canonical
+from codeai.dsl.check import check
+from codeai.dsl.diagnostics import to_json as diagnostics_to_json
+from codeai.dsl.tree_json import to_json as tree_to_json
+from codeai.persistence.audit import Audit, NewEntry
+from codeai.persistence.base import now, uuid7
+from codeai.persistence.configs import Configs, NewConfig
+from codeai.persistence.deployments import Deployments, NewDeployment
+from codeai.persistence.engine import Database
+from codeai.persistence.errors import InUse, NameTaken, NoSuch, Refused, VersionDiffers
+from codeai.persistence.events import Event, Events
+from codeai.workflows.contracts.changes import (
+    BODIES,
+    Action,
+    ChangeInput,
+    ChangeResult,
+    ConfigBody,
+    DeploymentBody,
+    Problem,
+)
+from codeai.workflows.contracts.decoding import InvalidInput, validated
+
+PROBLEMS: tuple[tuple[type[Refused], int, str], ...] = (
+    (NameTaken, 409, "conflict"),
+    (InUse, 409, "conflict"),
+    (VersionDiffers, 412, "precondition_failed"),
+    (NoSuch, 422, "invalid"),
+)
+"""What the rows refuse, as HTTP status and code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asked for a change."""
+
+    caller: str | None
+
+
+class Kind(Protocol):
+    """How one kind of thing is changed: each answers False or None where it is not there."""
+
+    path: str
+
+    async def create(self, rows: AsyncSession, id: str, body: Any, who: Who) -> None: ...
+    async def update(self, rows: AsyncSession, id: str, body: Any, who: Who, if_match: int | None) -> bool: ...
+    async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKind:
+    """Configs: an invalid program is saved as a draft, with what is wrong with it."""
+
+    compilers: Executor
+    path: str = "/configs"
+
+    async def create(self, rows: AsyncSession, id: str, body: ConfigBody, who: Who) -> None:
+        await Configs(rows).create(id, await self._row(body, who))
+
+    async def update(
+        self, rows: AsyncSession, id: str, body: ConfigBody, who: Who, if_match: int | None
+    ) -> bool:
+        return await Configs(rows).update(id, await self._row(body, who), if_match) is not None
+
+    async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
+        return await Configs(rows).delete(id, if_match)
+
+    async def _row(self, body: ConfigBody, who: Who) -> NewConfig:
+        loop = asyncio.get_running_loop()
+        ast, errors = await loop.run_in_executor(self.compilers, examined, body.content)
+        workspace = canonical(body.workspace) if body.workspace else None
+        return NewConfig(body.name, body.content, ast, errors, workspace, who.caller)
+
+
+class DeploymentKind:
+    """Deployments: the config that one names must be there."""
+
+    path = "/deployments"
+
+    async def create(self, rows: AsyncSession, id: str, body: DeploymentBody, who: Who) -> None:
+        await Deployments(rows).create(id, await self._row(rows, body, who))
+
+    async def update(
+        self, rows: AsyncSession, id: str, body: DeploymentBody, who: Who, if_match: int | None
+    ) -> bool:
+        return await Deployments(rows).update(id, await self._row(rows, body, who), if_match) is not None
+
+    async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
+        return await Deployments(rows).delete(id, if_match)
+
+    async def _row(self, rows: AsyncSession, body: DeploymentBody, who: Who) -> NewDeployment:
+        config_id = body.config_id
+        if config_id is not None:
+            config = await Configs(rows).get(config_id)
+            if config is None:
+                raise NoSuch("config", config_id)
+            if body.version is not None and await Configs(rows).version(config.id, body.version) is None:
+                raise NoSuch("config version", f"{config_id} {body.version}")
+            config_id = config.id
+        return NewDeployment(
+            name=body.name,
+            config_id=config_id,
+            version=body.version,
+            inputs=canonical(body.inputs),
+            failure_policy=body.failure_policy.value,
+            park_timeout=body.park_timeout,
+            concurrency=body.concurrency,
+            concurrency_key=body.concurrency_key,
+            created_by=who.caller,
+        )
+
+
+def examined(content: str) -> tuple[str | None, str]:
+    """A program's tree and its errors, both as canonical JSON."""
+    checked = check(content)
+    errors = diagnostics_to_json([one for one in checked.diagnostics if one.severity == "error"])
+    ast = canonical(tree_to_json(checked.tree)) if checked.tree is not None and not errors else None
+    return ast, canonical(errors)
+
+
+class NotThere(Exception):
+    """What is to be changed does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The activity behind every change."""
+
+    database: Database
+    compilers: Executor
+
+    @activity.defn(name="apply_change")
+    async def apply_change(self, given: ChangeInput) -> ChangeResult:
+        info = activity.info()
+        change = change_id(info.workflow_id or "", info.workflow_run_id or "")
+        kinds: dict[str, Kind] = {"config": ConfigKind(self.compilers), "deployment": DeploymentKind()}
+        kind = kinds.get(given.kind)
+        if kind is None or given.kind not in BODIES:
+            return _refused(422, "invalid", f"nothing of kind {given.kind!r} can be changed")
+        made_at = info.scheduled_time
+        id = given.id or uuid7(made_at, change.bytes)
+        try:
+            body = None if given.action is Action.DELETE else validated(given.body, BODIES[given.kind])
+            async with self.database.transaction() as rows:
+                if not await Audit(rows).has(str(change)):
+                    await self._apply(rows, kind, given, id, body)
+                    await self._tell(rows, given, id, change, made_at)
+        except InvalidInput as error:
+            return _refused(422, "invalid", str(error), tuple(error.errors))
+        except NotThere:
+            return _refused(404, "not_found", f"there is no {given.kind} {id!r}")
+        except Refused as problem:
+            status, code = next((status, code) for type_, status, code in PROBLEMS if isinstance(problem, type_))
+            return _refused(status, code, str(problem))
+        if given.action is Action.DELETE:
+            return ChangeResult(status=204)
+        return ChangeResult(status=201 if given.action is Action.CREATE else 200, resource=f"{kind.path}/{id}")
+
+    async def _apply(self, rows: AsyncSession, kind: Kind, given: ChangeInput, id: str, body: Any) -> None:
+        who = Who(given.triggered_by)
+        if given.action is Action.CREATE:
+            await kind.create(rows, id, body, who)
+        elif given.action is Action.UPDATE:
+            if not await kind.update(rows, id, body, who, given.if_match):
+                raise NotThere
+        elif not await kind.delete(rows, id, given.if_match):
+            raise NotThere
+
+    async def _tell(
+        self, rows: AsyncSession, given: ChangeInput, id: str, change: uuid.UUID, made_at: datetime
+    ) -> None:
+        entity = f"{given.kind}/{id}"
+        await Audit(rows).append(
+            NewEntry(
+                id=str(change),
+                at=now(),
+                actor=given.triggered_by,
+                via="api" if given.request_id else "temporal",
+                action=given.action.value,
+                entity=entity,
+                request_id=given.request_id,
+                details=canonical({"body": given.body}),
+            )
+        )
+        await Events(rows).store(
+            Event(
+                id=str(uuid.uuid5(change, "event")),
+                type=f"change.{given.kind}.{given.action.value}d",
+                source="ChangeRecord",
+                timestamp=made_at,
+                data=canonical({"kind": given.kind, "id": id, "action": given.action.value}),
+                about=canonical({"correlation_id": str(change), "causation_id": None, "depth": 0}),
+            )
+        )
+
+    def activities(self) -> list[object]:
+        return [self.apply_change]
+
+
+def change_id(workflow_id: str, run_id: str) -> uuid.UUID:
+    """The UUID of a change: the one in `change/<uuid>`, else made of the workflow's id and run."""
+    try:
+        return uuid.UUID(workflow_id.removeprefix("change/"))
+    except ValueError:
+        return uuid.uuid5(uuid.NAMESPACE_OID, f"{workflow_id}\n{run_id}")
+
+
+def _refused(
+    status: int, code: str, detail: str, errors: tuple[dict[str, Any], ...] = ()
+) -> ChangeResult:
+    return ChangeResult(status=status, problem=Problem(status=status, code=code, detail=detail, errors=errors))

@@ -1,0 +1,118 @@
+"""The activities that workflows call (★): name, models, time-outs and retries, all in one place.
+
+Temporal's retries are for our own breakdowns (a worker gone, the database away) and never give up; a program's
+`retry` is a loop of the workflow, because the program's failure is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityHandle
+
+from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
+from codeai.workflows.contracts.queues import EXEC, WORKFLOWS, exec_on
+from codeai.workflows.contracts.records import (
+    ClaimInput,
+    ClaimResult,
+    CloseInput,
+    LoadInput,
+    LoadResult,
+    Nothing,
+    StatusInput,
+    UndoEntriesInput,
+    UndoEntriesResult,
+    WriteLogInput,
+)
+from codeai.workflows.contracts.shell import CommandInput, CommandResult
+
+Given = TypeVar("Given", bound=Contract)
+Answer = TypeVar("Answer", bound=Contract)
+
+UNTIL_IT_HOLDS = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
+)
+AT_ONCE_AGAIN = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Given, Answer]):
+    """One activity. `local` ones run in the workflow's worker without a trip over the server: only what reads,
+    or writes the same thing again, may be local."""
+
+    name: str
+    given: type[Given]
+    answer: type[Answer]
+    start_to_close: timedelta
+    queue: str = WORKFLOWS
+    retry: RetryPolicy = UNTIL_IT_HOLDS
+    local: bool = False
+
+    def __call__(self, given: Given) -> Awaitable[Answer]:
+        if self.local:
+            return workflow.execute_local_activity(
+                self.name,
+                given,
+                result_type=self.answer,
+                start_to_close_timeout=self.start_to_close,
+                retry_policy=self.retry,
+                cancellation_type=ActivityCancellationType.ABANDON,
+            )
+        return workflow.execute_activity(
+            self.name,
+            given,
+            result_type=self.answer,
+            task_queue=self.queue,
+            start_to_close_timeout=self.start_to_close,
+            retry_policy=self.retry,
+            cancellation_type=ActivityCancellationType.ABANDON,
+        )
+
+
+LOAD_PROGRAM = Call("load_program", LoadInput, LoadResult, timedelta(seconds=60), local=True)
+CLAIM_HOST = Call("claim_host", ClaimInput, ClaimResult, timedelta(seconds=5), EXEC, AT_ONCE_AGAIN)
+WRITE_LOG = Call("write_log", WriteLogInput, Nothing, timedelta(seconds=10))
+RECORD_STATUS = Call("record_status", StatusInput, Nothing, timedelta(seconds=10), local=True)
+CLOSE_EXECUTION = Call("close_execution", CloseInput, Nothing, timedelta(seconds=10), local=True)
+UNDO_ENTRIES = Call("undo_entries", UndoEntriesInput, UndoEntriesResult, timedelta(seconds=10))
+APPLY_CHANGE = Call("apply_change", ChangeInput, ChangeResult, timedelta(seconds=30))
+
+CALLS: tuple[Call[Contract, Contract], ...] = (
+    LOAD_PROGRAM,
+    CLAIM_HOST,
+    WRITE_LOG,
+    RECORD_STATUS,
+    CLOSE_EXECUTION,
+    UNDO_ENTRIES,
+    APPLY_CHANGE,
+)  # type: ignore[assignment]
+
+COMMAND = "run_command"
+COMMAND_HEARTBEAT = timedelta(seconds=10)
+COMMAND_MARGIN = timedelta(seconds=60)
+FOREVER = timedelta(days=3650)
+
+
+def start_command(given: CommandInput, host: str) -> ActivityHandle[CommandResult]:
+    """One attempt of a shell step, on its host (RUNNER.md): repeated without limit, because a repeat attends and
+    never starts a second time. Cancelling waits until the command is dead."""
+    limit = timedelta(seconds=given.timeout + given.grace) + COMMAND_MARGIN
+    return workflow.start_activity(
+        COMMAND,
+        given,
+        result_type=CommandResult,
+        activity_id=f"{given.seq}/{given.attempt}",
+        task_queue=exec_on(host),
+        start_to_close_timeout=min(limit, FOREVER),
+        heartbeat_timeout=COMMAND_HEARTBEAT,
+        retry_policy=AT_ONCE_AGAIN,
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )

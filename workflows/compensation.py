@@ -1,0 +1,70 @@
+"""Running the undo stack: block by block, last first; a block that fails is recorded and the rest still run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codeai.workflows import calls
+from codeai.workflows.contracts.executions import Undoing
+from codeai.workflows.contracts.records import UndoableStep, UndoEntriesInput
+from codeai.workflows.contracts.shell import CommandResult, Outcome
+from codeai.workflows.effects import Effects
+
+KNOWN_RESULT = ("succeeded", "failed")
+"""Outcomes whose result the undo block may see under its variable's name."""
+
+
+async def undo_next(effects: Effects, undoing: Undoing) -> Undoing:
+    """Runs the block of the last step of the stack and answers what is left to do."""
+    step, rest = undoing.steps[-1], undoing.steps[:-1]
+    found = await calls.UNDO_ENTRIES(UndoEntriesInput(execution_id=effects.run.record.id, steps=(step,)))
+    wanted = [one for one in found.steps if is_wanted(one)]
+    failed = undoing.failed
+    for one in wanted:
+        result = await _run_block(effects, one, undoing.next_seq)
+        if result.outcome is not Outcome.SUCCEEDED:
+            failed = (*failed, {"line": one.entry.line, "message": said(result)})
+    return undoing.model_copy(
+        update={"steps": rest, "next_seq": undoing.next_seq + len(wanted), "failed": failed}
+    )
+
+
+def is_wanted(step: UndoableStep) -> bool:
+    """`undo(when: "succeeded")` leaves out commands that did not succeed."""
+    return step.entry.when == "always" or step.outcome == Outcome.SUCCEEDED
+
+
+def block_environment(step: UndoableStep) -> dict[str, str]:
+    """What a block sees: its variables as they were, its own exec's result, and how that ended."""
+    entry = step.entry
+    env = dict(entry.env)
+    if entry.assigned is not None:
+        env.pop(entry.assigned, None)
+        if step.outcome in KNOWN_RESULT and entry.mentions_assigned:
+            env[entry.assigned] = step.stdout
+    env["CODEAI_STEP_OUTCOME"] = step.outcome
+    env["CODEAI_STEP_STDOUT"] = step.stdout.encode()[:65536].decode("utf-8", "ignore")
+    if step.exit_code is not None:
+        env["CODEAI_STEP_EXIT_CODE"] = str(step.exit_code)
+    return env
+
+
+def said(result: CommandResult) -> str:
+    """Why an undo block failed, in one line."""
+    if result.error is not None:
+        return result.error.message
+    last = result.stderr.strip().splitlines()[-1:] or [""]
+    return f"exit code {result.exit_code}" + (f": {last[0]}" if last[0] else "")
+
+
+async def _run_block(effects: Effects, step: UndoableStep, seq: int) -> CommandResult:
+    entry = step.entry
+    options: dict[str, Any] = {
+        "env": block_environment(step),
+        "unset": entry.unset,
+        "cwd": entry.cwd,
+        "timeout": entry.timeout,
+        "kind": "undo",
+    }
+    given = effects.command_input(seq, entry.line, entry.text, **options)
+    return await effects.command(given, entry.retry, entry.backoff)

@@ -1,0 +1,119 @@
+"""How JSON from outside is read: one function for workflow inputs, signals, updates and request bodies.
+
+A typed input that does not decode leaves a Temporal run stuck for ever, and `json` alone accepts duplicate keys,
+NaN and integers that no database holds. So bytes are read here, strictly, before a model looks at them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import ValidationError
+
+from codeai.workflows.contracts.base import Contract
+
+DEPTH = 64
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+_SKIP_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+AnyContract = TypeVar("AnyContract", bound=Contract)
+
+
+class InvalidInput(ValueError):
+    """What was given is no valid input. `errors` has one `{field, message}` per finding, never a value."""
+
+    def __init__(self, message: str, errors: tuple[dict[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.errors = errors
+
+
+def read_json(data: bytes, depth: int = DEPTH) -> Any:
+    """The value of a JSON text: at most `depth` levels, Unicode scalar values only, finite numbers, 64-bit
+    integers, no duplicate keys. Raises InvalidInput."""
+    level = 0
+    for match in _SKIP_OR_BRACKET.finditer(data):
+        mark = match[0]
+        if mark in b"[{":
+            level += 1
+            if level > depth:
+                raise InvalidInput(f"nested deeper than {depth} levels")
+        elif mark in b"]}":
+            level -= 1
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"not UTF-8 at byte {error.start}") from None
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_refuse_constant,
+        )
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+
+
+def decode(data: bytes | None, model: type[AnyContract]) -> AnyContract:
+    """`data` as `model`; nothing at all reads as an empty object. Raises InvalidInput with every field's error."""
+    return validated(read_json(data) if data else {}, model)
+
+
+def validated(value: Any, model: type[AnyContract]) -> AnyContract:
+    """A decoded value as `model`. Raises InvalidInput with every field's error, never repeating a value."""
+    if not isinstance(value, dict):
+        raise InvalidInput("expected an object", ({"field": "", "message": "expected an object"},))
+    _refuse_surrogates(value)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        errors = tuple(
+            {"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        said = "; ".join(f"{one['field']}: {one['message']}" if one["field"] else one["message"] for one in errors)
+        raise InvalidInput(said, errors) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise InvalidInput(f"the key {twice[:100]!r} stands twice in one object")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > 20 or not _INT_MIN <= (number := int(text)) <= _INT_MAX:
+        raise InvalidInput("an integer is outside 64 bits")
+    return number
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise InvalidInput("a number is too large")
+    return number
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise InvalidInput(f"{text} is no JSON number")
+
+
+def _refuse_surrogates(value: Any) -> None:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            if _SURROGATE.search(one):
+                raise InvalidInput("a string has a lone surrogate")
+        elif isinstance(one, dict):
+            waiting.extend(one.keys())
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)

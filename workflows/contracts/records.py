@@ -1,0 +1,101 @@
+"""What the bookkeeping activities of a run are given: each can be written again with the same outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.executions import Budget, ExecutionRecord, ExecutionStatus, FailurePolicy
+from codeai.workflows.contracts.shell import LogLine, UndoEntry, WorkspaceSeed
+
+
+class LoadInput(Contract):
+    """Which program: a text, a hash that was answered before, a config or a deployment."""
+
+    program: str | None = None
+    program_hash: str | None = None
+    config: str | None = None
+    deployment: str | None = None
+    version: int | None = None
+
+
+class LoadResult(Contract):
+    """The compiled program and what its config and deployment say of the run; or `error`."""
+
+    program_hash: str = ""
+    code: str = Field("", description="the compiled form: deflated, base64; at most 1 MiB")
+    config_id: str | None = None
+    deployment_id: str | None = None
+    version: int | None = None
+    inputs: dict[str, Any] = Field(default_factory=dict, description="the deployment's own inputs")
+    failure_policy: FailurePolicy = FailurePolicy.UNDO
+    workspace: WorkspaceSeed | None = None
+    error: RunError | None = None
+
+
+class ClaimInput(Contract):
+    """Asks for a host; whoever answers writes the run's first row as well."""
+
+    execution: ExecutionRecord
+
+
+class ClaimResult(Contract):
+    """The host that takes the run, its spool, and the worker's budget for one workflow run."""
+
+    host: str
+    spool: str
+    budget: Budget = Budget()
+
+
+class WriteLogInput(Contract):
+    execution_id: str
+    lines: tuple[LogLine, ...]
+
+
+class StatusInput(Contract):
+    """A run's status or status line changed; a later status never goes back."""
+
+    execution_id: str
+    status: ExecutionStatus
+    status_text: str | None = None
+
+
+class CloseInput(Contract):
+    """A run has ended: its row (made here if it never was), its last log lines, its outcome."""
+
+    execution: ExecutionRecord
+    status: ExecutionStatus
+    status_text: str | None = None
+    result: Any = None
+    error: RunError | None = None
+    undo_failed: tuple[dict[str, Any], ...] = ()
+    lines: tuple[LogLine, ...] = ()
+    completed_at: float
+
+
+class UndoEntriesInput(Contract):
+    """Which steps' undo blocks are wanted, last first."""
+
+    execution_id: str
+    steps: tuple[int, ...]
+
+
+class UndoableStep(Contract):
+    """One entry of the undo stack as it stands in the step's record."""
+
+    seq: int
+    outcome: str
+    stdout: str = ""
+    exit_code: int | None = None
+    entry: UndoEntry
+
+
+class UndoEntriesResult(Contract):
+    steps: tuple[UndoableStep, ...]
+
+
+class Nothing(Contract):
+    """The answer of a record activity: it holds."""

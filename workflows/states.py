@@ -1,0 +1,42 @@
+"""Between the machine's plain data and what travels: packed states, errors and seeds of ids."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+import zlib
+from typing import Any
+
+from codeai.dsl.values import ErrorValue, to_result
+from codeai.workflows.contracts.errors import RunError
+
+
+def pack_state(state: dict[str, Any]) -> str:
+    """The machine's state as text for continue-as-new: JSON keeps `2.0` and `1e+22` as they are."""
+    text = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
+    return base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+def unpack_state(packed: str) -> dict[str, Any]:
+    """What `pack_state` was given."""
+    state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return state
+
+
+def step_id(execution_id: str, seq: int) -> str:
+    """The UUID of a step: the same on every attempt and every replay."""
+    return str(uuid.uuid5(uuid.UUID(execution_id), str(seq)))
+
+
+def run_error(error: ErrorValue) -> RunError:
+    """The error of a program as results and rows show it."""
+    plain = to_result(error)
+    return RunError(
+        kind=error.kind,
+        message=error.message,
+        line=error.line,
+        exit_code=plain.get("exit_code"),
+        stderr=plain.get("stderr"),
+        errors=tuple(plain["errors"]) if "errors" in plain else None,
+    )
