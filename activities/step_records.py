@@ -1,0 +1,63 @@
+"""What the runner needs of the database, by the repositories: a step began, printed, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from codeai.activities.canonical import canonical
+from codeai.activities.records import append_lines
+from codeai.activities.shell.record import Chunk
+from codeai.persistence.engine import Database
+from codeai.persistence.logs import Logs, NewChunk
+from codeai.persistence.steps import NewStep, Steps
+from codeai.workflows.contracts.shell import CommandInput, CommandResult
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecords:
+    """The runner's `StepRecord` on Postgres: durable when it returns, the same however often it is called."""
+
+    database: Database
+
+    async def started(self, step: CommandInput, host: str, at: datetime) -> None:
+        async with self.database.transaction() as rows:
+            await append_lines(rows, step.execution_id, step.lines)
+            await Steps(rows).started(
+                NewStep(
+                    id=step.step_id,
+                    execution_id=step.execution_id,
+                    seq=step.seq,
+                    kind=step.kind,
+                    line=step.line,
+                    attempt=step.attempt,
+                    command=step.text,
+                    started_at=at,
+                    host=host,
+                    undo=canonical(step.undo) if step.undo else None,
+                )
+            )
+
+    async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
+        async with self.database.transaction() as rows:
+            await Logs(rows).append(
+                execution_id,
+                [
+                    NewChunk(one.step_id, one.attempt, one.position, one.stream, one.time, one.text)
+                    for one in chunks
+                ],
+            )
+
+    async def ended(self, step: CommandInput, result: CommandResult, at: datetime) -> None:
+        async with self.database.transaction() as rows:
+            await Steps(rows).ended(
+                step.step_id,
+                step.attempt,
+                result.outcome.value,
+                result.exit_code,
+                result.stdout,
+                result.stderr,
+                completed_at=at,
+                result=canonical(result),
+            )
