@@ -1,0 +1,61 @@
+"""Checkpoints: a run's state as it was when it continued as new, parked or ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
+
+
+class CheckpointRow(Base):
+    __tablename__ = "execution_checkpoints"
+
+    execution_id: Mapped[str] = mapped_column(key(), primary_key=True)
+    run: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a run (`text`, canonical JSON) at the end of its `run`-th workflow run."""
+
+    execution_id: str
+    run: int
+    text: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """What is kept of runs between their workflow runs."""
+
+    rows: AsyncSession
+
+    async def save(self, execution_id: str, run: int, text: str) -> None:
+        """Keeps the state; the same run's newer state takes its place."""
+        row = insert(CheckpointRow).values(execution_id=execution_id, run=run, text=text)
+        await self.rows.execute(
+            row.on_conflict_do_update(
+                index_elements=["execution_id", "run"],
+                set_={"text": row.excluded.text, "created_at": func.clock_timestamp()},
+            )
+        )
+
+    async def newest(self, execution_id: str) -> Checkpoint | None:
+        if not is_uuid(execution_id):
+            return None
+        asked = (
+            select(*columns(Checkpoint, CheckpointRow))
+            .where(CheckpointRow.execution_id == execution_id)
+            .order_by(CheckpointRow.run.desc())
+            .limit(1)
+        )
+        found = (await self.rows.execute(asked)).one_or_none()
+        return None if found is None else as_shape(Checkpoint, found)

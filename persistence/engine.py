@@ -1,0 +1,126 @@
+"""The database as the rest sees it: a pool of connections that gives out sessions and transactions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import asyncpg
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+POOL_SIZE, OVERFLOW = 5, 20
+SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+"""libpq's words."""
+RECYCLE = 300.0
+"""Seconds after which a connection is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a database is and who we are there. The password stays out of `repr`."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str | None = None
+    sslmode: SSLMode = "disable"
+
+    def __repr__(self) -> str:
+        return f"Address({self.user}@{self.host}:{self.port}/{self.name})"
+
+    def as_user(self, user: str, password: str | None) -> Address:
+        """The same database for somebody else."""
+        return replace(self, user=user, password=password)
+
+    def named(self, name: str) -> Address:
+        """Another database of the same server."""
+        return replace(self, name=name)
+
+    def url(self) -> URL:
+        return URL.create(
+            "postgresql+asyncpg",
+            self.user,
+            self.password,
+            self.host,
+            self.port,
+            self.name,
+            {"ssl": self.sslmode},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database in use. Repositories get a session from here and never commit themselves."""
+
+    address: Address
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+
+    @classmethod
+    def connect(cls, address: Address, *, connect_timeout: float = 10.0, label: str = "codeai") -> Database:
+        """A pool on `address`; the first connection is made when the first question is asked.
+
+        `connect_timeout` is in seconds; `label` is what Postgres shows as the application's name.
+        """
+        engine = create_async_engine(
+            address.url(),
+            pool_size=POOL_SIZE,
+            max_overflow=OVERFLOW,
+            pool_recycle=RECYCLE,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            hide_parameters=True,
+            connect_args={"timeout": connect_timeout, "server_settings": {"application_name": label}},
+        )
+        return cls(address, engine, async_sessionmaker(engine, expire_on_commit=False))
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading: what it did is rolled back at its end."""
+        async with self.sessions() as rows:
+            yield rows
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose work is committed at the end of the block, and undone by an exception."""
+        async with self.sessions.begin() as rows:
+            yield rows
+
+    async def notifications(self, channel: str) -> AsyncGenerator[str]:
+        """What is notified on `channel`, on a connection of its own; an empty text first, when it listens.
+
+        Ends when the connection is lost: ask again, and look at what may have been missed.
+        """
+        told: asyncio.Queue[str | None] = asyncio.Queue()
+        address = self.address
+        connection = await asyncpg.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.name,
+            ssl=address.sslmode,
+            server_settings={"application_name": f"codeai listens to {channel}"},
+        )
+        try:
+            connection.add_termination_listener(lambda _: told.put_nowait(None))
+            await connection.add_listener(channel, lambda *message: told.put_nowait(str(message[-1])))
+            yield ""
+            while (message := await told.get()) is not None:
+                yield message
+        finally:
+            connection.terminate()
+
+    async def answers(self) -> None:
+        """Asks the database for nothing. Raises what asyncpg or SQLAlchemy raise where it does not answer."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes every connection of the pool."""
+        await self.engine.dispose()

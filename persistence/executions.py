@@ -1,0 +1,219 @@
+"""Executions: one row per run, written again and again, whose status never goes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, Row, Select, case, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
+from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.steps import BROKEN, StepRow
+
+RANK = {
+    "queued": 0,
+    "running": 1,
+    "waiting": 1,
+    "paused": 1,
+    "parked": 1,
+    "undoing": 2,
+    "complete": 3,
+    "failed": 3,
+    "cancelled": 3,
+    "compensated": 3,
+    "rejected": 3,
+}
+"""How far a status is (★): a row goes from a lower rank to a higher one, or stays."""
+LAST = 3
+
+
+class ExecutionRow(Base):
+    __tablename__ = "executions"
+
+    id: Mapped[str] = mapped_column(key(), primary_key=True)
+    workflow_id: Mapped[str] = mapped_column(index=True)
+    deployment_id: Mapped[str | None] = mapped_column(key())
+    config_id: Mapped[str | None] = mapped_column(key())
+    version: Mapped[int | None]
+    content_hash: Mapped[str | None]
+    status: Mapped[str]
+    status_text: Mapped[str | None]
+    inputs: Mapped[str]
+    result: Mapped[str | None]
+    error: Mapped[str | None]
+    undo_failed: Mapped[str | None]
+    failure_policy: Mapped[str]
+    triggered_by: Mapped[str | None]
+    host: Mapped[str | None]
+    started_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    log_offset: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    log_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+    __table_args__ = (
+        Index("ix_executions_started_at_id", "started_at", "id"),
+        Index("ix_executions_deployment_id_started_at_id", "deployment_id", "started_at", "id"),
+        Index("ix_executions_config_id_started_at_id", "config_id", "started_at", "id"),
+        Index("ix_executions_status_started_at_id", "status", "started_at", "id"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NewExecution:
+    """A run as it begins. `inputs` is canonical JSON."""
+
+    id: str
+    workflow_id: str
+    started_at: datetime
+    deployment_id: str | None = None
+    config_id: str | None = None
+    version: int | None = None
+    content_hash: str | None = None
+    inputs: str = "{}"
+    failure_policy: str = "undo"
+    triggered_by: str | None = None
+    host: str | None = None
+    status: str = "running"
+    status_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A run as it is read: `inputs`, `result`, `error` and `undo_failed` are canonical JSON; `command`,
+    `output` and `exit_code` are those of its last exec, or of the one that failed."""
+
+    id: str
+    workflow_id: str
+    deployment_id: str | None
+    config_id: str | None
+    version: int | None
+    content_hash: str | None
+    status: str
+    status_text: str | None
+    inputs: str
+    result: str | None
+    error: str | None
+    undo_failed: str | None
+    failure_policy: str
+    triggered_by: str | None
+    host: str | None
+    started_at: datetime
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    command: str | None
+    output: str | None
+    exit_code: int | None
+
+    @property
+    def ended(self) -> bool:
+        return RANK[self.status] == LAST
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """Which executions a list shows; None is any."""
+
+    deployment_id: str | None = None
+    config_id: str | None = None
+    status: str | None = None
+
+
+NEWEST_FIRST = Order((ExecutionRow.started_at, ExecutionRow.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """What is written and asked about runs."""
+
+    rows: AsyncSession
+
+    async def open(self, new: NewExecution) -> None:
+        """Writes the row of a run that begins. Again: changes nothing, but a host that was not known yet."""
+        values = {field.name: getattr(new, field.name) for field in fields(new)}
+        row = insert(ExecutionRow).values(values)
+        known = func.coalesce(ExecutionRow.host, row.excluded.host)
+        await self.rows.execute(
+            row.on_conflict_do_update(
+                index_elements=["id"], set_={"host": known}, where=ExecutionRow.host.is_distinct_from(known)
+            )
+        )
+
+    async def set_status(self, id: str, status: str, status_text: str | None = None) -> None:
+        """Where the run is now. Does nothing where the row is further on already."""
+        await self.rows.execute(
+            update(ExecutionRow)
+            .where(ExecutionRow.id == id, _rank() <= RANK[status], _rank() < LAST)
+            .values(status=status, status_text=status_text, updated_at=func.now())
+        )
+
+    async def close(
+        self,
+        id: str,
+        status: str,
+        result: str | None,
+        error: str | None,
+        undo_failed: str | None,
+        completed_at: datetime,
+    ) -> None:
+        """How the run ended; the first ending stays. `result`, `error`, `undo_failed` are canonical JSON."""
+        await self.rows.execute(
+            update(ExecutionRow)
+            .where(ExecutionRow.id == id, _rank() < LAST)
+            .values(
+                status=status,
+                status_text=None,
+                result=result,
+                error=error,
+                undo_failed=undo_failed,
+                completed_at=completed_at,
+                updated_at=func.now(),
+            )
+        )
+
+    async def get(self, id: str) -> Execution | None:
+        if not is_uuid(id):
+            return None
+        found = (await self.rows.execute(_read().where(ExecutionRow.id == id))).one_or_none()
+        return None if found is None else as_shape(Execution, found)
+
+    async def page(self, page: Page, filters: ExecutionFilter | None = None) -> Slice[Execution]:
+        """The runs, newest first."""
+        asked = _read()
+        for name in ("deployment_id", "config_id", "status"):
+            value = getattr(filters, name, None)
+            if value is not None:
+                asked = asked.where(getattr(ExecutionRow, name) == value)
+        return await read_page(self.rows, asked, NEWEST_FIRST, page, _shape)
+
+
+def _rank() -> Any:
+    return case(RANK, value=ExecutionRow.status, else_=LAST)
+
+
+def _shape(row: Row[Any]) -> Execution:
+    return as_shape(Execution, row)
+
+
+def _read() -> Select[Any]:
+    broken = case((ExecutionRow.status == "failed", StepRow.status.in_(BROKEN)), else_=False)
+    shown = (
+        select(StepRow.command, StepRow.stdout.label("output"), StepRow.exit_code)
+        .where(StepRow.execution_id == ExecutionRow.id, StepRow.kind == "exec")
+        .order_by(broken.desc(), StepRow.seq.desc())
+        .limit(1)
+        .lateral("shown")
+    )
+    own = columns(Execution, ExecutionRow, without=("command", "output", "exit_code"))
+    return (
+        select(*own, shown.c.command, shown.c.output, shown.c.exit_code)
+        .select_from(ExecutionRow)
+        .outerjoin(shown, shown.c.command.is_not(None))
+    )

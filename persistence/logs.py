@@ -1,0 +1,137 @@
+"""The log of a run: one ordered stream that a reader follows by offset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, UniqueConstraint, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
+from codeai.persistence.executions import ExecutionRow
+
+CHANNEL = "codeai_logs"
+"""Postgres tells listeners on this channel which execution's log grew (its id)."""
+MOST_BYTES = 100 * 1024 * 1024
+"""Of log text per execution; what is over is dropped behind one line that says so."""
+
+
+class LogRow(Base):
+    __tablename__ = "execution_logs"
+
+    execution_id: Mapped[str] = mapped_column(key(), primary_key=True)
+    offset: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    step_id: Mapped[str | None] = mapped_column(key())
+    attempt: Mapped[int]
+    position: Mapped[int] = mapped_column(BigInteger)
+    stream: Mapped[str]
+    time: Mapped[datetime]
+    text: Mapped[str]
+
+    __table_args__ = (UniqueConstraint("step_id", "attempt", "position"),)
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A piece of output. `position` is its byte offset in the attempt's spool: with step and attempt it says
+    which piece this is, so that the same piece written again is not doubled."""
+
+    step_id: str | None
+    attempt: int
+    position: int
+    stream: str
+    time: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A piece of the log as it is read. `offset` counts from 1 in one execution, without gaps."""
+
+    offset: int
+    step_id: str | None
+    attempt: int
+    stream: str
+    time: datetime
+    text: str
+
+
+class NoSuchExecution(LookupError):
+    """The log has no run to belong to: its row was not written yet."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"execution {execution_id} has no row yet; open it before its log is written")
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """What is written to and read from a run's log."""
+
+    rows: AsyncSession
+
+    async def append(self, execution_id: str, chunks: Sequence[NewChunk]) -> None:
+        """Adds what is not there yet, and wakes the readers when the transaction is committed.
+
+        The execution's row stays locked until then: offsets appear in their order, so who reads after the
+        last one seen misses nothing. Raises NoSuchExecution.
+        """
+        counters = select(ExecutionRow.log_offset, ExecutionRow.log_bytes).where(
+            ExecutionRow.id == execution_id
+        )
+        held = (await self.rows.execute(counters.with_for_update(key_share=True))).one_or_none()
+        if held is None:
+            raise NoSuchExecution(execution_id)
+        last, used = held
+        new = await self._unknown(chunks)
+        lines: list[dict[str, object]] = []
+        for chunk in new:
+            if used > MOST_BYTES:
+                break
+            used += len(chunk.text.encode("utf-8", "surrogatepass"))
+            over = used > MOST_BYTES
+            lines.append(
+                {
+                    "execution_id": execution_id,
+                    "offset": last + len(lines) + 1,
+                    "step_id": chunk.step_id,
+                    "attempt": chunk.attempt,
+                    "position": chunk.position,
+                    "stream": "system" if over else chunk.stream,
+                    "time": chunk.time,
+                    "text": f"[the log is full: {MOST_BYTES >> 20} MiB]\n" if over else chunk.text,
+                }
+            )
+        if not lines:
+            return
+        await self.rows.execute(insert(LogRow), lines)
+        await self.rows.execute(
+            update(ExecutionRow)
+            .where(ExecutionRow.id == execution_id)
+            .values(log_offset=last + len(lines), log_bytes=used)
+        )
+        await self.rows.execute(select(func.pg_notify(CHANNEL, execution_id)))
+
+    async def after(self, execution_id: str, offset: int = 0, limit: int = 1000) -> list[LogLine]:
+        """What comes behind `offset`, in order; 0 is the beginning."""
+        if not is_uuid(execution_id):
+            return []
+        asked = (
+            select(*columns(LogLine, LogRow))
+            .where(LogRow.execution_id == execution_id, LogRow.offset > offset)
+            .order_by(LogRow.offset)
+            .limit(limit)
+        )
+        return [as_shape(LogLine, row) for row in await self.rows.execute(asked)]
+
+    async def _unknown(self, chunks: Sequence[NewChunk]) -> list[NewChunk]:
+        places = {(chunk.step_id, chunk.attempt, chunk.position): chunk for chunk in chunks}
+        named = [place for place in places if place[0] is not None]
+        if named:
+            columns_ = tuple_(LogRow.step_id, LogRow.attempt, LogRow.position)
+            asked = select(LogRow.step_id, LogRow.attempt, LogRow.position).where(columns_.in_(named))
+            for known in await self.rows.execute(asked):
+                places.pop((known.step_id, known.attempt, known.position))
+        return list(places.values())

@@ -1,0 +1,149 @@
+"""Steps: one row per effect of a run, with what its newest attempt did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
+from codeai.persistence.pages import Order, Page, Slice, read_page
+
+BROKEN = ("failed", "timeout", "lost")
+"""The step statuses of what went wrong."""
+
+
+class StepRow(Base):
+    __tablename__ = "execution_steps"
+
+    id: Mapped[str] = mapped_column(key(), primary_key=True)
+    execution_id: Mapped[str] = mapped_column(key())
+    seq: Mapped[int]
+    kind: Mapped[str]
+    line: Mapped[int]
+    attempt: Mapped[int]
+    status: Mapped[str]
+    command: Mapped[str]
+    exit_code: Mapped[int | None]
+    stdout: Mapped[str | None]
+    stderr: Mapped[str | None]
+    host: Mapped[str | None]
+    result: Mapped[str | None]
+    undo: Mapped[str | None]
+    started_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_execution_steps_execution_id_seq_id", "execution_id", "seq", "id"),)
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """An attempt of a step as it begins. `undo` is its compensation as JSON, known before the command runs."""
+
+    id: str
+    execution_id: str
+    seq: int
+    kind: str
+    line: int
+    attempt: int
+    command: str
+    started_at: datetime
+    host: str | None = None
+    undo: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as it is read. `result` and `undo` are canonical JSON."""
+
+    id: str
+    execution_id: str
+    seq: int
+    kind: str
+    line: int
+    attempt: int
+    status: str
+    command: str
+    exit_code: int | None
+    stdout: str | None
+    stderr: str | None
+    host: str | None
+    result: str | None
+    undo: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+
+IN_ORDER = Order((StepRow.seq, StepRow.id), newest_first=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is written and asked about the steps of a run."""
+
+    rows: AsyncSession
+
+    async def started(self, new: NewStep) -> None:
+        """An attempt began. Again: changes nothing. A later attempt takes the row over, an earlier never."""
+        values: dict[str, Any] = {field.name: getattr(new, field.name) for field in fields(new)}
+        values |= dict.fromkeys(("exit_code", "stdout", "stderr", "result", "completed_at"))
+        row = insert(StepRow).values(values | {"status": "running"})
+        await self.rows.execute(
+            row.on_conflict_do_update(
+                index_elements=["id"],
+                set_={name: row.excluded[name] for name in [*values, "status"] if name != "id"},
+                where=StepRow.attempt < row.excluded.attempt,
+            )
+        )
+
+    async def ended(
+        self,
+        step_id: str,
+        attempt: int,
+        status: str,
+        exit_code: int | None = None,
+        stdout: str | None = None,
+        stderr: str | None = None,
+        *,
+        completed_at: datetime,
+        result: str | None = None,
+    ) -> None:
+        """How the attempt ended; its first ending stays, and a newer attempt is left alone."""
+        await self.rows.execute(
+            update(StepRow)
+            .where(StepRow.id == step_id, StepRow.attempt == attempt, StepRow.status == "running")
+            .values(
+                status=status,
+                exit_code=exit_code,
+                stdout=stdout,
+                stderr=stderr,
+                result=result,
+                completed_at=func.greatest(StepRow.started_at, completed_at),
+            )
+        )
+
+    async def of(self, execution_id: str, page: Page) -> Slice[Step]:
+        """The steps of a run in the order of their starts."""
+        if not is_uuid(execution_id):
+            return Slice(())
+        asked = select(*columns(Step, StepRow)).where(StepRow.execution_id == execution_id)
+        return await read_page(self.rows, asked, IN_ORDER, page, _shape)
+
+    async def undo_entries(self, execution_id: str, seqs: Sequence[int]) -> list[Step]:
+        """Those of the steps that have a compensation, in the order of their starts."""
+        asked = (
+            select(*columns(Step, StepRow))
+            .where(StepRow.execution_id == execution_id, StepRow.seq.in_(seqs), StepRow.undo.is_not(None))
+            .order_by(StepRow.seq)
+        )
+        return [_shape(row) for row in await self.rows.execute(asked)]
+
+
+def _shape(row: Row[Any]) -> Step:
+    return as_shape(Step, row)

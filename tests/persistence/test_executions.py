@@ -1,0 +1,147 @@
+"""Rows of runs: written again with the same outcome, and never back to an earlier status."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from codeai.persistence.base import is_uuid, uuid7
+from codeai.persistence.engine import Database
+from codeai.persistence.executions import ExecutionFilter, Executions, NewExecution
+from codeai.persistence.pages import BadCursor, Page
+from codeai.persistence.steps import NewStep, Steps
+
+START = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def a_run(**different: object) -> NewExecution:
+    id = str(uuid.uuid4())
+    return dataclasses.replace(NewExecution(id, f"execution/{id}", START), **different)  # type: ignore[arg-type]
+
+
+async def test_a_status_never_goes_back(database: Database) -> None:
+    run = a_run(status="queued")
+    async with database.transaction() as rows:
+        executions = Executions(rows)
+        seen = []
+        await executions.open(run)
+        for status in ("running", "waiting", "running", "undoing", "running", "queued"):
+            await executions.set_status(run.id, status, f"is {status}")
+            found = await executions.get(run.id)
+            assert found is not None
+            seen.append(found.status)
+        assert seen == ["running", "waiting", "running", "undoing", "undoing", "undoing"]
+
+
+async def test_the_first_ending_stays(database: Database) -> None:
+    run = a_run()
+    async with database.transaction() as rows:
+        executions = Executions(rows)
+        await executions.open(run)
+        await executions.close(run.id, "complete", '{"a":1e22}', None, None, START + timedelta(seconds=2))
+        await executions.close(run.id, "failed", None, '{"kind":"lost"}', None, START + timedelta(seconds=9))
+        await executions.set_status(run.id, "running")
+        await executions.open(run)
+    async with database.session() as rows:
+        found = await Executions(rows).get(run.id)
+    assert found is not None and found.ended
+    assert (found.status, found.result, found.error) == ("complete", '{"a":1e22}', None)
+    assert found.completed_at == START + timedelta(seconds=2)
+
+
+async def test_a_host_that_was_not_known_is_added_by_opening_again(database: Database) -> None:
+    run = a_run()
+    async with database.transaction() as rows:
+        for host in (None, "one", "two"):
+            await Executions(rows).open(dataclasses.replace(run, host=host))
+        found = await Executions(rows).get(run.id)
+    assert found is not None and found.host == "one"
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"), [("complete", ("third", "out 3", 0)), ("failed", ("second", "out 2", 7))]
+)
+async def test_a_run_shows_its_last_exec_or_the_one_that_failed(
+    database: Database, status: str, shown: tuple[str, str, int]
+) -> None:
+    run = a_run()
+    async with database.transaction() as rows:
+        await Executions(rows).open(run)
+        for seq, (kind, command, code) in enumerate(
+            [("exec", "first", 0), ("exec", "second", 7), ("exec", "third", 0), ("undo", "fourth", 0)], 1
+        ):
+            step = NewStep(str(uuid.uuid4()), run.id, seq, kind, seq, 1, command, START)
+            await Steps(rows).started(step)
+            outcome = "succeeded" if code == 0 else "failed"
+            await Steps(rows).ended(step.id, 1, outcome, code, f"out {seq}", "", completed_at=START)
+        await Executions(rows).close(run.id, status, None, None, None, START)
+        found = await Executions(rows).get(run.id)
+    assert found is not None and (found.command, found.output, found.exit_code) == shown
+
+
+async def test_a_step_keeps_its_newest_attempt_and_that_ones_first_ending(database: Database) -> None:
+    step = NewStep(str(uuid.uuid4()), str(uuid.uuid4()), 1, "exec", 4, 1, "make", START, "host", '{"line":4}')
+    second = dataclasses.replace(step, attempt=2, started_at=START + timedelta(seconds=5))
+    async with database.transaction() as rows:
+        steps = Steps(rows)
+        for attempt in (step, step, second, step):
+            await steps.started(attempt)
+        await steps.ended(step.id, 1, "failed", 1, "old", "", completed_at=START)
+        await steps.ended(
+            step.id, 2, "succeeded", 0, "nul \0 out", "", completed_at=START + timedelta(seconds=6)
+        )
+        await steps.ended(step.id, 2, "lost", completed_at=START + timedelta(seconds=7))
+        (found,) = (await steps.of(step.execution_id, Page())).items
+        assert (found.attempt, found.status, found.stdout) == (2, "succeeded", "nul \ufffd out")
+        assert [entry.undo for entry in await steps.undo_entries(step.execution_id, [1, 2])] == ['{"line":4}']
+
+
+async def test_lists_are_read_page_by_page_and_miss_nothing_that_was_there(database: Database) -> None:
+    deployment = str(uuid.uuid4())
+    runs = [a_run(started_at=START + timedelta(seconds=n // 2), deployment_id=deployment) for n in range(7)]
+    async with database.transaction() as rows:
+        for run in runs:
+            await Executions(rows).open(run)
+        await Executions(rows).open(a_run())
+        mine = ExecutionFilter(deployment_id=deployment)
+        seen: list[str] = []
+        cursor, total = None, []
+        for _ in range(3):
+            page = await Executions(rows).page(Page(limit=3, cursor=cursor), mine)
+            seen += [run.id for run in page.items]
+            cursor = page.next_cursor
+            total.append(page.total)
+            await Executions(rows).open(a_run(started_at=START + timedelta(days=1), deployment_id=deployment))
+        assert cursor is None and total == [7, None, None]
+        newest_first = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
+        assert seen == [run.id for run in newest_first]
+        skipped = await Executions(rows).page(Page(limit=2, offset=8), mine)
+        assert [run.id for run in skipped.items] == seen[-2:]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "WzFd", "bnVsbA", "W10", "WyJhIiwiYiJd", "ÿ", "WyIyMDI2LTExLTI1IiwiYiJd", "W" * 5000]
+)
+async def test_a_cursor_that_is_none_is_refused(database: Database, cursor: str) -> None:
+    async with database.session() as rows:
+        with pytest.raises(BadCursor):
+            await Executions(rows).page(Page(cursor=cursor))
+
+
+@pytest.mark.parametrize("id", ["", "x", "execution/x", "\0", "{" + str(uuid.uuid4()) + "}"])
+async def test_what_is_no_id_finds_nothing(database: Database, id: str) -> None:
+    async with database.session() as rows:
+        assert await Executions(rows).get(id) is None
+
+
+def test_keys_are_in_the_order_in_which_they_were_made() -> None:
+    keys = [uuid7() for _ in range(3)]
+    assert all(
+        is_uuid(key) and uuid.UUID(key).version == 7 and uuid.UUID(key).variant == uuid.RFC_4122
+        for key in keys
+    )
+    assert all(one[:13] <= other[:13] for one, other in itertools.pairwise(keys))

@@ -1,0 +1,91 @@
+"""The log of a run: one stream, whose reader misses nothing and sees nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from codeai.persistence import logs
+from codeai.persistence.engine import Database
+from codeai.persistence.executions import Executions, NewExecution
+from codeai.persistence.logs import Logs, NewChunk, NoSuchExecution
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+async def a_run(database: Database) -> str:
+    id = str(uuid.uuid4())
+    async with database.transaction() as rows:
+        await Executions(rows).open(NewExecution(id, f"execution/{id}", NOW))
+    return id
+
+
+def chunk(step: str, position: int, text: str = "x") -> NewChunk:
+    return NewChunk(step, 1, position, "stdout", NOW, text)
+
+
+async def test_a_chunk_written_again_is_there_once(database: Database) -> None:
+    run, step = await a_run(database), str(uuid.uuid4())
+    async with database.transaction() as rows:
+        await Logs(rows).append(run, [chunk(step, 0, "a"), chunk(step, 1, "b")])
+    async with database.transaction() as rows:
+        await Logs(rows).append(run, [chunk(step, 1, "b"), chunk(step, 2, "c"), chunk(step, 2, "c")])
+        await Logs(rows).append(run, [chunk(step, 2, "c")])
+    async with database.session() as rows:
+        lines = await Logs(rows).after(run)
+        assert [(line.offset, line.text) for line in lines] == [(1, "a"), (2, "b"), (3, "c")]
+        assert [line.text for line in await Logs(rows).after(run, 1, limit=1)] == ["b"]
+
+
+async def test_who_reads_after_the_last_offset_misses_nothing_of_many_writers(
+    database: Database, reading: Database
+) -> None:
+    run = await a_run(database)
+
+    async def write(step: str) -> None:
+        for position in range(15):
+            async with database.transaction() as rows:
+                await Logs(rows).append(run, [chunk(step, position)])
+                await asyncio.sleep(0)
+
+    seen: list[int] = []
+
+    async def read() -> None:
+        while len(seen) < 60:
+            async with reading.session() as rows:
+                seen.extend(line.offset for line in await Logs(rows).after(run, seen[-1] if seen else 0))
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(read(), *(write(str(uuid.uuid4())) for _ in range(4)))
+    assert seen == list(range(1, 61))
+
+
+async def test_a_full_log_says_so_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MOST_BYTES", 10)
+    run, step = await a_run(database), str(uuid.uuid4())
+    for position in range(4):
+        async with database.transaction() as rows:
+            await Logs(rows).append(run, [chunk(step, position, "12345")])
+    async with database.session() as rows:
+        lines = await Logs(rows).after(run)
+    assert [line.stream for line in lines] == ["stdout", "stdout", "system"]
+
+
+async def test_a_log_needs_its_run(database: Database) -> None:
+    async with database.transaction() as rows:
+        with pytest.raises(NoSuchExecution, match="has no row yet"):
+            await Logs(rows).append(str(uuid.uuid4()), [chunk(str(uuid.uuid4()), 0)])
+
+
+async def test_readers_are_woken_when_a_log_has_grown(database: Database, reading: Database) -> None:
+    run = await a_run(database)
+    async with contextlib.aclosing(reading.notifications(logs.CHANNEL)) as woken:
+        assert await anext(woken) == ""  # listening from here on
+        async with database.transaction() as rows:
+            await Logs(rows).append(run, [chunk(str(uuid.uuid4()), 0)])
+        async with asyncio.timeout(10):
+            assert await anext(woken) == run

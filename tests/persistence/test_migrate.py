@@ -1,0 +1,117 @@
+"""Migrations make the tables that the code knows, and roles that may do what they must and no more."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from codeai.persistence import migrate, probe
+from codeai.persistence.engine import Address, Database
+from codeai.persistence.roles import API, WORKER
+from codeai.persistence.tables import METADATA
+from tests.postgres import LOGINS, PASSWORD, Server
+
+
+async def connected(address: Address) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        database=address.name,
+    )
+
+
+async def test_a_migrated_database_has_exactly_the_tables_of_the_code(address: Address) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    options = {"compare_type": True, "compare_server_default": True}
+    database = Database.connect(address)
+    async with database.engine.connect() as connection:
+        differences = await connection.run_sync(
+            lambda plain: compare_metadata(MigrationContext.configure(plain, opts=options), METADATA)
+        )
+    await database.close()
+    assert differences == []
+
+
+async def test_up_and_down_and_up_again(migrated: Server) -> None:
+    async with migrated.new(template=None) as owner:
+        assert [migration.applied for migration in await migrate.status(owner)] == [False]
+        assert await migrate.up(owner, LOGINS) == []
+        assert await migrate.up(owner, LOGINS) == []
+        (migration,) = await migrate.status(owner)
+        assert (migration.name, migration.applied) == ("initial_schema", True)
+        await migrate.down(owner)
+        assert [migration.applied for migration in await migrate.status(owner)] == [False]
+        assert await migrate.up(owner, LOGINS) == []
+
+
+REFUSED_TO_THE_API = [
+    "INSERT INTO configs (id, name, version) VALUES (gen_random_uuid(), 'x', 1)",
+    "UPDATE executions SET status = 'complete'",
+    "DELETE FROM audit_log",
+    "TRUNCATE blobs",
+    "CREATE TABLE mine ()",
+    "CREATE TEMP TABLE mine ()",
+    "SELECT lo_create(0)",
+    "SELECT lo_from_bytea(0, '')",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT pg_try_advisory_xact_lock(1)",
+    "SET ROLE codeai_owner",
+    "SET ROLE codeai_worker",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+]
+
+
+@pytest.mark.parametrize("statement", REFUSED_TO_THE_API)
+async def test_the_api_role_cannot_write_even_when_it_says_that_it_writes(
+    migrated: Server, statement: str
+) -> None:
+    async with migrated.new(template=None) as owner:
+        await migrate.up(owner, LOGINS)
+        connection = await connected(owner.as_user(API, PASSWORD))
+        try:
+            await connection.execute("SET default_transaction_read_only = off")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def test_the_probe_names_what_is_open_and_what_closes_it(migrated: Server) -> None:
+    async with migrated.new(template=None) as owner:
+        await migrate.up(owner, LOGINS)
+        reader = owner.as_user(API, PASSWORD)
+        connection = await connected(owner)
+        try:
+            await connection.execute(
+                f"GRANT UPDATE ON configs TO {API}; GRANT TEMPORARY ON DATABASE {owner.name} TO {API}"
+            )
+            await connection.execute("GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC")
+            open_doors = await probe.allowed(reader)
+            assert len(open_doors) == 3
+            for door in open_doors:
+                await connection.execute(door.partition("has to run: ")[2])
+            assert await probe.allowed(reader) == []
+        finally:
+            await connection.close()
+
+
+async def test_the_worker_role_adds_to_the_audit_log_and_changes_nothing_in_it(address: Address) -> None:
+    connection = await connected(address.as_user(WORKER, PASSWORD))
+    try:
+        for statement in (
+            "DELETE FROM audit_log",
+            "UPDATE audit_log SET actor = 'nobody'",
+            "TRUNCATE audit_log",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def test_an_address_does_not_show_its_password() -> None:
+    assert "hush" not in repr(Address("h", 1, "codeai", "me", "hush"))
