@@ -15,6 +15,7 @@ HIDDEN = {"secrets": "sealed", "webhooks": "secret"}
 """Columns that `codeai_api` never reads (★): table -> how their names begin."""
 APPEND_ONLY = ("audit_log",)
 """Tables (★) whose rows nobody but the owner changes or removes."""
+BY_COLUMN = ("REVOKE SELECT ON {table} FROM {api}", "GRANT SELECT ({columns}) ON {table} TO {api}")
 WRITING_FUNCTIONS = "^(lo_.*|lowrite|loread|pg_(try_)?advisory_.*)$"
 """Functions of Postgres with which a role that may only SELECT still writes or locks."""
 
@@ -96,8 +97,8 @@ async def _by_column(connection: AsyncConnection, api: str) -> list[str]:
         names = (await connection.execute(asked, {"table": table})).scalars().all()
         shown = ", ".join(quoted(name) for name in names if not name.startswith(hidden))
         if names:
-            statements.append(f"REVOKE SELECT ON {table} FROM {api}")
-            statements.append(f"GRANT SELECT ({shown}) ON {table} TO {api}")
+            rights = {"table": quoted(table), "columns": shown, "api": api}
+            statements += [line.format(**rights) for line in BY_COLUMN]
     return statements
 
 

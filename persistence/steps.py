@@ -44,7 +44,7 @@ class StepRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class NewStep:
-    """An attempt of a step as it begins. `undo` is its compensation as JSON, known before the command runs."""
+    """An attempt of a step as it begins. `undo`, JSON, is its compensation: known before the command runs."""
 
     id: str
     execution_id: str

@@ -1,8 +1,8 @@
 """Our own Postgres: its binaries from a Python package, its data in a folder, one process that we start.
 
-As root it runs as an account that is not root and owns nothing but the data folder. That folder may lie where
-the account cannot go (`/root`, a data folder of mode 0700): root enters it before the account is taken on, and
-Postgres is told to find its data in `/proc/self/cwd`, which needs no way through the folders above.
+As root it runs as an account that is not root and owns nothing but the data folder. That folder may lie
+where the account cannot go (`/root`, a data folder of mode 0700): root enters it before the account is taken
+on, and Postgres is told to find its data in `/proc/self/cwd`, which needs no way through the folders above.
 """
 
 from __future__ import annotations

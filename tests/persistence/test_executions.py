@@ -91,10 +91,8 @@ async def test_a_step_keeps_its_newest_attempt_and_that_ones_first_ending(databa
         for attempt in (step, step, second, step):
             await steps.started(attempt)
         await steps.ended(step.id, 1, "failed", 1, "old", "", completed_at=START)
-        await steps.ended(
-            step.id, 2, "succeeded", 0, "nul \0 out", "", completed_at=START + timedelta(seconds=6)
-        )
-        await steps.ended(step.id, 2, "lost", completed_at=START + timedelta(seconds=7))
+        await steps.ended(step.id, 2, "succeeded", 0, "nul \0 out", "", completed_at=second.started_at)
+        await steps.ended(step.id, 2, "lost", completed_at=second.started_at)
         (found,) = (await steps.of(step.execution_id, Page())).items
         assert (found.attempt, found.status, found.stdout) == (2, "succeeded", "nul \ufffd out")
         assert [entry.undo for entry in await steps.undo_entries(step.execution_id, [1, 2])] == ['{"line":4}']

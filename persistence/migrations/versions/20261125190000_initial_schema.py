@@ -171,7 +171,7 @@ INDEXES = {
 }
 
 RESOURCES = ("configs", "executions", "deployments", "jobs", "schedules", "workflows", "events")
-ROLES = (
+ROLES: tuple[tuple[str, list[str], list[str]], ...] = (
     ("viewer", [*(f"{resource}:read" for resource in RESOURCES), "health:read"], []),
     ("editor", [f"{resource}:*" for resource in RESOURCES], ["viewer"]),
     ("admin", ["*:*"], []),
@@ -185,12 +185,12 @@ def upgrade() -> None:
         for order in orders:
             name = "_".join(["ix", table, *order.replace('"', "").split(", ")])
             op.execute(f"CREATE INDEX {name} ON {table} ({order})")
+    names = ARRAY(sa.Text)
     roles = sa.table(
-        "roles", sa.column("name"), *(sa.column(name, ARRAY(sa.Text)) for name in ("permissions", "inherits"))
+        "roles", sa.column("name"), sa.column("permissions", names), sa.column("inherits", names)
     )
-    op.bulk_insert(
-        roles, [{"name": name, "permissions": own, "inherits": others} for name, own, others in ROLES]
-    )
+    rows = [{"name": name, "permissions": own, "inherits": inherited} for name, own, inherited in ROLES]
+    op.bulk_insert(roles, rows)
 
 
 def downgrade() -> None:
