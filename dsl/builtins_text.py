@@ -1,0 +1,276 @@
+"""Built-in functions on text: bodies of the rows in `builtins.py`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import re2
+
+from codeai.dsl.faults import type_fault, value_fault
+from codeai.dsl.limits import ITEMS, NESTING, STRING
+from codeai.dsl.operators import as_string
+from codeai.dsl.values import (
+    MOST,
+    Array,
+    SecretHandle,
+    Value,
+    array,
+    finite,
+    from_plain,
+    json_text,
+    named,
+    scalar_text,
+    secret_fault,
+    text,
+    whole,
+)
+
+
+def given_text(function: str, value: Value) -> str:
+    """The text of an argument.
+
+    Raises:
+        Fault: kind `type_error`.
+    """
+    found = as_string(value)
+    if found is None:
+        raise (
+            secret_fault()
+            if type(value) is SecretHandle
+            else type_fault(f"{function} takes a string, not {named(value)}")
+        )
+    return found
+
+
+def given_array(function: str, value: Value) -> Array:
+    if type(value) is not Array:
+        raise type_fault(f"{function} takes an array, not {named(value)}")
+    return value
+
+
+def given_integer(function: str, value: Value) -> int:
+    if type(value) is not int:
+        raise type_fault(f"{function} takes an integer, not {named(value)}")
+    return value
+
+
+def starts_with(s: Value, prefix: Value) -> Value:
+    return given_text("starts_with", s).startswith(given_text("starts_with", prefix))
+
+
+def ends_with(s: Value, suffix: Value) -> Value:
+    return given_text("ends_with", s).endswith(given_text("ends_with", suffix))
+
+
+def split(s: Value, sep: Value) -> Value:
+    whole_text = given_text("split", s)
+    if sep is None:
+        return array(whole_text.split())
+    mark = given_text("split", sep)
+    if not mark:
+        raise value_fault("split needs a separator: it cannot be empty")
+    if whole_text.count(mark) >= ITEMS.most:
+        raise ITEMS.fault()
+    return array(whole_text.split(mark))
+
+
+def join(items: Value, sep: Value) -> Value:
+    mark = given_text("join", sep)
+    parts = [given_text("join", item) for item in given_array("join", items)]
+    if sum(map(len, parts)) + len(mark) * (len(parts) - 1) > STRING.most:
+        raise STRING.fault()
+    return text(mark.join(parts))
+
+
+def replace(s: Value, old: Value, new: Value) -> Value:
+    whole_text, before, after = (given_text("replace", one) for one in (s, old, new))
+    if not before:
+        raise value_fault("replace needs a text to look for: it cannot be empty")
+    if len(whole_text) + whole_text.count(before) * (len(after) - len(before)) > STRING.most:
+        raise STRING.fault()
+    return text(whole_text.replace(before, after))
+
+
+def trim(s: Value) -> Value:
+    return given_text("trim", s).strip()
+
+
+def upper(s: Value) -> Value:
+    return text(given_text("upper", s).upper())
+
+
+def lower(s: Value) -> Value:
+    return text(given_text("lower", s).lower())
+
+
+def lines(s: Value) -> Value:
+    whole_text = given_text("lines", s)
+    if not whole_text:
+        return array(())
+    return array(whole_text.removesuffix("\n").split("\n"))
+
+
+# JSON
+
+
+def json_encode(x: Value, indent: Value) -> Value:
+    if indent is not None and not 0 <= given_integer("json_encode", indent) <= 16:
+        raise value_fault(f"json_encode: indent is from 0 to 16, not {indent}")
+    return json_text(x, indent if type(indent) is int else None)
+
+
+def json_decode(s: Value) -> Value:
+    """Strict RFC 8259: no NaN, no duplicate keys, 64-bit integers, finite numbers, scalar values."""
+    source = given_text("json_decode", s)
+    try:
+        plain = json.loads(
+            source,
+            parse_constant=_no_json,
+            parse_int=_json_integer,
+            parse_float=_json_float,
+            object_pairs_hook=_json_map,
+        )
+    except RecursionError:
+        raise NESTING.fault() from None
+    except json.JSONDecodeError as error:
+        raise value_fault(
+            f"json_decode: {error.msg} at line {error.lineno}, column {error.colno} of the text"
+        ) from None
+    return from_plain(plain)
+
+
+def _no_json(word: str) -> NoReturn:
+    raise value_fault(f"json_decode: {word} is no JSON")
+
+
+def _json_integer(digits: str) -> int:
+    if len(digits) > 20:
+        raise value_fault("json_decode: an integer has more than 64 bits")
+    return whole(int(digits))
+
+
+def _json_float(digits: str) -> float:
+    return finite(float(digits))
+
+
+def _json_map(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise value_fault("json_decode: an object has the same key twice")
+    return made
+
+
+# Bytes
+
+
+def base64_encode(s: Value) -> Value:
+    return text(base64.b64encode(given_text("base64_encode", s).encode()).decode())
+
+
+def base64_decode(s: Value) -> Value:
+    try:
+        plain = base64.b64decode(given_text("base64_decode", s).encode("ascii"), validate=True)
+        return scalar_text(plain.decode())
+    except UnicodeDecodeError:
+        raise value_fault("base64_decode: what was encoded is no UTF-8 text") from None
+    except (binascii.Error, UnicodeEncodeError):
+        raise value_fault("base64_decode: this is no base64") from None
+
+
+def sha256(s: Value) -> Value:
+    return hashlib.sha256(given_text("sha256", s).encode()).hexdigest()
+
+
+# Regular expressions: RE2, so in linear time; on bytes, as RE2 works
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern.encode(), options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else ""
+        words = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        raise value_fault(f"not a regular expression (RE2): {words}") from None
+
+
+def regex_match(s: Value, pattern: Value) -> Value:
+    found = _compiled(given_text("regex_match", pattern)).search(given_text("regex_match", s).encode())
+    if found is None:
+        return None
+    return array(
+        None if part is None else part.decode(errors="replace") for part in (found.group(0), *found.groups())
+    )
+
+
+_REFERENCE = re.compile(r"\$([0-9$])")
+
+
+def regex_replace(s: Value, pattern: Value, replacement: Value) -> Value:
+    source = given_text("regex_replace", s).encode()
+    compiled = _compiled(given_text("regex_replace", pattern))
+    pieces = _pieces(given_text("regex_replace", replacement), compiled.groups)
+    made: list[bytes] = []
+    size, at = 0, 0
+    for found in compiled.finditer(source):
+        start, end = found.span()
+        new = [source[at:start]]
+        new += [one if isinstance(one, bytes) else found.group(one) or b"" for one in pieces]
+        size += sum(map(len, new))
+        if size > STRING.most:
+            raise STRING.fault()
+        made += new
+        at = end
+    made.append(source[at:])
+    return text(b"".join(made).decode(errors="replace"))
+
+
+def _pieces(replacement: str, groups: int) -> list[bytes | int]:
+    """Texts and numbers of groups in turn."""
+    pieces: list[bytes | int] = []
+    for number, piece in enumerate(_REFERENCE.split(replacement)):
+        if number % 2 == 0:
+            pieces.append(piece.encode())
+        elif piece == "$":
+            pieces.append(b"$")
+        elif int(piece) <= groups:
+            pieces.append(int(piece))
+        else:
+            raise value_fault(f"regex_replace: the pattern has no group {piece}")
+    return pieces
+
+
+# Text as numbers
+
+_INTEGER = re.compile(r"[ \t\n\r\f\v]*([+-]?[0-9]+)[ \t\n\r\f\v]*")
+_FLOAT = re.compile(r"[ \t\n\r\f\v]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\n\r\f\v]*")
+
+
+def parsed_integer(source: str) -> int:
+    found = _INTEGER.fullmatch(source)
+    if found is None:
+        raise value_fault(f"int: {quoted(source)} is no integer")
+    digits = found[1].lstrip("+")
+    if len(digits.lstrip("-").lstrip("0")) > len(str(MOST)):
+        raise value_fault("int: the number has more than 64 bits (overflow)")
+    return whole(int(digits.replace("-", "").lstrip("0") or "0") * (-1 if digits.startswith("-") else 1))
+
+
+def parsed_float(source: str) -> float:
+    found = _FLOAT.fullmatch(source)
+    if found is None:
+        raise value_fault(f"float: {quoted(source)} is no number")
+    return finite(float(found[1]))
+
+
+def quoted(source: str) -> str:
+    """A text in a message, cut where it is long."""
+    return json.dumps(source if len(source) <= 60 else source[:57] + "...", ensure_ascii=False)
