@@ -89,4 +89,5 @@ class CommandResult(Contract):
     duration: float = Field(0.0, description="seconds")
     attempt: int = 1
     truncated: bool = False
+    started: bool = Field(True, description="false: it is certain that the command never began")
     error: RunError | None = None

@@ -1,0 +1,279 @@
+"""Looks after one attempt on behalf of the activity that waits for it: start, output, heartbeats, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from temporalio.client import AsyncActivityCancelledError, Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from codeai.activities.shell import commands, formats
+from codeai.activities.shell.output import Chunker
+from codeai.activities.shell.record import StepRecord
+from codeai.activities.shell.settings import ShellSettings
+from codeai.activities.shell.slots import Slots
+from codeai.activities.shell.spawner import Spawner
+from codeai.activities.shell.spool import Absent, Attempt, Ended, Lost, Refused, Running, Spool, Token
+from codeai.activities.shell.workspaces import Workspaces
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
+
+HEARTBEAT = 2.0  # seconds between two of them; the activity's time-out is 10
+ANSWER = timedelta(seconds=5)  # how long one call to Temporal may take
+_SHIP = 0.2  # seconds between two looks for output
+_LOST_DATAGRAM = 2.0  # after which a spawn is asked for again, seconds
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the attendants of a worker share."""
+
+    host: str
+    spool: Spool
+    spawner: Spawner
+    slots: Slots
+    workspaces: Workspaces
+    client: Client
+    record: StepRecord
+    settings: ShellSettings
+
+
+class Attendant:
+    """Attends one attempt for one token, from wherever the attempt is. It can be cancelled at any time: all
+    that counts is on disk, and whoever comes next goes on from there."""
+
+    def __init__(self, desk: Desk, attempt: Attempt, step: CommandInput, token: Token, adopted: bool) -> None:
+        self.attempt = attempt
+        self.token = token
+        self._desk = desk
+        self._step = step
+        self._handle = desk.client.get_async_activity_handle(task_token=token.token)
+        self._adopted = adopted
+        self._answered = asyncio.Event()  # Temporal has answered a heartbeat: the token is good
+        self._cancelled = asyncio.Event()
+        self._over = asyncio.Event()  # the supervisor has hung up
+        self._chunker = Chunker(step.step_id, step.attempt, desk.settings.log_limit)
+        self._position = 0
+        if not adopted:
+            self._answered.set()
+
+    async def attend(self) -> None:
+        """Returns when the activity has its answer, or wants none from this token."""
+        main = asyncio.create_task(self._serve())
+        pulse = asyncio.create_task(self._heartbeats())
+        try:
+            await asyncio.wait((main, pulse), return_when=asyncio.FIRST_COMPLETED)
+            if not main.done():  # Temporal does not know the token any more
+                pulse.result()
+                self._desk.spool.drop(self.token)
+        finally:
+            for task in (main, pulse):
+                task.cancel()
+            await asyncio.gather(main, pulse, return_exceptions=True)
+        if not main.cancelled():
+            main.result()
+
+    async def _serve(self) -> None:
+        if isinstance(self.attempt.look(), Absent):
+            await self._start()
+        listener = self._listen()
+        try:
+            await self._follow()
+        finally:
+            self._hang_up(listener)
+        await self._finish()
+
+    # Starting
+
+    async def _start(self) -> None:
+        """Has the command started, or sees to it that nobody ever starts it."""
+        starting = asyncio.create_task(self._begin())
+        cancelled = asyncio.create_task(self._cancelled.wait())
+        try:
+            await asyncio.wait((starting, cancelled), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (starting, cancelled):
+                task.cancel()
+            await asyncio.gather(starting, cancelled, return_exceptions=True)
+        if not starting.cancelled():
+            starting.result()
+        elif self._cancelled.is_set():
+            self._refuse("cancelled", "it was cancelled before it had started")
+
+    async def _begin(self) -> None:
+        await self._answered.wait()
+        await self._note_start()
+        if self._step.spool != self._desk.spool.id:
+            self._refuse("lost", "its host has been started anew since the run came to it, or lost its spool")
+            return
+        try:
+            if not self.attempt.prepared:
+                work = await self._desk.workspaces.of(self._step.execution_id, self._step.workspace)
+                spec = commands.spec(self._step, work, self.attempt, self._desk.settings)
+                self.attempt.prepare(spec, self._step.text, self._step.files)
+        except ValueError as error:  # a SeedError, or a text that no file or environment can hold
+            self._refuse("value_error", str(error))
+            return
+        except commands.NoShell as error:
+            self._refuse("exec_failed", str(error))
+            return
+        while isinstance(self.attempt.look(), Absent):
+            slot = await self._desk.slots.take()
+            try:
+                await self._desk.spawner.ask(self.attempt.key, slot)
+            finally:
+                os.close(slot)  # the supervisor has its own
+            await self._appears()
+
+    async def _note_start(self) -> None:
+        now = datetime.now(UTC)
+        await _until_it_holds(lambda: self._desk.record.started(self._step, self._desk.host, now), "started")
+
+    async def _appears(self) -> None:
+        """Until there is an entry, or the datagram must be taken for lost."""
+        pause, waited = 0.004, 0.0
+        while waited < _LOST_DATAGRAM and isinstance(self.attempt.look(), Absent):
+            await asyncio.sleep(pause)
+            waited += pause
+            pause = min(2 * pause, 0.1)
+
+    def _refuse(self, kind: str, message: str) -> None:
+        self.attempt.refuse(RunError(kind=kind, message=message, line=self._step.line))
+
+    # While it runs
+
+    def _listen(self) -> int | None:
+        """Has the supervisor's end noticed at once; None where there is nothing to listen to."""
+        try:
+            fifo = os.open(self.attempt.folder / formats.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:  # it was refused
+            return None
+        asyncio.get_running_loop().add_reader(fifo, self._hung_up, fifo)
+        return fifo
+
+    def _hung_up(self, fifo: int) -> None:
+        asyncio.get_running_loop().remove_reader(fifo)
+        self._over.set()
+
+    def _hang_up(self, fifo: int | None) -> None:
+        if fifo is not None:
+            asyncio.get_running_loop().remove_reader(fifo)
+            os.close(fifo)
+
+    async def _follow(self) -> None:
+        """Ships the output until the command has ended."""
+        told = False
+        while isinstance(self.attempt.look(), Running):
+            if self._cancelled.is_set() and not told:
+                told = self.attempt.say(formats.CANCEL)
+            await self._ship()
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """For the end, at most until output is to be looked for again."""
+        if (
+            self._over.is_set()
+        ):  # between the hang-up and its reason becoming visible there is next to nothing
+            await asyncio.sleep(0.002)
+            return
+        try:
+            await asyncio.wait_for(self._over.wait(), _SHIP)
+        except TimeoutError:
+            pass
+
+    async def _ship(self) -> None:
+        """Everything that is in the spool now."""
+        while True:
+            frames, position = self.attempt.output(self._position)
+            if not frames:
+                return
+            chunks = self._chunker.chunks(frames)
+            if chunks:
+                await _until_it_holds(
+                    lambda: self._desk.record.output(self._step.execution_id, chunks),  # noqa: B023 - awaited here
+                    "output",
+                )
+            self._position = position
+
+    async def _ship_rest(self) -> None:
+        await self._ship()
+        if rest := self._chunker.rest(self._position, datetime.now(UTC)):
+            await _until_it_holds(lambda: self._desk.record.output(self._step.execution_id, rest), "output")
+
+    async def _heartbeats(self) -> None:
+        """Until the token is unknown to Temporal. Nothing but a requested cancel ends the command."""
+        if not self._adopted:
+            await asyncio.sleep(HEARTBEAT)
+        while True:
+            try:
+                await self._handle.heartbeat(rpc_timeout=ANSWER)
+                self._answered.set()
+            except AsyncActivityCancelledError as answer:
+                self._answered.set()
+                if answer.details and answer.details.cancel_requested and not self._cancelled.is_set():
+                    self._cancelled.set()
+                    self.attempt.say(formats.CANCEL)
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return
+                _log.warning("a heartbeat was not answered", step=self._step.step_id, error=str(error))
+            await asyncio.sleep(HEARTBEAT)
+
+    # The answer
+
+    async def _finish(self) -> None:
+        """Records the end, then answers the activity."""
+        look = self.attempt.look()
+        if isinstance(look, Lost):
+            await asyncio.to_thread(self.attempt.kill_rest)
+        if isinstance(look, Refused):  # perhaps before anybody had noted it
+            await self._note_start()
+        assert isinstance(look, Ended | Refused | Lost)
+        result = commands.result(self._step, look)
+        now = datetime.now(UTC)
+        await asyncio.gather(
+            self._ship_rest(),
+            _until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended"),
+        )
+        await self._answer(result)
+        self._desk.spool.drop(self.token)
+
+    async def _answer(self, result: CommandResult) -> None:
+        pause = 0.1
+        if result.outcome == Outcome.CANCELLED:
+            await self._answered.wait()  # whether this activity, too, was asked to cancel
+        while True:
+            try:
+                if result.outcome == Outcome.CANCELLED and self._cancelled.is_set():
+                    await self._handle.report_cancellation(result, rpc_timeout=ANSWER)
+                else:
+                    await self._handle.complete(result, rpc_timeout=ANSWER)
+                return
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return
+                _log.warning("an answer was not taken", step=self._step.step_id, error=str(error))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 2.0)
+
+
+async def _until_it_holds(write: Callable[[], Awaitable[None]], what: str) -> None:
+    """A breakdown of the database delays a step, it never loses or ends one."""
+    pause = 0.1
+    while True:
+        try:
+            await write()
+            return
+        except Exception as error:  # noqa: BLE001 - whatever keeps the record from holding is waited out, and logged
+            # The first line: the others may hold what was to be written.
+            why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            _log.warning("a step's record does not hold yet", fact=what, error=why, again_in=pause)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 5.0)

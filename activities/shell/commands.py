@@ -1,0 +1,111 @@
+"""A step as a command: its environment, its arguments, and its end as a result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from codeai.activities.shell import formats, output
+from codeai.activities.shell.formats import Spec
+from codeai.activities.shell.settings import ShellSettings
+from codeai.activities.shell.spool import Attempt, Ended, Lost, Refused
+from codeai.activities.shell.workspaces import SeedError, inside
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
+
+ALLOWED = ("PATH", "HOME", "LANG", "TZ")
+"""What every command sees of the worker's environment."""
+RESULT_LIMIT = 1_500_000
+"""Most bytes of a result as JSON: Temporal retries one over 2 MiB for ever."""
+
+_OUTCOMES = {"timeout": Outcome.TIMEOUT, "cancelled": Outcome.CANCELLED, "killed": Outcome.LOST}
+
+
+class NoShell(Exception):
+    """There is no bash on this host."""
+
+
+def spec(step: CommandInput, work: Path, attempt: Attempt, settings: ShellSettings) -> Spec:
+    """What the supervisor is given. SeedError for what the step asks and cannot have; NoShell."""
+    shell = shutil.which(settings.shell)
+    if shell is None:
+        raise NoShell(
+            f"there is no {settings.shell} on this host: install it, or set worker.shell to its path"
+        )
+    folder = inside(work, step.cwd or ".")
+    if not folder.is_dir():
+        raise SeedError(f"cwd {step.cwd!r} is not a folder in the workspace")
+    for name in step.files:
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise SeedError(f"{name!r} in files: is no file name")
+    own = {
+        "CODEAI_EXECUTION_ID": step.execution_id,
+        "CODEAI_STEP_ID": step.step_id,
+        "CODEAI_ATTEMPT": str(step.attempt),
+        "CODEAI_WORKSPACE": str(work),
+        "CODEAI_FILES": str(attempt.files),
+    }
+    return Spec(
+        argv=[shell, "--noprofile", "--norc", "-eo", "pipefail", str(attempt.folder / formats.SCRIPT)],
+        env=environment(step, settings) | own,
+        cwd=str(folder),
+        timeout=step.timeout,
+        grace=step.grace,
+        capture=step.capture,
+        log_limit=settings.log_limit,
+        marks=[f"{name}={own[name]}" for name in ("CODEAI_STEP_ID", "CODEAI_ATTEMPT")],
+    )
+
+
+def environment(step: CommandInput, settings: ShellSettings) -> dict[str, str]:
+    """What is allowed of the worker's, then the step's own, less what it removes."""
+    env = {name: os.environ[name] for name in (*ALLOWED, *settings.environment) if name in os.environ}
+    env |= step.env
+    for name in step.unset:
+        env.pop(name, None)
+    for name in env:
+        if not name or "=" in name:
+            raise SeedError(f"{name!r} is no name of an environment variable")
+    return env
+
+
+def result(step: CommandInput, end: Ended | Refused | Lost) -> CommandResult:
+    """How the attempt ended, small enough for Temporal."""
+    if isinstance(end, Refused):
+        outcome = {"cancelled": Outcome.CANCELLED, "lost": Outcome.LOST}.get(end.error.kind, Outcome.FAILED)
+        return CommandResult(outcome=outcome, attempt=step.attempt, error=end.error, started=False)
+    if isinstance(end, Lost):
+        message = "its supervisor died: nobody can know how the command ended"
+        error = RunError(kind="lost", message=message, line=step.line)
+        return CommandResult(outcome=Outcome.LOST, attempt=step.attempt, error=error, started=end.noted)
+    capture = step.capture
+    # A text as JSON may have six times its bytes: control characters are written as \u0001.
+    while len((found := _ended(step, end, capture)).model_dump_json().encode()) > RESULT_LIMIT:
+        capture //= 2
+    return found
+
+
+def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:
+    exit = end.exit
+    stdout, stderr = output.head(exit.stdout, capture), output.tail(exit.stderr, capture)
+    truncated = exit.out_cut or exit.err_cut or capture < step.capture
+    outcome = _OUTCOMES.get(exit.cause, Outcome.FAILED if exit.code else Outcome.SUCCEEDED)
+    error = None
+    if exit.cause != "exited":
+        kind, message = {
+            "timeout": ("timeout", f"the command ran longer than its timeout of {step.timeout:g} s"),
+            "cancelled": ("cancelled", "the command was cancelled"),
+            "killed": ("lost", "the command was ended on its host, by codeai down --kill"),
+        }[exit.cause]
+        error = RunError(kind=kind, message=message, line=step.line, exit_code=exit.code, stderr=stderr)
+    return CommandResult(
+        outcome=outcome,
+        exit_code=exit.code,
+        stdout=stdout,
+        stderr=stderr,
+        duration=exit.duration,
+        attempt=step.attempt,
+        truncated=truncated,
+        error=error,
+    )

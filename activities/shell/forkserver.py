@@ -1,0 +1,103 @@
+"""Starts supervisors: the one process of a host that forks them. Run by path, `python -S -E forkserver.py
+SPOOL`.
+
+Standard library only, and little of it (see supervisor.py). It may die at any time: a lost datagram is a
+spawn that did not happen, and the worker sends it again.
+"""
+
+# ruff: noqa: PTH
+# (pathlib would cost the fork server 10 ms)
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+IDLE = 2.0  # how often it looks whether a worker is there, seconds
+MOST = 4096  # bytes of a datagram
+
+
+def main(spool: str) -> None:
+    """Serves the spool until no worker has held ATTENDED at two looks in a row."""
+    from codeai.activities.shell import formats, supervisor
+
+    os.chdir(spool)  # a socket's path may have 107 bytes, so it is a relative one
+    lock = os.open(formats.LISTENER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    if not formats.lock(lock):
+        return
+    become_subreaper = subreaper()
+    if os.path.exists(formats.LISTENER):
+        os.unlink(formats.LISTENER)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(formats.LISTENER)
+    listener.settimeout(IDLE)
+    gc.freeze()
+    lonely = 0
+    while lonely < 2:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(listener, MOST, 1)
+        except TimeoutError:
+            lonely = lonely + 1 if unattended(formats.ATTENDED) else 0
+            bury()
+            continue
+        if os.fork() == 0:
+            try:
+                os.close(lock)  # else the supervisor would hold it on
+                listener.close()
+                os.setsid()
+                become_subreaper()
+                supervisor.supervise(data.decode("utf-8", "surrogateescape"), descriptors)
+            except BaseException:  # noqa: BLE001 - whatever it is, this process must not go on as a fork server
+                sys.excepthook(*sys.exc_info())
+            finally:
+                sys.stderr.flush()
+                os._exit(0)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        lonely = 0
+        bury()
+
+
+def subreaper() -> Callable[[], object]:
+    """What makes the calling process the parent of its orphaned descendants; nothing where the system has
+    no such thing."""
+    try:
+        import ctypes
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, AttributeError, OSError):
+        return lambda: None
+    return lambda: prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def unattended(path: str) -> bool:
+    """Whether no worker of this spool is there (or the spool is gone)."""
+    from codeai.activities.shell import formats
+
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        return formats.lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def bury() -> None:
+    """Takes the exit of supervisors that are done."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+if __name__ == "__main__":
+    # Not the script's folder, which would come before the standard library: the package's parent, after it.
+    sys.path[0:1] = []
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)).rsplit(os.sep, 3)[0])
+    main(sys.argv[1])

@@ -1,0 +1,41 @@
+"""What the runner needs of the database: three facts about a step that must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from codeai.workflows.contracts.shell import CommandInput, CommandResult
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of a step's output. (step, attempt, position) never has another content, however often it
+    comes."""
+
+    step_id: str
+    attempt: int
+    position: int
+    """Byte offset in the spool."""
+    stream: str
+    """stdout, stderr, or log for the truncation mark."""
+    time: datetime
+    """When it arrived at the supervisor, UTC."""
+    text: str
+
+
+class StepRecord(Protocol):
+    """Where steps and their output are written. Every method returns when it is durable, may be called
+    again with the same facts, and raises where the database is away: the runner calls again until it
+    holds."""
+
+    async def started(self, step: CommandInput, host: str, at: datetime) -> None:
+        """The attempt will be started on `host`; comes before the spawn."""
+
+    async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
+        """What the step printed, in order."""
+
+    async def ended(self, step: CommandInput, result: CommandResult, at: datetime) -> None:
+        """How the attempt ended; comes before the activity is completed."""

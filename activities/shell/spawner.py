@@ -1,0 +1,98 @@
+"""The worker's side of the fork server: starts it where nobody listens, and asks it for supervisors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+
+from codeai.activities.shell import formats
+
+_START = 5.0  # how long a fork server may take to listen, seconds
+_LONGEST_PATH = 100  # bytes of a socket's path that every system takes
+
+
+class Spawner:
+    """Asks for spawns in one spool. Keeps the fork server there as long as it is open."""
+
+    def __init__(self, spool: Path) -> None:
+        self._spool = spool
+        self._folder = os.open(spool, os.O_RDONLY | os.O_DIRECTORY)
+        self._attended = os.open(spool / formats.ATTENDED, os.O_RDWR | os.O_CREAT, 0o600)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._starting = asyncio.Lock()
+        self._server: subprocess.Popen[bytes] | None = None
+
+    async def open(self) -> None:
+        """Has a fork server listen. TimeoutError where none does within 5 s."""
+        while not formats.lock(self._attended, shared=True):  # noqa: ASYNC110 - the fork server is just looking
+            await asyncio.sleep(0.001)
+        await self._start()
+
+    async def ask(self, folder: str, slot: int) -> None:
+        """Asks for a supervisor of the attempt in `folder`, which gets the slot. Nobody says that it came."""
+        while True:
+            try:
+                passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [slot]))
+                # Not socket.send_fds: it takes an address and forgets it.
+                self._socket.sendmsg([os.fsencode(folder)], [passed], 0, self._address())
+                return
+            except BlockingIOError:  # its queue is full
+                await asyncio.sleep(0.002)
+            except (ConnectionRefusedError, FileNotFoundError):
+                await self._start()
+
+    def close(self) -> None:
+        """Lets go of the fork server; it ends by itself when no worker needs it."""
+        self._socket.close()
+        os.close(self._attended)
+        os.close(self._folder)
+
+    def _address(self) -> str:
+        direct = str(self._spool / formats.LISTENER)
+        if len(os.fsencode(direct)) <= _LONGEST_PATH:
+            return direct
+        return f"/proc/self/fd/{self._folder}/{formats.LISTENER}"
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as trial:
+            try:
+                trial.connect(self._address())
+            except (ConnectionRefusedError, FileNotFoundError):
+                return False
+        return True
+
+    async def _start(self) -> None:
+        async with self._starting:
+            end = asyncio.get_running_loop().time() + _START
+            while not self._listens():
+                if self._server is None or self._server.poll() is not None:
+                    self._launch()
+                if asyncio.get_running_loop().time() > end:
+                    log = self._spool / "forkserver.log"
+                    raise TimeoutError(f"the fork server does not start; {log} may say why")
+                await asyncio.sleep(0.005)
+
+    def _launch(self) -> None:
+        """A race with another worker is harmless: of two fork servers the second leaves."""
+        kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+        with (self._spool / "forkserver.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-S",
+                    "-E",
+                    str(Path(__file__).with_name("forkserver.py")),
+                    str(self._spool),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=kept,
+                start_new_session=True,
+            )

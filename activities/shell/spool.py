@@ -1,0 +1,315 @@
+"""The spool on disk: a folder for each attempt, a token for each activity that waits for one."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeai.activities.shell import formats
+from codeai.activities.shell.formats import Exit, Frame, Spec
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.shell import CommandInput
+
+_INPUT = "input"
+_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
+_READ = 1 << 20  # most bytes of output read at once
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nobody has started it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A supervisor has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """It has exited, or was ended."""
+
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It was not started, and nobody can start it any more."""
+
+    error: RunError
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Its supervisor died: nobody can know how it ended. `noted`: the command may have begun."""
+
+    noted: bool
+
+
+Look = Absent | Running | Ended | Refused | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An activity that waits for the attempt `key`. Of several the newest counts."""
+
+    key: str
+    time: int
+    token: bytes
+    workflow_id: str
+    run_id: str
+
+
+class Attempt:
+    """The folder of one attempt of one step."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self.key = key
+
+    def write_input(self, step: CommandInput) -> None:
+        """Makes the folder with its input, whole, unless it is there."""
+        if self.folder.is_dir():
+            return
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self.folder.with_name(f".{uuid.uuid4()}")
+        new.mkdir(mode=0o700)
+        formats.write_whole(str(new / _INPUT), step.model_dump_json().encode("utf-8", "surrogatepass"))
+        try:
+            new.rename(self.folder)
+        except OSError as error:
+            shutil.rmtree(new, ignore_errors=True)
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+    def input(self) -> CommandInput:
+        """FileNotFoundError where the folder is gone."""
+        return CommandInput.model_validate_json((self.folder / _INPUT).read_bytes())
+
+    def lock(self) -> int | None:
+        """A descriptor that keeps others from attending, for as long as it is open; None where somebody
+        does."""
+        try:
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return None
+        if formats.lock(descriptor):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    @property
+    def files(self) -> Path:
+        return self.folder / formats.FILES
+
+    @property
+    def prepared(self) -> bool:
+        return (self.folder / formats.SPEC).exists()
+
+    def prepare(self, spec: Spec, script: str, files: dict[str, str]) -> None:
+        """Writes what the supervisor needs; once, as a supervisor may be on its way already. ValueError where
+        something cannot be written as it is."""
+        encoded = spec.encode()
+        shutil.rmtree(self.files, ignore_errors=True)
+        self.files.mkdir(mode=0o700)
+        for name, text in files.items():
+            formats.write_whole(str(self.files / name), text.encode())
+        formats.write_whole(str(self.folder / formats.SCRIPT), script.encode())
+        for fifo in (formats.CONTROL, formats.ALIVE):
+            if not (self.folder / fifo).exists():
+                os.mkfifo(self.folder / fifo, 0o600)
+        formats.write_whole(str(self.folder / formats.SPEC), encoded)
+
+    def refuse(self, error: RunError) -> bool:
+        """Takes the supervisor's place in the entry, so that the command never starts; False where it has
+        one."""
+        own = self.folder / f"{formats.ENTRY}.{uuid.uuid4()}"
+        own.write_bytes(b"refused " + error.model_dump_json().encode())
+        try:
+            os.link(own, self.folder / formats.ENTRY)
+        except FileExistsError:
+            return False
+        finally:
+            own.unlink()
+        shutil.rmtree(self.files, ignore_errors=True)
+        return True
+
+    def look(self) -> Look:
+        """What is known of it now."""
+        if (ended := self._exit()) is not None:
+            return ended
+        try:
+            entry = os.open(self.folder / formats.ENTRY, os.O_RDONLY)
+        except FileNotFoundError:
+            return Absent()
+        try:
+            if not formats.lock(entry, shared=True):
+                return Running()
+            word, _, rest = os.read(entry, 65536).partition(b" ")
+        finally:
+            os.close(entry)
+        if word == b"refused":
+            return Refused(RunError.model_validate_json(rest))
+        # The supervisor may have ended between the two looks.
+        return self._exit() or Lost(noted=b"\ncommand " in rest)
+
+    def _exit(self) -> Ended | None:
+        data = formats.read(str(self.folder / formats.EXIT))
+        return None if data is None else Ended(Exit.decode(data))
+
+    def output(self, position: int) -> tuple[list[Frame], int]:
+        """The frames from `position` on, at most a few, and where the next one begins."""
+        try:
+            with (self.folder / formats.OUTPUT).open("rb") as file:
+                file.seek(position)
+                return formats.frames(file.read(_READ), position)
+        except FileNotFoundError:
+            return [], position
+
+    def say(self, word: bytes) -> bool:
+        """Tells the supervisor CANCEL or KILL; False where none listens (yet, or any more)."""
+        try:
+            control = os.open(self.folder / formats.CONTROL, os.O_WRONLY | os.O_NONBLOCK)
+        except (FileNotFoundError, OSError):
+            return False
+        try:
+            os.write(control, word)
+        except BlockingIOError:  # full of the same word
+            pass
+        finally:
+            os.close(control)
+        return True
+
+    def kill_rest(self) -> None:
+        """Kills what a lost supervisor left behind: the group that it noted, if its leader is still the same
+        process, and whatever has this attempt's marks; and removes its files."""
+        notes = (formats.read(str(self.folder / formats.ENTRY)) or b"").decode().splitlines()
+        for word, pid, *start in (line.split(" ") for line in notes):
+            if word == "command" and start and start[0] and formats.start_time(pid) == start[0]:
+                _signal_group(int(pid))
+        spec = formats.read(str(self.folder / formats.SPEC))
+        for process in formats.with_marks(Spec.decode(spec).marks) if spec else ():
+            _signal_one(process)
+        shutil.rmtree(self.files, ignore_errors=True)
+
+
+class Spool:
+    """All attempts of a host. Its id is made with the folder and holds the boot's: another one means that
+    what was started under the first is gone."""
+
+    def __init__(self, path: Path, id: str) -> None:
+        self.path = path
+        self.id = id
+
+    @classmethod
+    def open(cls, path: Path) -> Spool:
+        """Makes the folder where there is none. OSError where it cannot be made."""
+        if not path.is_dir():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = path.with_name(f".{path.name}.{uuid.uuid4()}")
+            for part in ("attempts", "tokens", "slots", "trash"):
+                (new / part).mkdir(mode=0o700, parents=True)
+            new.chmod(0o700)
+            (new / "id").write_text(str(uuid.uuid4()))
+            try:
+                new.rename(path)
+            except OSError:
+                shutil.rmtree(new, ignore_errors=True)
+                if not path.is_dir():
+                    raise
+        return cls(path, f"{(path / 'id').read_text()}.{boot_id()}")
+
+    def attempt(self, step: CommandInput) -> Attempt:
+        """ValueError where the ids could not be names of folders."""
+        for id in (step.execution_id, step.step_id):
+            if not _ID.fullmatch(id):
+                raise ValueError(f"{id!r} is no id of an execution or a step")
+        return self.attempt_of(f"{step.execution_id}/{step.step_id}.{step.attempt}")
+
+    def attempt_of(self, key: str) -> Attempt:
+        return Attempt(self.path / "attempts" / key, key)
+
+    def attempts(self, execution: str | None = None) -> list[Attempt]:
+        """Every attempt on disk, or those of one execution."""
+        folders = (self.path / "attempts").glob(f"{execution or '*'}/[!.]*")
+        return [self.attempt_of(f"{folder.parent.name}/{folder.name}") for folder in folders]
+
+    def executions(self) -> list[str]:
+        """The executions that have attempts on disk."""
+        return [folder.name for folder in (self.path / "attempts").iterdir()]
+
+    def put_token(self, attempt: Attempt, token: bytes, workflow_id: str, run_id: str) -> Token:
+        """Notes an activity that waits for the attempt."""
+        put = Token(attempt.key, time.time_ns(), token, workflow_id, run_id)
+        noted = {"token": base64.b64encode(token).decode(), "workflow_id": workflow_id, "run_id": run_id}
+        new = self.path / "tokens" / f".{uuid.uuid4()}"
+        formats.write_whole(str(new), json.dumps(noted).encode())
+        new.rename(self._token_file(put.key, put.time))
+        return put
+
+    def newest_tokens(self) -> dict[str, int]:
+        """Which attempts are waited for, and since when: cheap, as every worker asks it all the time."""
+        found: dict[str, int] = {}
+        for name in self._token_names():
+            key, _, at = name.replace("~", "/", 1).rpartition("~")
+            found[key] = max(found.get(key, 0), int(at))
+        return found
+
+    def token(self, key: str, at: int) -> Token | None:
+        """None where it has been answered."""
+        data = formats.read(str(self._token_file(key, at)))
+        if data is None:
+            return None
+        noted = json.loads(data)
+        return Token(key, at, base64.b64decode(noted["token"]), noted["workflow_id"], noted["run_id"])
+
+    def drop(self, token: Token) -> None:
+        """This token, and older ones of the attempt, are not to be answered any more."""
+        for name in self._token_names():
+            key, _, at = name.replace("~", "/", 1).rpartition("~")
+            if key == token.key and int(at) <= token.time:
+                self._token_file(key, int(at)).unlink(missing_ok=True)
+
+    def _token_names(self) -> list[str]:
+        names = os.listdir(self.path / "tokens")  # noqa: PTH208 - asked all the time, and names are enough
+        return [name for name in names if not name.startswith(".")]
+
+    def _token_file(self, key: str, at: int) -> Path:
+        return self.path / "tokens" / f"{key.replace('/', '~')}~{at:020d}"
+
+    def remove(self, execution: str) -> None:
+        """Removes an execution's attempts, by a rename first."""
+        away = self.path / "trash" / str(uuid.uuid4())
+        try:
+            (self.path / "attempts" / execution).rename(away)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def boot_id() -> str:
+    """What changes when the machine starts anew; "" where the system does not tell."""
+    data = formats.read("/proc/sys/kernel/random/boot_id")
+    return data.decode().strip() if data else ""
+
+
+def _signal_group(group: int) -> None:
+    try:
+        os.killpg(group, 9)
+    except ProcessLookupError:
+        pass
+
+
+def _signal_one(pid: int) -> None:
+    try:
+        os.kill(pid, 9)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,379 @@
+"""Owns one command from its start to its exit, whatever becomes of the worker.
+
+Forked by the fork server; standard library only, and neither signal, subprocess, json nor typing: what is
+imported here is paid before the first command of a host.
+"""
+
+# ruff: noqa: PTH
+# (pathlib would cost the fork server 10 ms)
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # the part of `signal` that costs nothing; no stub has it
+import errno
+import os
+import select
+import sys
+import time
+
+from codeai.activities.shell import formats
+from codeai.activities.shell.formats import Exit, Spec
+
+TERM, KILL, CONT = 15, 9, 18
+LEFTOVERS = 0.2  # what is left of the process group may end by itself, seconds
+COALESCE = 0.1  # output is kept back so long, to be one frame, seconds
+FRAME = 65_536  # most bytes of a frame
+TICK = 0.01  # how often an ending process group is looked at, seconds
+WAIT = 1.0  # longest wait for an event, seconds
+
+
+class Log:
+    """The output on disk, as frames in the order of arrival, up to a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.file = os.open(formats.OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.limit = limit
+        self.left = limit
+        self.stream = b""
+        self.waiting = bytearray()
+        self.since = 0.0
+
+    def add(self, stream: bytes, data: bytes) -> None:
+        if stream != self.stream:
+            self.flush()
+        if not self.waiting:
+            self.stream, self.since = stream, time.monotonic()
+        self.waiting += data
+        if len(self.waiting) >= FRAME:
+            self.flush()
+
+    def due(self) -> float | None:
+        """When the waiting output must be written, in monotonic seconds."""
+        return self.since + COALESCE if self.waiting else None
+
+    def flush(self) -> None:
+        if not self.waiting or self.left < 0:
+            self.waiting.clear()
+            return
+        data, cut = bytes(self.waiting[: self.left]), len(self.waiting) > self.left
+        self.waiting.clear()
+        self.left -= len(data)
+        now = time.time()
+        frames = formats.frame(self.stream, now, data) if data else b""
+        if cut:
+            frames += formats.frame(formats.CUT, now, b"")
+            self.left = -1
+        begin = os.fstat(self.file).st_size
+        try:
+            formats.write_all(self.file, frames)
+        except OSError as error:  # a full disk ends the log, not the command
+            os.ftruncate(self.file, begin)
+            self.left = -1
+            print(f"the output could not be written: {error}", file=sys.stderr)  # noqa: T201 - goes to a log file
+
+
+class Head:
+    """The first bytes of an output; one more is kept, to tell a last newline from a cut."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.kept = bytearray()
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        if len(self.kept) <= self.most:
+            self.kept += data[: self.most + 1 - len(self.kept)]
+
+    def text(self) -> tuple[bytes, bool]:
+        """What was kept, without the output's last newline, and whether something is missing."""
+        whole = self.total == len(self.kept)
+        kept = self.kept[:-1] if whole and self.kept.endswith(b"\n") else self.kept
+        return bytes(kept[: self.most]), not whole or len(kept) > self.most
+
+
+class Tail:
+    """The last bytes of an output, likewise."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.kept = bytearray()
+        self.total = 0
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        self.kept += data
+        if len(self.kept) > 2 * (self.most + 1):
+            del self.kept[: -(self.most + 1)]
+
+    def text(self) -> tuple[bytes, bool]:
+        kept = self.kept[:-1] if self.kept.endswith(b"\n") else self.kept
+        missing = self.total - len(self.kept)
+        return bytes(kept[max(0, len(kept) - self.most) :]), missing > 0 or len(kept) > self.most
+
+
+class Command:
+    """One command: its processes, its pipes, and why it is being ended."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.control = os.open(formats.CONTROL, os.O_RDWR | os.O_NONBLOCK)
+        self.log = Log(spec.log_limit)
+        self.head, self.tail = Head(spec.capture), Tail(spec.capture)
+        self.poller = select.poll()
+        self.poller.register(self.control, select.POLLIN)
+        self.pipes: dict[int, bytes] = {}
+        self.pid = 0
+        self.pidfd = -1
+        self.began = 0.0
+        self.code: int | None = None  # of the shell, once it has exited
+        self.cause = "exited"
+
+    def start(self, entry: int) -> None:
+        """Forks the command, notes it in the entry and only then lets it run."""
+        gate, release = os.pipe()
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(release)
+            become(self.spec, gate, out_end, err_end)
+        for descriptor in (gate, out_end, err_end):
+            os.close(descriptor)
+        for descriptor, stream in ((out, formats.STDOUT), (err, formats.STDERR)):
+            os.set_blocking(descriptor, False)
+            self.poller.register(descriptor, select.POLLIN)
+            self.pipes[descriptor] = stream
+        if hasattr(os, "pidfd_open"):
+            self.pidfd = os.pidfd_open(self.pid)
+            self.poller.register(self.pidfd, select.POLLIN)
+        formats.write_all(entry, f"command {self.pid} {formats.start_time(self.pid)}\n".encode())
+        self.began = time.monotonic()
+        os.write(release, b".")
+        os.close(release)
+
+    def run(self) -> Exit:
+        """Until the shell has exited, or was ended with all that it started."""
+        deadline = self.began + self.spec.timeout
+        while self.code is None and self.cause == "exited":
+            self.listen(deadline)
+            if self.code is None and time.monotonic() >= deadline:
+                self.cause = "timeout"
+        if self.cause != "exited":
+            self.end()
+        duration = time.monotonic() - self.began
+        self.leftovers()
+        self.log.flush()
+        (stdout, out_cut), (stderr, err_cut) = self.head.text(), self.tail.text()
+        code = 0 if self.code is None else self.code
+        return Exit(self.cause, code, duration, stdout, out_cut, stderr, err_cut)
+
+    def listen(self, until: float) -> None:
+        """Waits for output, a word from outside or the exit, at most until `until`; writes what is due."""
+        due = self.log.due()
+        now = time.monotonic()
+        wait = min(until, due or until, now + (WAIT if self.pidfd >= 0 else TICK)) - now
+        for descriptor, _ in self.poller.poll(max(0.0, wait) * 1000):
+            if descriptor in self.pipes:
+                self.take(descriptor)
+            elif descriptor == self.control:
+                word = os.read(self.control, 512)
+                if self.cause == "exited" and self.code is None:
+                    self.cause = "killed" if formats.KILL in word else "cancelled"
+        self.reap()
+        due = self.log.due()
+        if due is not None and time.monotonic() >= due:
+            self.log.flush()
+
+    def take(self, descriptor: int) -> bool:
+        """Takes over what a pipe holds; False where it holds nothing now."""
+        try:
+            data = os.read(descriptor, FRAME)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.poller.unregister(descriptor)
+            os.close(descriptor)
+            del self.pipes[descriptor]
+            return False
+        stream = self.pipes[descriptor]
+        self.log.add(stream, data)
+        (self.head if stream == formats.STDOUT else self.tail).add(data)
+        return True
+
+    def reap(self) -> None:
+        """Notes the shell's exit, and buries what its descendants left to this process."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.pid:
+                code = os.waitstatus_to_exitcode(status)
+                self.code = code if code >= 0 else 128 - code
+                if self.pidfd >= 0:
+                    self.poller.unregister(self.pidfd)
+
+    def end(self) -> None:
+        """TERM to everything of this command, KILL to what is there after the grace."""
+        self.signal(TERM)
+        self.signal(CONT)  # a stopped process hears TERM only then
+        kill_at = time.monotonic() + self.spec.grace
+        while self.alive() and time.monotonic() < kill_at:
+            self.listen(min(kill_at, time.monotonic() + 5 * TICK))
+        while self.alive():
+            self.signal(KILL)
+            self.listen(time.monotonic() + TICK)
+
+    def leftovers(self) -> None:
+        """Ends what is left of the group, and takes what the pipes still hold: a process that left the
+        group may keep them open for ever."""
+        kill_at = time.monotonic() + LEFTOVERS
+        while self.group() and time.monotonic() < kill_at:
+            self.listen(min(kill_at, time.monotonic() + TICK))
+        give_up_at = time.monotonic() + LEFTOVERS
+        while self.group() and time.monotonic() < give_up_at:
+            kill_group(self.pid, KILL)
+            self.listen(time.monotonic() + TICK)
+        for descriptor in list(self.pipes):
+            for _ in range(64):  # a pipe holds 64 KiB; who writes on and on is not waited for
+                if not self.take(descriptor):
+                    break
+
+    def group(self) -> bool:
+        """Whether the command's process group has a member."""
+        self.reap()
+        return kill_group(self.pid, 0)
+
+    def alive(self) -> bool:
+        """Whether anything that the command started is there."""
+        return self.group() or bool(self.strays())
+
+    def strays(self) -> list[int]:
+        """What has left the group: descendants that became children of this process, and their like by their
+        environment."""
+        parents: dict[int, int] = {}
+        for pid in formats.processes():
+            try:
+                stat = formats.read(f"/proc/{pid}/stat") or b""
+            except OSError:
+                continue
+            fields = stat.rpartition(b")")[2].split()
+            if fields and fields[0] not in (b"Z", b"X"):
+                parents[pid] = int(fields[1])
+        mine = {os.getpid()}
+        while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
+            mine |= more
+        marked = [pid for pid in formats.with_marks(self.spec.marks) if pid in parents]
+        return [pid for pid in mine.union(marked) if pid != os.getpid()]
+
+    def signal(self, number: int) -> None:
+        strays = self.strays()  # before the group dies, and with it the way to its descendants
+        kill_group(self.pid, number)
+        for pid in strays:
+            kill_one(pid, number, self.pid)
+
+
+def kill_group(group: int, number: int) -> bool:
+    """Signals a process group; False where it has no member."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # its members have changed their user: they are there
+        return True
+    return True
+
+
+def kill_one(pid: int, number: int, group: int) -> None:
+    """Signals a process that is not in `group` (that has had its signal)."""
+    try:
+        if os.getpgid(pid) != group:
+            os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass  # gone, or out of reach
+
+
+def become(spec: Spec, gate: int, out: int, err: int) -> None:
+    """In the child: waits to be noted, then is the command. Never returns."""
+    try:
+        os.setsid()
+        if not os.read(gate, 1):  # the supervisor died before it noted us: nothing may run
+            os._exit(0)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for descriptor, number in ((nothing, 0), (out, 1), (err, 2)):
+            os.dup2(descriptor, number)
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)  # Python ignores these two
+        _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+        os.umask(0o022)
+        os.chdir(spec.cwd)
+        os.execve(spec.argv[0], spec.argv, spec.env)  # noqa: S606 - that is what it is for
+    except (OSError, ValueError) as error:
+        why = getattr(error, "errno", None)
+        what = "its environment is too long" if why == errno.E2BIG else str(error)
+        os.write(2, f"codeai: the command could not be started: {what}\n".encode())
+        os._exit(127 if why == errno.ENOENT else 126)
+    finally:
+        os._exit(126)
+
+
+def claim() -> int | None:
+    """Makes the entry: locked first, then put in place by link(2), so that nobody ever sees it unlocked
+    while this process lives. None where the attempt has one."""
+    own = f"{formats.ENTRY}.{os.getpid()}"
+    entry = os.open(own, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    formats.lock(entry)
+    formats.write_all(entry, f"supervisor {os.getpid()} {formats.start_time('self')}\n".encode())
+    try:
+        os.link(own, formats.ENTRY)
+    except FileExistsError:
+        return None
+    finally:
+        os.unlink(own)
+    return entry
+
+
+def remove_files() -> None:
+    """Removes $CODEAI_FILES, whatever the command made of it."""
+    for folder, folders, files in os.walk(formats.FILES, topdown=False):
+        for name in files:
+            os.unlink(f"{folder}/{name}")
+        for name in folders:
+            path = f"{folder}/{name}"
+            os.unlink(path) if os.path.islink(path) else os.rmdir(path)
+    if os.path.isdir(formats.FILES):
+        os.rmdir(formats.FILES)
+
+
+def supervise(folder: str, release: list[int]) -> None:
+    """Runs the attempt in `folder`, unless it has its supervisor. `release`: descriptors that hold the
+    command's slot, given back when it has ended."""
+    os.chdir(folder)
+    entry = claim()
+    if entry is None:
+        return
+    alive = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
+    command = Command(Spec.decode(formats.read(formats.SPEC) or b""))
+    command.start(entry)
+    ended = command.run()
+    try:
+        remove_files()
+    except OSError as error:
+        print(f"the files of a step could not be removed: {error}", file=sys.stderr)  # noqa: T201
+    while True:  # without the exit the command would count as lost: a full disk is waited for
+        try:
+            formats.write_whole(formats.EXIT, ended.encode())
+            break
+        except OSError as error:
+            print(f"an exit could not be written: {error}", file=sys.stderr)  # noqa: T201
+            time.sleep(1.0)
+    for descriptor in (*release, alive):
+        os.close(descriptor)
+    # Against a power cut; nobody waits for it.
+    for name in (formats.OUTPUT, formats.EXIT, "."):
+        descriptor = os.open(name, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)

@@ -1,0 +1,205 @@
+"""The folder that a run's commands share: seeded once, before the first of them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import stat
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from codeai.workflows.contracts.shell import WorkspaceSeed
+
+LIMIT = 1 << 30
+"""Most bytes of a copied folder."""
+_LISTING = 60.0  # how long `git ls-files` may take, seconds
+
+
+class SeedError(ValueError):
+    """The workspace cannot be what was asked for: kind `value_error`, in words for the user."""
+
+
+class Workspaces:
+    """The workspaces of a host: `<folder>/<execution>/work`. What is named `<execution>` is complete: it is
+    made beside and then renamed (never onto another one, as a rename replaces no folder that holds
+    something)."""
+
+    def __init__(self, folder: Path, roots: Sequence[Path], private: Sequence[Path]) -> None:
+        """`roots`: where folders may be copied from. `private`: never copied, wherever they lie."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._roots = [root.resolve() for root in roots]
+        self._private = {path.resolve() for path in private}
+        self._seeding: dict[str, asyncio.Task[None]] = {}
+        self._closing = threading.Event()
+
+    async def of(self, execution: str, seed: WorkspaceSeed | None) -> Path:
+        """The run's workspace, seeded where there is none yet. SeedError where it cannot be."""
+        place = self._folder / execution
+        if not place.is_dir():
+            task = self._seeding.get(execution)
+            if task is None:
+                task = asyncio.create_task(asyncio.to_thread(self._make, place, seed))
+                self._seeding[execution] = task
+                task.add_done_callback(lambda _: self._seeding.pop(execution))
+            await asyncio.shield(task)  # others may wait for the same one
+        work = place / "work"
+        if not work.is_dir():
+            raise SeedError("the run's workspace is gone: one of its commands has removed it")
+        return work
+
+    def close(self) -> None:
+        """Lets go of what is being seeded; it begins anew when it is asked for again."""
+        self._closing.set()
+
+    def _make(self, place: Path, seed: WorkspaceSeed | None) -> None:
+        new = self._folder / f".{uuid.uuid4()}"
+        work = new / "work"
+        work.mkdir(mode=0o700, parents=True)
+        new.chmod(0o700)
+        try:
+            if seed is not None:
+                self._sow(work, seed)
+            new.rename(place)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _sow(self, work: Path, seed: WorkspaceSeed) -> None:
+        if seed.git is not None:
+            raise SeedError("a workspace from git is not known to this runner: use `folder` or `files`")
+        if seed.folder is not None:
+            self._copy(self._allowed(seed.folder), work)
+        for name, text in (seed.files or {}).items():
+            path = inside(work, name)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            except (OSError, ValueError) as error:
+                raise SeedError(
+                    f"the workspace's file {name!r} cannot be written: {reason(error)}"
+                ) from error
+
+    def _allowed(self, folder: str) -> Path:
+        source = Path(folder)
+        if not source.is_absolute():
+            raise SeedError(f"the workspace's folder must be an absolute path: {folder}")
+        source = source.resolve()
+        if not any(source.is_relative_to(root) for root in self._roots):
+            allowed = ", ".join(map(str, self._roots)) or "no folder at all"
+            raise SeedError(f"{folder} is not below a folder that workspaces may be copied from: {allowed}")
+        if not source.is_dir():
+            raise SeedError(f"the workspace's folder is not there: {folder}")
+        return source
+
+    def _copy(self, source: Path, work: Path) -> None:
+        size = 0
+        for path in self._to_copy(source):
+            if self._closing.is_set():
+                raise InterruptedError("the worker stops")
+            target = work / path.relative_to(source)
+            try:
+                size += _copy_one(path, target)
+            except FileNotFoundError:  # it went meanwhile, or git still names what was deleted
+                continue
+            except OSError as error:
+                raise SeedError(f"{path} cannot be copied into the workspace: {reason(error)}") from error
+            if size > LIMIT:
+                raise SeedError(f"{source} holds more than 1 GiB: too much for a workspace")
+
+    def _to_copy(self, source: Path) -> Iterator[Path]:
+        """What git names, with `.git`; everything where it names nothing. A folder comes before what it
+        holds."""
+        names = _git_names(source)
+        if not names:
+            yield from self._below(source)
+            return
+        for name in names:
+            path = source / name
+            if not any(folder in self._private for folder in (path, *path.parents)):
+                if path.is_dir() and not path.is_symlink():
+                    yield from self._below(path)
+                else:
+                    yield path
+        if (source / ".git").is_dir():
+            yield from self._below(source / ".git")
+
+    def _below(self, folder: Path) -> Iterator[Path]:
+        for parent, folders, files in os.walk(folder):
+            here = Path(parent)
+            if here.resolve() in self._private:
+                folders.clear()
+                continue
+            yield here
+            yield from (here / name for name in (*files, *(n for n in folders if (here / n).is_symlink())))
+
+
+def inside(work: Path, path: str) -> Path:
+    """`path` in the workspace, links resolved. SeedError where that leads out of it."""
+    try:
+        found = (work / path).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL, a loop of links, a name too long
+        raise SeedError(f"{path!r} is no path in the workspace: {reason(error)}") from error
+    if not found.is_relative_to(work.resolve()):
+        raise SeedError(f"{path!r} leads out of the workspace")
+    return found
+
+
+def remove(folder: Path, execution: str) -> None:
+    """Removes the workspace of a run that has ended, by a rename first."""
+    away = folder / f".{uuid.uuid4()}"
+    try:
+        (folder / execution).rename(away)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(away, ignore_errors=True)
+
+
+def reason(error: Exception) -> str:
+    """The error's words without its number."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _git_names(folder: Path) -> list[str]:
+    """What git says belongs to the folder; nothing where there is no git or no repository."""
+    # No hook and no program that the repository's settings name is run; it may belong to another user.
+    command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "ls-files"]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    try:
+        listed = subprocess.run(
+            [*command, "-z", "-co", "--exclude-standard"],
+            cwd=folder,
+            env=kept,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LISTING,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return (
+        [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name] if listed.returncode == 0 else []
+    )
+
+
+def _copy_one(path: Path, target: Path) -> int:
+    """Copies a folder (empty), a file or a link, with its mode and times; its size in bytes. Pipes, sockets
+    and devices are left out."""
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        target.mkdir(parents=True, exist_ok=True)
+        return 0
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+        return 0
+    if found.st_size > LIMIT:
+        return found.st_size
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(path, target, follow_symlinks=False)
+    return found.st_size
