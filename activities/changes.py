@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from codeai.dsl.check import check
+from codeai.dsl.tree_json import to_json as tree_to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from codeai.activities.canonical import canonical
-from codeai.dsl.check import check
 from codeai.dsl.diagnostics import to_json as diagnostics_to_json
-from codeai.dsl.tree_json import to_json as tree_to_json
 from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.base import now, uuid7
 from codeai.persistence.configs import Configs, NewConfig
@@ -53,10 +53,13 @@ class Who:
 class Kind(Protocol):
     """How one kind of thing is changed: each answers False or None where it is not there."""
 
-    path: str
+    @property
+    def path(self) -> str: ...
 
     async def create(self, rows: AsyncSession, id: str, body: Any, who: Who) -> None: ...
-    async def update(self, rows: AsyncSession, id: str, body: Any, who: Who, if_match: int | None) -> bool: ...
+    async def update(
+        self, rows: AsyncSession, id: str, body: Any, who: Who, if_match: int | None
+    ) -> bool: ...
     async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool: ...
 
 
@@ -163,11 +166,15 @@ class Changes:
         except NotThere:
             return _refused(404, "not_found", f"there is no {given.kind} {id!r}")
         except Refused as problem:
-            status, code = next((status, code) for type_, status, code in PROBLEMS if isinstance(problem, type_))
+            status, code = next(
+                (status, code) for type_, status, code in PROBLEMS if isinstance(problem, type_)
+            )
             return _refused(status, code, str(problem))
         if given.action is Action.DELETE:
             return ChangeResult(status=204)
-        return ChangeResult(status=201 if given.action is Action.CREATE else 200, resource=f"{kind.path}/{id}")
+        return ChangeResult(
+            status=201 if given.action is Action.CREATE else 200, resource=f"{kind.path}/{id}"
+        )
 
     async def _apply(self, rows: AsyncSession, kind: Kind, given: ChangeInput, id: str, body: Any) -> None:
         who = Who(given.triggered_by)
@@ -218,7 +225,7 @@ def change_id(workflow_id: str, run_id: str) -> uuid.UUID:
         return uuid.uuid5(uuid.NAMESPACE_OID, f"{workflow_id}\n{run_id}")
 
 
-def _refused(
-    status: int, code: str, detail: str, errors: tuple[dict[str, Any], ...] = ()
-) -> ChangeResult:
-    return ChangeResult(status=status, problem=Problem(status=status, code=code, detail=detail, errors=errors))
+def _refused(status: int, code: str, detail: str, errors: tuple[dict[str, Any], ...] = ()) -> ChangeResult:
+    return ChangeResult(
+        status=status, problem=Problem(status=status, code=code, detail=detail, errors=errors)
+    )

@@ -9,11 +9,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from codeai.dsl.compile import compile_source
+from codeai.dsl.program import pack
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-from codeai.dsl.compile import compile_source
-from codeai.dsl.program import pack
 from codeai.persistence.blobs import Blobs
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.deployments import Deployments
@@ -31,7 +31,9 @@ KEPT = 256
 class NotLoadable(Exception):
     """There is no such program, or it cannot be run."""
 
-    def __init__(self, kind: str, message: str, line: int | None = None, details: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, kind: str, message: str, line: int | None = None, details: tuple[Any, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.error = RunError(kind=kind, message=message, line=line, details=details or None)
 
@@ -50,7 +52,9 @@ def compiled(text: str) -> str:
         )
     packed = pack(made.code)
     if len(packed) > MOST_PACKED:
-        raise NotLoadable("limit", f"the compiled program is over {MOST_PACKED >> 20} MiB; split it with run()")
+        raise NotLoadable(
+            "limit", f"the compiled program is over {MOST_PACKED >> 20} MiB; split it with run()"
+        )
     return packed
 
 
@@ -93,10 +97,14 @@ class Programs:
         if config is not None and version is not None and version != config.version:
             config = await Configs(rows).version(config.id, version)
         if config is None:
-            raise NotLoadable("not_found", f"there is no config {id_or_name!r}" + (f" version {version}" if version else ""))
+            raise NotLoadable(
+                "not_found", f"there is no config {id_or_name!r}" + (f" version {version}" if version else "")
+            )
         return config
 
-    async def _deployment(self, rows: AsyncSession, id_or_name: str, version: int | None) -> tuple[str, LoadResult]:
+    async def _deployment(
+        self, rows: AsyncSession, id_or_name: str, version: int | None
+    ) -> tuple[str, LoadResult]:
         deployment = await Deployments(rows).get(id_or_name)
         if deployment is None:
             raise NotLoadable("not_found", f"there is no deployment {id_or_name!r}")

@@ -48,7 +48,9 @@ def watch_and_kill(run: subprocess.Popen[str], up: dict[str, object], started: f
             worker = worker_pid(up)
             os.kill(worker, signal.SIGKILL)
             killed = True
-            say(f"worker (pid {worker}) killed with SIGKILL; the command goes on, `codeai up` starts a new worker")
+            say(
+                f"worker (pid {worker}) killed with SIGKILL; the command goes on, `codeai up` starts a new worker"
+            )
     if not killed:
         sys.exit("the smoke test was never seen half way")
 
@@ -83,9 +85,23 @@ def main() -> int:
         if codeai("up", "--detach", *ports).returncode:
             return 1
         say(f"codeai run release.cai ({time.monotonic() - began:.1f} s after the start)")
-        words = ["run", "release/release.cai", "-i", f"home={home}", "-i", f"port={live}", "-i", f"staging_port={staging}"]
+        words = [
+            "run",
+            "release/release.cai",
+            "-i",
+            f"home={home}",
+            "-i",
+            f"port={live}",
+            "-i",
+            f"staging_port={staging}",
+        ]
         with subprocess.Popen(
-            [CODEAI, *words], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [CODEAI, *words],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         ) as run:
             watch_and_kill(run, {"data": data}, time.monotonic())
         if run.returncode:

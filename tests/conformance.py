@@ -7,7 +7,6 @@ What needs effects that this build does not have yet is left out by name, and co
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys

@@ -48,7 +48,9 @@ class Platform:
         self.data = folder / ".codeai"
         self.api, self.temporal, self.ui = free_ports(3)
         self.url = f"http://127.0.0.1:{self.api}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODEAI_", "TEMPORAL_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("CODEAI_", "TEMPORAL_"))
+        }
         self.environment = kept | {
             "CODEAI_DATA_DIR": str(self.data),
             "XDG_CONFIG_HOME": str(folder / "config"),
@@ -65,7 +67,9 @@ class Platform:
     def close(self) -> None:
         self.command("down", "--kill", timeout=90)
 
-    def command(self, *words: str, timeout: float = 120, data: str | None = None) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, timeout: float = 120, data: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [CODEAI, *words],
             cwd=self.folder,
@@ -97,7 +101,9 @@ class Platform:
     def run(self, program: str, *words: str, timeout: float = 120) -> dict[str, Any]:
         """What `codeai run --output json` prints for a program's text."""
         path = self.write(f"program-{time.monotonic_ns()}.cai", program)
-        done = self.command("run", str(path), "--workspace", "none", "--output", "json", *words, timeout=timeout)
+        done = self.command(
+            "run", str(path), "--workspace", "none", "--output", "json", *words, timeout=timeout
+        )
         try:
             answer: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
@@ -130,7 +136,12 @@ class Platform:
         return done.stdout.split()[-1]
 
     def request(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        token: str | None = None,
     ) -> tuple[int, dict[str, str], Any]:
         """One request to the API: status, headers, decoded body."""
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()

@@ -28,4 +28,4 @@ def modules() -> list[Path]:
 if __name__ == "__main__":
     for path in modules():
         lines = path.read_text(encoding="utf-8").count("\n")
-        print(f"{str(path.relative_to(ROOT)):44} {lines:4}  {job(path)}")
+        print(f"{path.relative_to(ROOT)!s:44} {lines:4}  {job(path)}")

@@ -36,10 +36,14 @@ Given = TypeVar("Given", bound=Contract)
 Answer = TypeVar("Answer", bound=Contract)
 
 UNTIL_IT_HOLDS = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=10),
 )
 AT_ONCE_AGAIN = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=1)
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=1.5,
+    maximum_interval=timedelta(seconds=1),
 )
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
+from codeai.dsl.environment import environment
+from codeai.dsl.machine import EffectResult, Request
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 from temporalio.workflow import ActivityHandle
 
-from codeai.dsl.environment import environment
-from codeai.dsl.machine import EffectResult, Request, UndoRequest
-from codeai.dsl.values import ErrorValue, ExecValue, as_shown
+from codeai.dsl.values import ErrorValue, ExecValue, shown
 from codeai.workflows import calls
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
 from codeai.workflows.contracts.records import WriteLogInput
@@ -23,7 +22,6 @@ from codeai.workflows.contracts.shell import (
     CommandResult,
     LogLine,
     Outcome,
-    UndoEntry,
     WorkspaceSeed,
 )
 from codeai.workflows.states import step_id
@@ -65,7 +63,7 @@ class Effects:
         self.deadlines: dict[int, float] = dict(carried.deadlines) if carried else {}
         self.status_text: str | None = carried.status_text if carried else None
         self.under_way: dict[int, asyncio.Task[None]] = {}
-        self.commands: dict[int, ActivityHandle[CommandResult] | None] = {}
+        self.commands: dict[int, ActivityHandle[CommandResult]] = {}
         self._answers: list[tuple[int, EffectResult]] = []
         self._broken: BaseException | None = None
         self._withdrawn: set[int] = set()
@@ -108,13 +106,14 @@ class Effects:
             self.under_way[request.step] = asyncio.ensure_future(self._settle(request.step, answer))
 
     def withdraw(self, step: int) -> None:
-        """The machine no longer wants it: a command dies (its answer says so), a timer ends."""
+        """The machine no longer wants it: a command dies (its answer says so), all else ends at once."""
         self._withdrawn.add(step)
-        handle = self.commands.get(step)
-        if handle is not None:
+        if (handle := self.commands.get(step)) is not None:
             handle.cancel()
         elif (task := self.under_way.get(step)) is not None:
             task.cancel()
+        elif all(answered != step for answered, _ in self._answers):
+            self._answers.append((step, withdrawn()))
 
     async def _settle(self, step: int, work: Awaitable[EffectResult]) -> None:
         try:
@@ -123,7 +122,7 @@ class Effects:
             if not is_cancelled_exception(error):
                 self._broken = error
                 return
-            answer = EffectResult(error=ErrorValue("cancelled", "cancelled"))
+            answer = withdrawn()
         finally:
             self.under_way.pop(step, None)
             self.attempts.pop(step, None)
@@ -143,15 +142,15 @@ class Effects:
         return EffectResult(workflow.random().random())
 
     def _set_status(self, request: Request) -> EffectResult:
-        self.status_text = as_shown(request.arguments["text"])[:LONGEST_STATUS]
+        self.status_text = shown(request.arguments["text"])[:LONGEST_STATUS]
         workflow.set_current_details(self.status_text)
         return EffectResult()
 
     def _log(self, request: Request) -> EffectResult | Awaitable[EffectResult]:
         line = LogLine(
             step_id=step_id(self.run.record.id, request.step),
-            level=as_shown(request.arguments["level"]),
-            text=as_shown(request.arguments["text"]),
+            level=shown(request.arguments["level"]),
+            text=shown(request.arguments["text"]),
             time=workflow.time(),
         )
         self._lines.append(line)
@@ -163,8 +162,8 @@ class Effects:
         return EffectResult()
 
     async def _sleep(self, request: Request) -> EffectResult:
-        duration = float(request.arguments["duration"])  # type: ignore[arg-type]
-        deadline = self.deadlines.setdefault(request.step, workflow.time() + duration)
+        arguments: dict[str, Any] = request.arguments
+        deadline = self.deadlines.setdefault(request.step, workflow.time() + arguments["duration"])
         await self.flush_lines()
         await asyncio.sleep(max(0.0, deadline - workflow.time()))
         return EffectResult()
@@ -231,12 +230,17 @@ class Effects:
             await asyncio.sleep(delay_before(attempt, backoff))
 
 
+def withdrawn() -> EffectResult:
+    """The answer of what nobody wants any more."""
+    return EffectResult(error=ErrorValue("cancelled", "cancelled"), undoable=False)
+
+
 def exec_answer(result: CommandResult, line: int) -> EffectResult:
     """What the program gets: a result where the command ended by itself, else an error."""
     if result.error is not None:
         return EffectResult(
             error=ErrorValue(result.error.kind, result.error.message, line, result.exit_code, result.stderr),
-            undoable=result.error.kind in ("timeout", "lost", "cancelled"),
+            undoable=result.started,
         )
     if result.outcome is Outcome.CANCELLED:
         return EffectResult(error=ErrorValue("cancelled", "the command was cancelled", line))

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 with workflow.unsafe.imports_passed_through():
     from codeai.dsl.inputs import check_inputs
     from codeai.dsl.machine import Asking, Bound, Failed, Finished, Machine, Sliced
+
     from codeai.dsl.values import to_result
     from codeai.workflows import calls
     from codeai.workflows.attributes import describe
@@ -83,7 +84,8 @@ class ExecuteDeployment:
             return await self._end(ExecutionStatus.FAILED, error=refused.error)
         except asyncio.CancelledError:
             return await self._end(
-                ExecutionStatus.CANCELLED, error=RunError(kind="cancelled", message="cancelled before it began")
+                ExecutionStatus.CANCELLED,
+                error=RunError(kind="cancelled", message="cancelled before it began"),
             )
         if carried is not None and carried.undoing is not None:
             return await self._undo(carried.undoing)
@@ -263,7 +265,9 @@ class ExecuteDeployment:
         events, size = info.get_current_history_length(), info.get_current_history_size()
         if hard:
             return events >= budget.hard_events or size >= budget.hard_bytes
-        return events >= budget.soft_events or size >= budget.soft_bytes or info.is_continue_as_new_suggested()
+        return (
+            events >= budget.soft_events or size >= budget.soft_bytes or info.is_continue_as_new_suggested()
+        )
 
     async def _continue_as_new(self, undoing: Undoing | None = None) -> None:
         """Goes on in a new workflow run: commands under way are handed over (the runner re-attaches), all else

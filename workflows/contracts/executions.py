@@ -102,7 +102,9 @@ class Carried(Contract):
 class ExecuteInput(Contract):
     """One run of one program. One of `deployment`, `config` and `program` says which."""
 
-    execution: UuidText | None = Field(None, description="UUID; derived from the workflow where it is not given")
+    execution: UuidText | None = Field(
+        None, description="UUID; derived from the workflow where it is not given"
+    )
     deployment: str | None = Field(None, description="id or name of a deployment")
     config: str | None = Field(None, description="id or name of a config")
     program: str | None = Field(None, description="the program's text")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeAlias
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
@@ -13,6 +14,8 @@ from codeai.workflows.contracts.queues import WORKFLOWS
 TASK_TIMEOUT = timedelta(seconds=5)
 """Workflow task time-out of every start: how long a task in a dead worker's hand is waited for."""
 
+Model: TypeAlias = type[Contract]
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -20,8 +23,8 @@ class Kind:
 
     type: str
     prefix: str
-    input: type[Contract]
-    result: type[Contract]
+    input: Model
+    result: Model
     queue: str = WORKFLOWS
 
     def workflow_id(self, id: str) -> str:
