@@ -80,8 +80,7 @@ class Audit:
     async def append(self, new: NewEntry) -> None:
         """Adds the entry at the chain's end. Again: changes nothing."""
         await self.rows.execute(select(func.pg_advisory_xact_lock(CHAIN_LOCK)))
-        known = await self.rows.execute(select(AuditRow.seq).where(AuditRow.id == new.id))
-        if known.first() is not None:
+        if await self.has(new.id):
             return
         newest = select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
         last = (await self.rows.execute(newest)).one_or_none()
@@ -89,6 +88,10 @@ class Audit:
         values = {field.name: getattr(new, field.name) for field in fields(new)}
         row = values | {"seq": seq, "previous": previous}
         await self.rows.execute(insert(AuditRow).values(row | {"hash": _hash(row)}))
+
+    async def has(self, id: str) -> bool:
+        """Whether the entry was written: then what it tells of is done."""
+        return (await self.rows.execute(select(AuditRow.seq).where(AuditRow.id == id))).first() is not None
 
     async def page(self, page: Page) -> Slice[Entry]:
         """The entries, newest first."""

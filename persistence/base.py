@@ -64,10 +64,11 @@ def is_uuid(text: str) -> bool:
         return False
 
 
-def uuid7() -> str:
-    """A new key, ordered by the millisecond in which it was made (RFC 9562, 5.7)."""
-    millis = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
+def uuid7(made_at: datetime | None = None, random_bytes: bytes | None = None) -> str:
+    """A new key, ordered by the millisecond in which it was made (RFC 9562, 5.7). With both arguments (at least
+    ten bytes) it is the same key again: for what may be written twice."""
+    millis = int(made_at.timestamp() * 1000) if made_at else time.time_ns() // 1_000_000
+    random = int.from_bytes((random_bytes or os.urandom(10))[:10], "big")
     value = (millis & (1 << 48) - 1) << 80 | random
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
