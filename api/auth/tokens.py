@@ -1,0 +1,167 @@
+"""Bearer tokens: signed for the CLI, verified for every request.
+
+Which keys and algorithms count is a `Keys`: shared secrets here; public keys are others of that shape.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from codeai.workflows.contracts.decoding import InvalidInput, read_json
+
+MOST_BYTES = 8 * 1024
+"""Length of an Authorization header."""
+LONGEST_LIFE = timedelta(days=90)
+LEEWAY = 10.0
+"""Seconds that two clocks may differ: for `nbf` and `iat`, never for `exp`."""
+LEAST_SECRET = 32
+"""Bytes of a shared secret."""
+_REFUSED_HEADERS = ("crit", "b64", "zip", "jku", "jwk", "x5u", "x5c")
+
+
+class InvalidToken(Exception):
+    """Why a token is refused, in one line, without the token."""
+
+
+class Keys(Protocol):
+    """What tokens are checked with."""
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The only ones that count."""
+
+    async def key(self, key_id: object) -> Any:
+        """The key of `kid`. Raises InvalidToken where there is none."""
+
+
+class SharedSecret:
+    """HS256, HS384 and HS512 with one secret of at least 32 bytes (ValueError else)."""
+
+    algorithms = ("HS256", "HS384", "HS512")
+
+    def __init__(self, secret: str) -> None:
+        if len(secret.encode()) < LEAST_SECRET:
+            raise ValueError(f"JWT_SECRET has less than {LEAST_SECRET} bytes")
+        self._key = OctKey.import_key(secret)
+
+    async def key(self, key_id: object) -> OctKey:  # noqa: ARG002 (one secret, whatever the token calls it)
+        return self._key
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Checks tokens against `keys`, `issuer` and `audience`."""
+
+    keys: Keys
+    issuer: str
+    audience: str
+
+    async def claims(self, header: str) -> dict[str, Any]:
+        """The claims of an Authorization header's token. Raises InvalidToken."""
+        token = _bearer(header)
+        protected = _protected(token)
+        key = await self.keys.key(protected.get("kid"))
+        try:
+            claims = jwt.decode(token, key, algorithms=list(self.keys.algorithms)).claims
+        except (JoseError, ValueError, TypeError):
+            raise InvalidToken("its signature or algorithm is not accepted") from None
+        self._check(claims, time.time())
+        return dict(claims)
+
+    def _check(self, claims: Mapping[str, Any], now: float) -> None:
+        if claims.get("iss") != self.issuer:
+            raise InvalidToken("it comes from another issuer (iss)")
+        audience = claims.get("aud")
+        if self.audience not in (audience if isinstance(audience, list) else [audience]):
+            raise InvalidToken("it is meant for another audience (aud)")
+        if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+            raise InvalidToken("it names no subject (sub)")
+        expires = _moment(claims, "exp")
+        if expires is None:
+            raise InvalidToken("it never expires (exp)")
+        if expires <= now:
+            raise InvalidToken("it has expired; make a new one: codeai token create")
+        if expires > now + LONGEST_LIFE.total_seconds() + LEEWAY:
+            raise InvalidToken(f"it is valid for more than {LONGEST_LIFE.days} days (exp)")
+        for name in ("nbf", "iat"):
+            moment = _moment(claims, name)
+            if moment is not None and moment > now + LEEWAY:
+                raise InvalidToken(f"it is not valid yet ({name})")
+
+
+def sign(
+    secret: str,
+    *,
+    issuer: str,
+    audience: str,
+    subject: str,
+    roles: list[str],
+    life: timedelta,
+    roles_claim: str = "roles",
+) -> str:
+    """A token by HS256. Raises ValueError for a life over 90 days or a short secret."""
+    if not timedelta(0) < life <= LONGEST_LIFE:
+        raise ValueError(f"a token lives at most {LONGEST_LIFE.days} days")
+    if len(secret.encode()) < LEAST_SECRET:
+        raise ValueError(f"JWT_SECRET has less than {LEAST_SECRET} bytes")
+    now = int(time.time())
+    claims = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": subject,
+        "iat": now,
+        "exp": now + int(life.total_seconds()),
+        "jti": str(uuid.uuid4()),
+        roles_claim: roles,
+    }
+    return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, OctKey.import_key(secret))
+
+
+def _bearer(header: str) -> str:
+    if len(header) > MOST_BYTES:
+        raise InvalidToken(f"the Authorization header has more than {MOST_BYTES} bytes")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise InvalidToken("the Authorization header is not `Bearer <token>`")
+    return token
+
+
+def _protected(token: str) -> dict[str, Any]:
+    """The token's header. Looks first at what JOSE libraries let pass: duplicate members, extensions."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise InvalidToken("it is not a signed JWT")
+    header, _ = _object(parts[0]), _object(parts[1])
+    if any(name in header for name in _REFUSED_HEADERS):
+        raise InvalidToken("its header asks for what is not supported")
+    return header
+
+
+def _object(segment: str) -> dict[str, Any]:
+    try:
+        value = read_json(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+    except (binascii.Error, ValueError, InvalidInput):
+        raise InvalidToken("it is not a signed JWT") from None
+    if not isinstance(value, dict):
+        raise InvalidToken("it is not a signed JWT")
+    return value
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidToken(f"its {name} is not a time")
+    return float(value)

@@ -1,0 +1,61 @@
+"""Request bodies: how large they may be and what counts as JSON, before a model looks at them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from fastapi import Request
+
+from codeai.api.problems import Refused
+from codeai.workflows.contracts.decoding import InvalidInput, read_json
+
+MOST_BYTES = 3 * 1024 * 1024 // 2
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class StrictRequest(Request):
+    """A request whose body is read once, counted while it arrives, and decoded strictly."""
+
+    async def body(self) -> bytes:
+        """Raises Refused(too_large)."""
+        if not hasattr(self, "_body"):
+            chunks: list[bytes] = []
+            size = 0
+            async for chunk in self.stream():
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    raise Refused("too_large", f"a body has at most {MOST_BYTES} bytes")
+                chunks.append(chunk)
+            self._body = b"".join(chunks)
+        return self._body
+
+    async def json(self) -> Any:
+        """Raises Refused(invalid_json, unsupported_media_type)."""
+        if not hasattr(self, "_json"):
+            data = await self.body()
+            if data and not _is_json(self.headers.get("content-type", "")):
+                raise Refused("unsupported_media_type", "send the body as Content-Type: application/json")
+            self._json = _decoded(data) if data else None
+        return self._json
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        value = read_json(data)
+    except InvalidInput as error:
+        raise Refused("invalid_json", f"the body is not JSON as this API reads it: {error}") from None
+    if _ESCAPED_SURROGATE.search(data):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Refused("invalid_json", "a text in the body holds half of a surrogate pair") from None
+    return value

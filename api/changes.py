@@ -1,0 +1,154 @@
+"""How a change is made: an update-with-start of `ChangeRecord`, answered when it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+from codeai.api.auth.caller import Caller
+from codeai.api.dependencies import Parts
+from codeai.api.operations import Operation, described
+from codeai.api.outages import reading
+from codeai.api.problems import Refused
+from codeai.api.views import OperationView
+from codeai.workflows.contracts.changes import ChangeInput, ChangeResult, Problem
+from codeai.workflows.contracts.kinds import CHANGE_RECORD, TASK_TIMEOUT
+
+PATIENCE = 2.0
+"""Seconds until a change is answered by 202."""
+
+MAY_TAKE_LONGER: dict[int | str, dict[str, Any]] = {
+    202: {"model": OperationView, "description": "It holds; its Location says when it is done"}
+}
+"""The other answer of every route that changes something, for the OpenAPI."""
+
+View = Callable[[AsyncSession, str], Awaitable[BaseModel | None]]
+
+
+async def change(
+    request: Request,
+    parts: Parts,
+    caller: Caller,
+    key: str | None,
+    asked: ChangeInput,
+    view: View | None = None,
+) -> Response:
+    """Makes the change and answers 201, 200 or 204 with the row as `view` shows it, or 202 where it goes on.
+
+    Raises Refused with the problem for which the change was refused, or no_temporal.
+    """
+    asked = asked.model_copy(
+        update={"triggered_by": caller.subject, "request_id": request.scope["state"]["request_id"]}
+    )
+    operation = Operation.of(caller, request.method, request.url.path, key, asked)
+    result = await _applied(parts.temporal, operation, asked)
+    if result is None:
+        return accepted(operation.id)
+    if key is not None:
+        await _refuse_other_body(parts.temporal, operation)
+    if result.problem is not None:
+        raise refusal(result.problem)
+    if result.resource is None:
+        return Response(status_code=204)
+    headers = {"Location": result.resource} if result.status == 201 else {}
+    return JSONResponse(await _shown(parts, result, view), status_code=result.status, headers=headers)
+
+
+def accepted(operation_id: str) -> Response:
+    """The answer to a change that goes on behind it."""
+    headers = {"Location": f"/operations/{operation_id}", "Retry-After": "1"}
+    return JSONResponse({"id": operation_id, "status": "running"}, status_code=202, headers=headers)
+
+
+def refusal(problem: Problem) -> Refused:
+    """A change's problem as ours."""
+    return Refused(
+        problem.code,
+        problem.detail,
+        errors=problem.errors,
+        diagnostics=problem.diagnostics,
+        status=problem.status,
+    )
+
+
+async def _applied(temporal: Client, operation: Operation, asked: ChangeInput) -> ChangeResult | None:
+    """The outcome; None where it holds but is not there yet."""
+    workflow_id = CHANGE_RECORD.workflow_id(operation.id)
+    start: WithStartWorkflowOperation[object, object] = WithStartWorkflowOperation(
+        CHANGE_RECORD.type,
+        asked,
+        id=workflow_id,
+        task_queue=CHANGE_RECORD.queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        task_timeout=TASK_TIMEOUT,
+        memo=operation.memo,
+        static_summary=f"{asked.action} {asked.kind}",
+    )
+    update = asyncio.ensure_future(
+        temporal.execute_update_with_start_workflow(
+            "apply",
+            start_workflow_operation=start,
+            id=f"apply:{operation.body}",
+            result_type=ChangeResult,
+        )
+    )
+    # Not asyncio.timeout: the SDK turns a cancellation into an error of its own.
+    await asyncio.wait({update}, timeout=PATIENCE)
+    if not update.done():
+        update.cancel()
+        await asyncio.wait({update})
+        if await described(temporal, workflow_id) is None:
+            raise Refused("no_temporal", "Temporal did not take the change; try again in a moment")
+        await _refuse_other_body(temporal, operation)
+        return None
+    try:
+        result: ChangeResult = update.result()
+    except WorkflowAlreadyStartedError:
+        raise _reused() from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise Refused("no_temporal", "Temporal does not answer; try again in a moment") from None
+    except WorkflowUpdateFailedError as failed:
+        cause = failed.cause
+        raise Refused(
+            "invalid", cause.message if isinstance(cause, ApplicationError) else str(cause)
+        ) from None
+    return result
+
+
+async def _refuse_other_body(temporal: Client, operation: Operation) -> None:
+    """A run that goes on takes any update; its memo says which body it was started with."""
+    known = await described(temporal, CHANGE_RECORD.workflow_id(operation.id))
+    if known is not None and not await operation.is_the_same(known):
+        raise _reused()
+
+
+def _reused() -> Refused:
+    return Refused(
+        "idempotency_key_reused", "this Idempotency-Key was used with another body; take a new one"
+    )
+
+
+async def _shown(parts: Parts, result: ChangeResult, view: View | None) -> object:
+    assert result.resource is not None
+    id = result.resource.rpartition("/")[2]
+    try:
+        async with reading(parts.database) as rows:
+            shown = await view(rows, id) if view else None
+    except Refused:
+        shown = None  # The change holds whether or not its row can be read at this moment.
+    return shown.model_dump(mode="json") if shown is not None else {"id": id}

@@ -1,0 +1,55 @@
+"""The process in which programs are checked: questions on stdin, answers on stdout, nothing else.
+
+A message is four bytes of length, then JSON. `python -m codeai.api.compiler_process` ends with its stdin.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import struct
+import sys
+from typing import IO, Any
+
+from codeai.dsl.check import check
+from codeai.dsl.compile import compile_program
+from codeai.dsl.inputs import check_inputs
+
+from codeai.dsl.diagnostics import Severity, to_json
+
+LENGTH = struct.Struct(">I")
+
+
+def examine(content: str, inputs: dict[str, Any] | None) -> dict[str, Any]:
+    """`{valid, diagnostics, params, input_errors}`: what is wrong with a program, and with inputs for it."""
+    checked = check(content)
+    valid = not any(one.severity is Severity.ERROR for one in checked.diagnostics)
+    code = compile_program(checked) if valid else None
+    return {
+        "valid": valid,
+        "diagnostics": to_json(checked.diagnostics),
+        "params": [
+            {"name": param.name, "required": param.required, "line": param.line, "column": param.column}
+            for param in (code.params if code else ())
+        ],
+        "input_errors": [
+            {"field": f"inputs.{problem.name}", "message": problem.message, "line": problem.line}
+            for problem in (check_inputs(code, inputs) if code and inputs is not None else ())
+        ],
+    }
+
+
+def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
+    """Answers until `questions` ends."""
+    while head := questions.read(LENGTH.size):
+        question = json.loads(questions.read(*LENGTH.unpack(head)))
+        answer = json.dumps(examine(**question)).encode()
+        answers.write(LENGTH.pack(len(answer)) + answer)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C goes to the whole group; the API ends us by our stdin
+    serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,82 @@
+"""Checks programs outside of the event loop, in processes that are ended when a program takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from codeai.api.compiler_process import LENGTH
+from codeai.api.problems import Refused
+
+TIME_LIMIT = 20.0
+"""Seconds for one program."""
+PROCESSES = 2
+
+
+class Compilers:
+    """A few processes that take one program at a time; started when first needed."""
+
+    def __init__(self) -> None:
+        self._idle: asyncio.LifoQueue[asyncio.subprocess.Process | None] = asyncio.LifoQueue()
+        for _ in range(PROCESSES):
+            self._idle.put_nowait(None)
+
+    async def examine(self, content: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
+        """`{valid, diagnostics, params, input_errors}`. Raises Refused: invalid_program after the time limit, busy
+        where the process died on it."""
+        question = json.dumps({"content": content, "inputs": inputs}).encode()
+        process = await self._idle.get()
+        try:
+            async with asyncio.timeout(TIME_LIMIT):
+                if process is None or process.returncode is not None:
+                    process = await _start()
+                return await _ask(process, question)
+        except TimeoutError:
+            await _end(process)
+            detail = f"checking the program takes more than {TIME_LIMIT:.0f} s; make it smaller"
+            raise Refused("invalid_program", detail) from None
+        except (asyncio.IncompleteReadError, OSError):
+            await _end(process)
+            raise Refused("busy", "the process that checks programs has ended; try again") from None
+        except asyncio.CancelledError:
+            # Its answer would be taken for that of the next question.
+            await _end(process)
+            raise
+        finally:
+            self._idle.put_nowait(process)
+
+    async def warm_up(self) -> None:
+        """Starts a process ahead of the first program."""
+        await self.examine("")
+
+    async def close(self) -> None:
+        """Ends all processes."""
+        while not self._idle.empty():
+            await _end(self._idle.get_nowait())
+
+
+async def _start() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "codeai.api.compiler_process",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+async def _ask(process: asyncio.subprocess.Process, question: bytes) -> dict[str, Any]:
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(LENGTH.pack(len(question)) + question)
+    await process.stdin.drain()
+    (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+    answer: dict[str, Any] = json.loads(await process.stdout.readexactly(length))
+    return answer
+
+
+async def _end(process: asyncio.subprocess.Process | None) -> None:
+    if process is not None and process.returncode is None:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,159 @@
+"""What routes ask for in their signature: the caller with a permission, rows, Temporal, a page, a key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import Client
+
+from codeai.api.auth.caller import Caller, caller_of
+from codeai.api.auth.tokens import InvalidToken, Verifier
+from codeai.api.bodies import StrictRequest
+from codeai.api.compiling import Compilers
+from codeai.api.outages import reading
+from codeai.api.problems import Refused
+from codeai.api.streams import Wakes
+from codeai.persistence.engine import Database
+from codeai.persistence.pages import Page
+
+MOST_OFFSET = 10_000
+_SCHEME = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API works with; made when it starts."""
+
+    database: Database
+    temporal: Client
+    compilers: Compilers
+    wakes: Wakes
+    verifier: Verifier
+    roles_claim: str = "roles"
+    permissions_claim: str = "permissions"
+
+
+def parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def optional_caller(request: Request) -> Caller | None:
+    """The caller, or None without an Authorization header. Raises Refused(unauthenticated) for a bad one."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
+    headers = request.headers.getlist("authorization")
+    if not headers:
+        return None
+    parts = parts_of(request)
+    try:
+        if len(headers) > 1:
+            raise InvalidToken("there is more than one Authorization header")
+        claims = await parts.verifier.claims(headers[0])
+    except InvalidToken as error:
+        raise _unauthenticated(f"the token is refused: {error}", "invalid_token") from None
+    request.state.caller = caller_of(
+        claims, roles_claim=parts.roles_claim, permissions_claim=parts.permissions_claim
+    )
+    return caller_known(request)
+
+
+def caller_known(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+class Gate:
+    """A dependency that lets callers in who have all of `permissions`; any caller where there are none."""
+
+    def __init__(self, *permissions: str) -> None:
+        self.permissions = permissions
+
+    async def __call__(
+        self,
+        request: Request,
+        _shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)] = None,
+    ) -> Caller:
+        caller = await optional_caller(request)
+        if caller is None:
+            raise _unauthenticated("send a token: Authorization: Bearer <token> (codeai token create)")
+        missing = [permission for permission in self.permissions if not caller.may(permission)]
+        if missing:
+            raise Refused("forbidden", f"this needs the permission {' and '.join(missing)}")
+        return caller
+
+
+def require_permission(permission: str) -> Any:
+    """The caller, who has this permission."""
+    return Depends(Gate(permission))
+
+
+def require_all_permissions(*permissions: str) -> Any:
+    """The caller, who has all of these."""
+    return Depends(Gate(*permissions))
+
+
+def require_caller() -> Any:
+    """Any caller with a valid token."""
+    return Depends(Gate())
+
+
+class Route(APIRoute):
+    """A route that checks the permission before it reads the body, and reads the body strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        gates = [needed.call for needed in self.dependant.dependencies if isinstance(needed.call, Gate)]
+        takes_body = self.body_field is not None
+
+        async def checked(request: Request) -> Response:
+            strict = StrictRequest(request.scope, request.receive)
+            for gate in gates:
+                await gate(strict)
+            if takes_body:
+                await strict.json()
+            return await handle(strict)
+
+        return checked
+
+
+async def _rows(request: Request) -> AsyncIterator[AsyncSession]:
+    async with reading(parts_of(request).database) as rows:
+        yield rows
+
+
+def _page(
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[
+        str | None, Query(max_length=1024, description="next_cursor of the page before")
+    ] = None,
+    offset: Annotated[int | None, Query(ge=0, le=MOST_OFFSET, description="instead of a cursor")] = None,
+) -> Page:
+    return Page(limit, cursor, offset)
+
+
+def _unauthenticated(detail: str, error: str | None = None) -> Refused:
+    challenge = 'Bearer realm="codeai"' + (f', error="{error}"' if error else "")
+    return Refused("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+Rows = Annotated[AsyncSession, Depends(_rows)]
+Using = Annotated[Parts, Depends(parts_of)]
+Paged = Annotated[Page, Depends(_page)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="the same key and body give the same answer, without doing it again",
+    ),
+]
+Name = Annotated[str, Path(min_length=1, max_length=255, pattern=r"^[^\x00]+$", description="id or name")]

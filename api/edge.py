@@ -1,0 +1,130 @@
+"""The edge of the API, around everything else: request ids, hosts, sites, limits, no 500 unexplained."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from codeai.api.problems import Refused, problem_response
+
+TIME_LIMIT = 60.0
+"""Seconds for a request that is not a stream."""
+MOST_HEADER_BYTES = 32 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_UNLOGGED = ("/health", "/metrics")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The outermost ASGI layer. `hosts` are the names (without port) that this server answers for."""
+
+    app: ASGIApp
+    hosts: frozenset[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        answer = _Answer(send, _request_id(headers), time.monotonic())
+        scope.setdefault("state", {})["request_id"] = answer.request_id
+        with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
+            try:
+                self._admit(scope, headers)
+                async with asyncio.timeout(TIME_LIMIT) as limit:
+                    answer.limit = limit
+                    await self.app(scope, receive, answer.send)
+            except Refused as refused:
+                await answer.refuse(refused, scope, receive)
+            except TimeoutError:
+                await answer.refuse(
+                    Refused("timed_out", f"it took more than {TIME_LIMIT:.0f} s"), scope, receive
+                )
+            except Exception:
+                log.exception("request failed", method=scope["method"], path=scope["path"])
+                detail = f"an error of ours; the server's log has it under {answer.request_id}"
+                await answer.refuse(Refused("internal", detail), scope, receive)
+            finally:
+                answer.log(scope)
+
+    def _admit(self, scope: Scope, headers: Headers) -> None:
+        """Raises Refused for what is not looked at any further."""
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or _host_name(hosts[0]) not in self.hosts:
+            raise Refused("wrong_host", "the Host header names none of server.allowed_hosts")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADER_BYTES:
+            raise Refused("headers_too_large", f"the headers have more than {MOST_HEADER_BYTES} bytes")
+        if _from_another_site(scope["method"], hosts[0], headers):
+            raise Refused("cross_site", "browsers may use this API from its own site only")
+
+
+@dataclass(slots=True)
+class _Answer:
+    """Sends the answer: with its request id, without a time limit where it is a stream."""
+
+    to_client: Send
+    request_id: str
+    began: float
+    status: int = 0
+    limit: asyncio.Timeout | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+            if headers.get("content-type", "").startswith("text/event-stream") and self.limit:
+                self.limit.reschedule(None)
+        await self.to_client(message)
+
+    async def refuse(self, refused: Refused, scope: Scope, receive: Receive) -> None:
+        if self.status == 0:
+            self.limit = None
+            await problem_response(refused, self.request_id)(scope, receive, self.send)
+
+    def log(self, scope: Scope) -> None:
+        if not scope["path"].startswith(_UNLOGGED):
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=self.status,
+                duration_ms=round((time.monotonic() - self.began) * 1000, 1),
+            )
+
+
+def host_names(bound: str, allowed: Iterable[str]) -> frozenset[str]:
+    """The names that a server answers for: those that the setting gives, else its own on this machine."""
+    return frozenset(name.lower() for name in tuple(allowed) or (bound, "localhost", "127.0.0.1", "[::1]"))
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _host_name(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()
+
+
+def _from_another_site(method: str, host: str, headers: Headers) -> bool:
+    """Whether a browser says that another site's page asks; following a link to us is not that."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        followed_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        return site not in ("same-origin", "none") and not followed_link
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2].lower() != host.lower()

@@ -1,0 +1,30 @@
+"""Versions as ETags: what a GET shows and a PUT or DELETE may insist on."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Header
+
+from codeai.api.problems import Refused
+
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=64, description="change it only while this ETag is in force"),
+]
+_ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def matched(if_match: str | None) -> int | None:
+    """The version that the caller saw; None for any. Raises Refused(version_differs) for what is no ETag."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if found is None:
+        raise Refused("version_differs", "If-Match is not an ETag of this resource; read it again")
+    return int(found[1])

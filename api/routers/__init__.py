@@ -1,0 +1,1 @@
+"""One file per resource: its routes, with their permissions in the signature."""

@@ -1,0 +1,152 @@
+"""Deployments: what is run, its runs started and stopped."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from codeai.api.auth.caller import Caller
+from codeai.api.cancels import cancel
+from codeai.api.changes import MAY_TAKE_LONGER, change
+from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, Rows, Using, require_permission
+from codeai.api.etags import IfMatch, etag, matched
+from codeai.api.outages import reading
+from codeai.api.problems import Refused
+from codeai.api.starts import STARTED, start
+from codeai.api.views import DeploymentView, ExecuteBody, Listing, StoppedView
+from codeai.persistence.base import is_uuid
+from codeai.persistence.deployments import Deployment, Deployments
+from codeai.persistence.executions import Execution, ExecutionFilter, Executions
+from codeai.persistence.pages import Page
+from codeai.workflows.contracts.changes import Action, ChangeInput, DeploymentBody
+from codeai.workflows.contracts.executions import ENDED, ExecuteInput, ExecutionStatus
+
+router = APIRouter(prefix="/deployments", tags=["deployments"], route_class=Route)
+
+Reader = Annotated[Caller, require_permission("deployments:read")]
+Writer = Annotated[Caller, require_permission("deployments:write")]
+Runner = Annotated[Caller, require_permission("deployments:execute")]
+
+
+@router.post("", status_code=201, response_model=DeploymentView, responses=MAY_TAKE_LONGER)
+async def create_deployment(
+    request: Request, parts: Using, caller: Writer, body: DeploymentBody, key: IdempotencyKey = None
+) -> Response:
+    """Saves what is to be run, with its inputs and what happens when it fails."""
+    asked = ChangeInput(kind="deployment", action=Action.CREATE, body=body.model_dump(mode="json"))
+    return await change(request, parts, caller, key, asked, _shown)
+
+
+@router.get("")
+async def list_deployments(_: Reader, rows: Rows, page: Paged) -> Listing[DeploymentView]:
+    """The deployments, newest first."""
+    return Listing[DeploymentView].of(await Deployments(rows).page(page), DeploymentView.of)
+
+
+@router.get("/{id}")
+async def show_deployment(_: Reader, rows: Rows, response: Response, id: Name) -> DeploymentView:
+    """One deployment, with the status of its newest execution."""
+    found = await _found(rows, id)
+    response.headers["ETag"] = etag(found.revision)
+    return DeploymentView.of(found)
+
+
+@router.put("/{id}", response_model=DeploymentView, responses=MAY_TAKE_LONGER)
+async def update_deployment(
+    request: Request,
+    parts: Using,
+    caller: Writer,
+    id: Name,
+    body: DeploymentBody,
+    if_match: IfMatch = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Saves it anew. With If-Match only where that revision is in force."""
+    asked = ChangeInput(
+        kind="deployment",
+        action=Action.UPDATE,
+        id=await _id(parts, id),
+        body=body.model_dump(mode="json"),
+        if_match=matched(if_match),
+    )
+    return await change(request, parts, caller, key, asked, _shown)
+
+
+@router.delete("/{id}", status_code=204, responses=MAY_TAKE_LONGER)
+async def delete_deployment(
+    request: Request,
+    parts: Using,
+    caller: Writer,
+    id: Name,
+    if_match: IfMatch = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Removes a deployment. Its executions stay."""
+    asked = ChangeInput(
+        kind="deployment", action=Action.DELETE, id=await _id(parts, id), if_match=matched(if_match)
+    )
+    return await change(request, parts, caller, key, asked)
+
+
+@router.post("/{id}/execute", status_code=202, response_model=None, responses=STARTED)
+async def execute_deployment(
+    request: Request,
+    parts: Using,
+    caller: Runner,
+    id: Name,
+    body: ExecuteBody | None = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Starts a run; with `wait` the answer is its result if that is there in time."""
+    given = body or ExecuteBody()
+    asked = ExecuteInput(deployment=id, inputs=given.inputs, failure_policy=given.failure_policy)
+    return await start(request, parts, caller, key, asked, given.wait)
+
+
+@router.post("/{id}/stop", status_code=202)
+async def stop_deployment(parts: Using, _: Runner, id: Name) -> StoppedView:
+    """Cancels its running and queued executions: their commands stop, then what was done is undone."""
+    async with reading(parts.database) as rows:
+        deployment = await _found(rows, id)
+        open_runs = [
+            execution
+            for status in ExecutionStatus
+            if status not in ENDED
+            for execution in await _all(Executions(rows), ExecutionFilter(deployment.id, status=status))
+        ]
+    for execution in open_runs:
+        await cancel(parts.temporal, execution.workflow_id)
+    return StoppedView(id=deployment.id, cancelled=[execution.id for execution in open_runs])
+
+
+async def _all(executions: Executions, wanted: ExecutionFilter) -> list[Execution]:
+    found: list[Execution] = []
+    page = Page(limit=100)
+    while True:
+        part = await executions.page(page, wanted)
+        found += part.items
+        if part.next_cursor is None:
+            return found
+        page = Page(limit=100, cursor=part.next_cursor)
+
+
+async def _found(rows: AsyncSession, id: str) -> Deployment:
+    found = await Deployments(rows).get(id)
+    if found is None:
+        raise Refused("not_found", f"there is no deployment {id!r}")
+    return found
+
+
+async def _id(parts: Parts, id_or_name: str) -> str:
+    """The id for what a path names. An id needs no database, so that changes are taken while it is away."""
+    if is_uuid(id_or_name):
+        return id_or_name.lower()
+    async with reading(parts.database) as rows:
+        return (await _found(rows, id_or_name)).id
+
+
+async def _shown(rows: AsyncSession, id: str) -> DeploymentView | None:
+    found = await Deployments(rows).get(id)
+    return DeploymentView.of(found) if found else None

@@ -1,0 +1,241 @@
+"""Executions: runs, their steps, logs, state and result."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
+from temporalio.service import RPCError
+
+from codeai.api.auth.caller import Caller
+from codeai.api.cancels import cancel
+from codeai.api.dependencies import (
+    IdempotencyKey,
+    Paged,
+    Parts,
+    Route,
+    Rows,
+    Using,
+    require_all_permissions,
+    require_permission,
+)
+from codeai.api.operations import RPC_LIMIT, described, ending_of, is_running
+from codeai.api.outages import reading
+from codeai.api.problems import Refused
+from codeai.api.starts import STARTED, start
+from codeai.api.streams import LONGEST, Follower
+from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
+from codeai.persistence.checkpoints import Checkpoints
+from codeai.persistence.executions import Execution, ExecutionFilter, Executions
+from codeai.persistence.logs import Logs
+from codeai.persistence.steps import Steps
+from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
+
+router = APIRouter(prefix="/executions", tags=["executions"], route_class=Route)
+
+Reader = Annotated[Caller, require_permission("executions:read")]
+Inspector = Annotated[Caller, require_permission("executions:inspect")]
+Controller = Annotated[Caller, require_permission("executions:control")]
+Writer = Annotated[Caller, require_all_permissions("executions:write", "configs:write")]
+
+QUERY_LIMIT = timedelta(seconds=2)
+"""How long a worker has to answer for a run's state."""
+ROW_LIMIT = 0.5
+"""Seconds that Postgres has to say which workflow a run is; then its usual id is taken."""
+
+
+@router.post("", status_code=202, response_model=None, responses=STARTED)
+async def run_program(
+    request: Request, parts: Using, caller: Writer, body: RunBody, key: IdempotencyKey = None
+) -> Response:
+    """Runs a program or a config without a deployment."""
+    if (body.program is None) == (body.config is None):
+        message = "give either program or config"
+        raise Refused("invalid", message, errors=[{"field": "body", "message": message}])
+    if body.program is not None and body.version is not None:
+        message = "a version is of a config"
+        raise Refused("invalid", message, errors=[{"field": "body.version", "message": message}])
+    asked = ExecuteInput(
+        config=body.config,
+        program=body.program,
+        version=body.version,
+        inputs=body.inputs,
+        failure_policy=body.failure_policy,
+        workspace=body.workspace,
+    )
+    return await start(request, parts, caller, key, asked, body.wait)
+
+
+@router.get("")
+async def list_executions(
+    caller: Reader,
+    rows: Rows,
+    page: Paged,
+    deployment_id: UUID | None = None,
+    config_id: UUID | None = None,
+    status: ExecutionStatus | None = None,
+) -> Listing[ExecutionView]:
+    """The runs, newest first."""
+    wanted = ExecutionFilter(
+        deployment_id=str(deployment_id) if deployment_id else None,
+        config_id=str(config_id) if config_id else None,
+        status=status.value if status else None,
+    )
+    found = await Executions(rows).page(page, wanted)
+    inspected = caller.may("executions:inspect")
+    return Listing[ExecutionView].of(found, lambda row: ExecutionView.of(row, inspected=inspected))
+
+
+@router.get("/{id}")
+async def show_execution(parts: Using, caller: Reader, id: UUID) -> ExecutionView | StartedView:
+    """One run. While its row is not there yet Temporal says what is known of it."""
+    found = await _row(parts, id)
+    if found is None:
+        return await _not_written_yet(parts.temporal, id)
+    return ExecutionView.of(found, inspected=caller.may("executions:inspect"))
+
+
+@router.get("/{id}/result")
+async def show_result(parts: Using, _: Reader, id: UUID) -> ResultView:
+    """How a run ended. Without `completed_at` it has not."""
+    found = await _row(parts, id)
+    if found is None:
+        queued = await _not_written_yet(parts.temporal, id)
+        return ResultView(execution_id=queued.id, status=queued.status)
+    return ResultView.of(found)
+
+
+@router.get("/{id}/steps")
+async def list_steps(parts: Using, _: Reader, id: UUID, page: Paged) -> Listing[StepView]:
+    """The steps of a run, in the order of their starts."""
+    async with reading(parts.database) as rows:
+        found = await Steps(rows).of(str(id), page)
+    if not found.items:
+        await _must_exist(parts, id)
+    return Listing[StepView].of(found, StepView.of)
+
+
+@router.get(
+    "/{id}/logs",
+    response_model=Listing[LogView],
+    responses={200: {"content": {"text/event-stream": {}}, "description": "One page, or the stream"}},
+)
+async def show_log(
+    parts: Using,
+    caller: Reader,
+    id: UUID,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[
+        str | None, Query(pattern=r"^\d{1,18}$", description="offset of the last line seen")
+    ] = None,
+    follow: Annotated[bool, Query(description="server-sent events until the run has ended")] = False,
+    steps: Annotated[bool, Query(description="also an event for every step that begins or ends")] = False,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,18}$")] = None,
+) -> Response:
+    """The log of a run, oldest first. A stream goes on behind `Last-Event-ID` or `cursor`."""
+    after = int(last_event_id or cursor or 0)
+    if follow:
+        await _must_exist(parts, id)
+        follower = Follower(
+            parts.database,
+            parts.wakes,
+            str(id),
+            after,
+            min(time.time() + LONGEST, caller.expires_at),
+            lambda: _is_running(parts.temporal, id),
+            with_steps=steps,
+        )
+        return StreamingResponse(follower.events(), media_type="text/event-stream")
+    async with reading(parts.database) as rows:
+        lines = await Logs(rows).after(str(id), after, limit)
+    if not lines:
+        await _must_exist(parts, id)
+    more = str(lines[-1].offset) if len(lines) == limit else None
+    page = Listing[LogView](items=[LogView.of(line) for line in lines], next_cursor=more)
+    return JSONResponse(page.model_dump(mode="json"))
+
+
+@router.get("/{id}/state")
+async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
+    """Where a run is: statement, variables, what it waits for. From its worker, else as it was last kept."""
+    await _must_exist(parts, id)
+    workflow_id = await _workflow_id(parts, id)
+    handle = parts.temporal.get_workflow_handle(workflow_id)
+    try:
+        state: dict[str, Any] = await handle.query("state", result_type=dict, rpc_timeout=QUERY_LIMIT)
+        return state
+    except (RPCError, WorkflowQueryFailedError):
+        async with reading(parts.database) as rows:
+            kept = await Checkpoints(rows).newest(str(id))
+    if kept is None:
+        raise Refused("no_worker", "no worker answers for this run, and no state of it was kept yet")
+    return {**json.loads(kept.text), "as_of": kept.created_at.isoformat()}
+
+
+@router.post("/{id}/cancel", status_code=202)
+async def cancel_execution(parts: Using, _: Controller, id: UUID) -> StartedView:
+    """Stops a run now: its commands are ended, then what was done is undone. An ended run stays as it is."""
+    workflow_id = await _workflow_id(parts, id)
+    if not await cancel(parts.temporal, workflow_id):
+        found = await _row(parts, id)
+        if found is None and await described(parts.temporal, workflow_id) is None:
+            raise _no_execution(id)
+        return StartedView(id=str(id), status=found.status if found else "failed")
+    return StartedView(id=str(id), status="cancelling")
+
+
+async def _row(parts: Parts, id: UUID) -> Execution | None:
+    async with reading(parts.database) as rows:
+        return await Executions(rows).get(str(id))
+
+
+async def _workflow_id(parts: Parts, id: UUID) -> str:
+    """The row says which workflow a run is; commands are taken while the database is away, too."""
+    usual = EXECUTE_DEPLOYMENT.workflow_id(str(id))
+    try:
+        async with asyncio.timeout(ROW_LIMIT):
+            found = await _row(parts, id)
+    except (TimeoutError, Refused):
+        return usual
+    return found.workflow_id if found else usual
+
+
+async def _must_exist(parts: Parts, id: UUID) -> None:
+    if await _row(parts, id) is None:
+        await _not_written_yet(parts.temporal, id)
+
+
+async def _is_running(temporal: Client, id: UUID) -> bool:
+    known = await described(temporal, EXECUTE_DEPLOYMENT.workflow_id(str(id)))
+    return known is not None and is_running(known)
+
+
+async def _not_written_yet(temporal: Client, id: UUID) -> StartedView:
+    """What Temporal says of a run without a row. Raises Refused with the problem that it ended with."""
+    workflow_id = EXECUTE_DEPLOYMENT.workflow_id(str(id))
+    known = await described(temporal, workflow_id)
+    if known is None:
+        raise _no_execution(id)
+    if is_running(known):
+        return StartedView(id=str(id))
+    try:
+        await temporal.get_workflow_handle(workflow_id).result(rpc_timeout=RPC_LIMIT)
+    except WorkflowFailureError as failure:
+        ending = ending_of(failure)
+        errors = (ending.value or {}).get("errors") or ()
+        if ending.kind in ("invalid_input", "not_found", "no_config"):
+            raise Refused(ending.kind, ending.message, errors=errors) from None
+        raise Refused("not_found", f"the run ended before it was written: {ending.message}") from None
+    return StartedView(id=str(id))
+
+
+def _no_execution(id: UUID) -> Refused:
+    return Refused("not_found", f"there is no execution {id}")

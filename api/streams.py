@@ -1,0 +1,198 @@
+"""The live log of a run as server-sent events: log lines by offset, steps as they change, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from codeai.api.outages import reading
+from codeai.api.problems import Refused
+from codeai.api.views import LogView, StepView
+from codeai.persistence.engine import Database
+from codeai.persistence.executions import Execution, Executions
+from codeai.persistence.logs import CHANNEL, LogLine, Logs
+from codeai.persistence.pages import Page
+from codeai.persistence.steps import Step, Steps
+
+LONGEST = 3600.0
+"""Seconds; then the client is asked to come again."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks without being woken: a run's status and its steps wake nobody."""
+ALIVE_EVERY = 15.0
+"""Seconds of silence after which a comment shows that the stream lives."""
+AGAIN_AFTER = 1000
+"""Milliseconds until a client whose stream was cut comes back."""
+LINES_AT_ONCE = 500
+LISTEN_AGAIN = 1.0
+
+log = structlog.get_logger()
+
+
+class Wakes:
+    """Tells streams that their run's log grew: one listening connection for the whole process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listening: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def of(self, execution_id: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever the run's log grew."""
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen())
+        woken = asyncio.Event()
+        self._waiting[execution_id].add(woken)
+        try:
+            yield woken
+        finally:
+            self._waiting[execution_id].discard(woken)
+            if not self._waiting[execution_id]:
+                del self._waiting[execution_id]
+
+    async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
+
+    async def _listen(self) -> None:
+        """Streams look by themselves while the connection is away."""
+        while True:
+            try:
+                async with self._database.engine.connect() as connection:
+                    raw = await connection.get_raw_connection()
+                    asked = raw.driver_connection
+                    assert asked is not None
+                    gone = asyncio.Event()
+                    asked.add_termination_listener(lambda _: gone.set())  # noqa: B023 (of this connection)
+                    await asked.add_listener(CHANNEL, self._wake)
+                    await gone.wait()
+            except (SQLAlchemyError, OSError) as error:
+                log.info("not listening to the log", reason=type(error).__name__)
+            await asyncio.sleep(LISTEN_AGAIN)
+
+    def _wake(self, _connection: object, _pid: int, _channel: str, execution_id: object) -> None:
+        for woken in self._waiting.get(str(execution_id), ()):
+            woken.set()
+
+
+@dataclass(slots=True)
+class Follower:
+    """One client that follows one run, from behind `offset`. `exists` says whether Temporal still has a run
+    whose row is not there yet."""
+
+    database: Database
+    wakes: Wakes
+    execution_id: str
+    offset: int
+    until: float
+    exists: Callable[[], Awaitable[bool]]
+    with_steps: bool = False
+    _steps: _StepsSeen = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._steps = _StepsSeen(self.execution_id)
+
+    async def events(self) -> AsyncIterator[str]:
+        """Server-sent events until the run has ended or the time is over. A database that went away cuts the
+        stream; the client comes back with Last-Event-ID."""
+        yield f"retry: {AGAIN_AFTER}\n\n"
+        said = time.monotonic()
+        try:
+            async with self.wakes.of(self.execution_id) as woken:
+                while time.time() < self.until:
+                    woken.clear()
+                    events, status = await self._look()
+                    for event in events:
+                        yield event
+                    if status is not None:
+                        yield event_text("end", {"status": status})
+                        return
+                    if events:
+                        said = time.monotonic()
+                    elif time.monotonic() - said > ALIVE_EVERY:
+                        said = time.monotonic()
+                        yield ": alive\n\n"
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_EVERY):
+                            await woken.wait()
+        except Refused as refused:
+            log.info("stream cut", reason=refused.code, execution_id=self.execution_id)
+        yield f"retry: {AGAIN_AFTER}\n\n"
+
+    async def _look(self) -> tuple[list[str], str | None]:
+        """What is new, in an order in which it can be read, and the status of a run that has ended."""
+        async with reading(self.database) as rows:
+            # First the status, last the log: what was written before an end is read before it is told.
+            execution = await Executions(rows).get(self.execution_id)
+            began, ended = await self._steps.changes(Steps(rows)) if self.with_steps else ([], [])
+            lines = await self._lines(Logs(rows))
+        if execution is None and not await self.exists():
+            return [], "failed"
+        events = [event_text("step", _step(step)) for step in began]
+        events += [event_text("log", LogView.of(line).model_dump(mode="json"), line.offset) for line in lines]
+        events += [event_text("step", _step(step)) for step in ended]
+        return events, _status_at_end(execution)
+
+    async def _lines(self, logs: Logs) -> list[LogLine]:
+        found: list[LogLine] = []
+        while True:
+            lines = await logs.after(self.execution_id, self.offset, LINES_AT_ONCE)
+            found += lines
+            if lines:
+                self.offset = lines[-1].offset
+            if len(lines) < LINES_AT_ONCE:
+                return found
+
+
+@dataclass(slots=True)
+class _StepsSeen:
+    """Which steps were shown, and as what: what is settled is not read again."""
+
+    execution_id: str
+    cursor: str | None = None
+    shown: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+    async def changes(self, steps: Steps) -> tuple[list[Step], list[Step]]:
+        """The steps that began and those that ended since the last look."""
+        began: list[Step] = []
+        ended: list[Step] = []
+        cursor = self.cursor
+        settled = True
+        while True:
+            page = await steps.of(self.execution_id, Page(100, cursor))
+            for step in page.items:
+                now = (step.attempt, step.status)
+                if self.shown.get(step.seq) != now:
+                    self.shown[step.seq] = now
+                    (began if step.status == "running" else ended).append(step)
+            settled = settled and all(step.status != "running" for step in page.items)
+            if page.next_cursor is None:
+                return began, ended
+            cursor = page.next_cursor
+            if settled:
+                self.cursor = cursor
+                self.shown.clear()
+
+
+def _step(step: Step) -> dict[str, object]:
+    return StepView.of(step).model_dump(mode="json", exclude={"stdout", "stderr"})
+
+
+def _status_at_end(execution: Execution | None) -> str | None:
+    return execution.status if execution is not None and execution.ended else None
+
+
+def event_text(event: str, data: object, id: int | None = None) -> str:
+    """One server-sent event: its data is one JSON object on one line."""
+    head = f"id: {id}\n" if id is not None else ""
+    return f"{head}event: {event}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"

@@ -1,0 +1,273 @@
+"""Rows as the API shows them, and the bodies that only the API takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from codeai.persistence.configs import Config
+from codeai.persistence.deployments import Deployment
+from codeai.persistence.executions import Execution
+from codeai.persistence.logs import LogLine
+from codeai.persistence.pages import Slice
+from codeai.persistence.steps import Step
+from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.executions import FailurePolicy
+from codeai.workflows.contracts.shell import WorkspaceSeed
+
+Row = TypeVar("Row")
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class View(BaseModel):
+    """What is shown; never read back."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Listing(View, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    total: int | None = None
+    next_cursor: str | None = None
+
+    @classmethod
+    def of(cls, page: Slice[Row], shown: Callable[[Row], Item]) -> Self:
+        return cls(items=[shown(row) for row in page.items], total=page.total, next_cursor=page.next_cursor)
+
+
+class DiagnosticView(View):
+    """What is wrong with a program, at its place (from 1, in code points)."""
+
+    code: str
+    severity: str
+    message: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    hint: str | None = None
+
+
+class ConfigView(View):
+    """A config at one of its versions."""
+
+    id: str
+    name: str
+    version: int
+    content: str
+    content_hash: str
+    validation_errors: list[DiagnosticView]
+    workspace: WorkspaceSeed | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Config) -> Self:
+        workspace = row.workspace
+        return cls(
+            id=row.id,
+            name=row.name,
+            version=row.version,
+            content=row.content,
+            content_hash=row.content_hash,
+            validation_errors=json.loads(row.validation_errors),
+            workspace=WorkspaceSeed.model_validate_json(workspace) if workspace else None,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+class VersionView(ConfigView):
+    """A version with its syntax tree."""
+
+    ast: Any = None
+
+    @classmethod
+    def of(cls, row: Config) -> Self:
+        shown = super().of(row)
+        shown.ast = json.loads(row.ast) if row.ast else None
+        return shown
+
+
+class DeploymentView(View):
+    """A deployment; `revision` is its ETag, `status` that of its newest execution."""
+
+    id: str
+    name: str
+    config_id: str | None
+    version: int | None
+    inputs: dict[str, Any]
+    failure_policy: str
+    park_timeout: float | None
+    concurrency: str
+    concurrency_key: str | None
+    status: str
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Deployment) -> Self:
+        fields = {name: getattr(row, name) for name in cls.model_fields if name != "inputs"}
+        return cls(inputs=json.loads(row.inputs), **fields)
+
+
+class ExecutionView(View):
+    """One run; command, output and exit code are of its last exec, or of the one that failed."""
+
+    id: str
+    workflow_id: str
+    deployment_id: str | None
+    config_id: str | None
+    version: int | None
+    content_hash: str | None
+    status: str
+    status_text: str | None
+    inputs: dict[str, Any]
+    result: Any
+    error: dict[str, Any] | None
+    undo_failed: list[Any]
+    failure_policy: str
+    triggered_by: str | None
+    command: str | None
+    output: str | None
+    exit_code: int | None
+    started_at: datetime
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Execution, *, inspected: bool) -> Self:
+        """Who may not inspect sees the inputs' names only."""
+        inputs = json.loads(row.inputs)
+        parsed = {
+            "inputs": inputs if inspected else dict.fromkeys(inputs),
+            "result": _value(row.result),
+            "error": _value(row.error),
+            "undo_failed": _value(row.undo_failed) or [],
+        }
+        return cls(**parsed, **{name: getattr(row, name) for name in cls.model_fields if name not in parsed})
+
+
+class ResultView(View):
+    """How a run ended; without `completed_at` it has not."""
+
+    execution_id: str
+    status: str
+    result: Any = None
+    error: dict[str, Any] | None = None
+    undo_failed: list[Any] = Field(default_factory=list)
+    completed_at: datetime | None = None
+
+    @classmethod
+    def of(cls, row: Execution) -> Self:
+        return cls(
+            execution_id=row.id,
+            status=row.status,
+            result=_value(row.result),
+            error=_value(row.error),
+            undo_failed=_value(row.undo_failed) or [],
+            completed_at=row.completed_at,
+        )
+
+
+class StepView(View):
+    """One effect of a run, with its newest attempt."""
+
+    id: str
+    seq: int
+    kind: str
+    line: int
+    attempt: int
+    status: str
+    command: str
+    exit_code: int | None
+    stdout: str | None
+    stderr: str | None
+    host: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Step) -> Self:
+        return cls.model_validate(row)
+
+
+class LogView(View):
+    """One piece of a run's log."""
+
+    offset: int
+    step_id: str | None
+    attempt: int
+    stream: str
+    time: datetime
+    text: str
+
+    @classmethod
+    def of(cls, row: LogLine) -> Self:
+        return cls.model_validate(row)
+
+
+class StartedView(View):
+    """A run that was accepted."""
+
+    id: str
+    status: str = "queued"
+
+
+class StoppedView(View):
+    """A deployment whose runs were told to stop."""
+
+    id: str
+    cancelled: list[str]
+
+
+class OperationView(View):
+    """A change that was accepted: `resource` is where its outcome is, `problem` why there is none."""
+
+    id: str
+    status: str
+    resource: str | None = None
+    problem: dict[str, Any] | None = None
+
+
+class ProgramBody(Contract):
+    """A program to look at."""
+
+    content: str
+
+
+class Examination(View):
+    """What is wrong with a program, and what it wants to be given."""
+
+    valid: bool
+    diagnostics: list[DiagnosticView]
+    params: list[dict[str, Any]]
+
+
+class ExecuteBody(Contract):
+    """How a deployment is run."""
+
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    failure_policy: FailurePolicy | None = None
+    wait: bool = Field(default=False, description="answer with the result if it is there within 55 s")
+
+
+class RunBody(ExecuteBody):
+    """A run without a deployment: of a program's text or of a config."""
+
+    program: str | None = None
+    config: str | None = Field(default=None, max_length=255, description="id or name")
+    version: int | None = Field(default=None, ge=1, le=2_147_483_647)
+    workspace: WorkspaceSeed | None = None
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
