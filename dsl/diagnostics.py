@@ -79,7 +79,12 @@ _SYNTAX = (
     _error("unclosed_string", Topic.SYNTAX, "this string is never closed", 'var a = "open'),
     _error("unclosed_shell", Topic.SYNTAX, "this shell body is never closed", "exec { echo"),
     _error("unclosed_bracket", Topic.SYNTAX, "this {found} is never closed", "if true {"),
-    _error("here_document", Topic.SYNTAX, "{message}", "exec {\n    cat <<EOF\n    text\n      EOF\n}"),
+    _error(
+        "here_document",
+        Topic.SYNTAX,
+        "the shell would not see this end of the here-document: `{word}` is indented more than the body",
+        "exec {\n    cat <<EOF\n    text\n      EOF\n}",
+    ),
     _error("not_utf8", Topic.SYNTAX, "the file is no UTF-8 text: {found}", "\udc80"),
     _error("nul", Topic.SYNTAX, "a program has no NUL character", "\0"),
     _error(
@@ -148,7 +153,48 @@ _WARNINGS = (
     ),
 )
 # What resolve.py finds: names, scopes and places.
-_NAMES: tuple[Code, ...] = ()
+_NAMES = (
+    _error("unknown_name", Topic.NAME, 'unknown name "{name}"', "return nowhere"),
+    _error("later_name", Topic.NAME, '"{name}" is declared only later', "var a = b\nvar b = 1"),
+    _error("unknown_function", Topic.NAME, 'unknown function "{name}"', "return nowhere()"),
+    _error(
+        "redeclared", Topic.REDECLARED, '"{name}" is declared already, on line {line}', "var a = 1\nvar a = 2"
+    ),
+    _error(
+        "function_twice",
+        Topic.REDECLARED,
+        'there is already a function "{name}"',
+        "function f() { }\nfunction f() { }",
+    ),
+    _error("builtin_name", Topic.REDECLARED, '"{name}" is the name of {what}', "function len() { }"),
+    _error(
+        "function_placement",
+        Topic.PLACEMENT,
+        'the function "{name}" stands in a block: functions are declared at the top level',
+        "if true { function f() { } }",
+    ),
+    _error(
+        "function_assigns",
+        Topic.PLACEMENT,
+        'a function may not assign the program\'s variable "{name}": return the value instead',
+        "var a = 1\nfunction f() { a = 2 }",
+    ),
+    _error(
+        "parallel_assigns",
+        Topic.PLACEMENT,
+        'a parallel iteration may not assign "{name}" from outside: return the value instead',
+        "var a = 1\nparallel for x in [1] { a = x }",
+    ),
+    _error("no_loop", Topic.PLACEMENT, "`{word}` stands in no loop", "break"),
+    _error(
+        "parallel_break",
+        Topic.PLACEMENT,
+        "`break` cannot leave a `parallel`: its iterations run at once",
+        "parallel for x in [1] { break }",
+    ),
+    _warning("hides", '"{name}" hides the variable of line {line}', "var a = 1\nif a == 1 { var a = 2 }"),
+    _warning("unused", '"{name}" is never used', "function f() { var a = 1 }"),
+)
 
 CODES: dict[str, Code] = {row.code: row for row in (*_SYNTAX, *_CHECKS, *_WARNINGS, *_NAMES)}
 
