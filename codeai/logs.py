@@ -1,0 +1,137 @@
+"""What processes tell about themselves: structlog as JSON or for people, with secrets taken out."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from codeai.settings import LoggingSettings
+
+SENSITIVE = (
+    "password",
+    "secret",
+    "token",
+    "api_key",
+    "authorization",
+    "credential",
+    "credit_card",
+    "ssn",
+    "private_key",
+    "access_token",
+    "refresh_token",
+    "bearer",
+)
+"""Field names (★) whose values are never shown, at any depth; also as a part of a longer name."""
+REDACTED = "***"
+DEEPEST = 20
+_SENSITIVE = re.compile("|".join(re.escape(name) for name in SENSITIVE))
+_IN_TEXT = (
+    (re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1***"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+@"), r"\1***@"),
+)
+"""Secrets in free text (★): bearer tokens, JSON web tokens, passwords in URLs."""
+_CONSOLE_WORDS = ("console", "text")
+
+
+def redacted(value: Any, depth: int = 0) -> Any:
+    """The value without secrets: those under a sensitive name, and those in its texts."""
+    if isinstance(value, str):
+        for pattern, instead in _IN_TEXT:
+            value = pattern.sub(instead, value)
+        return value
+    if depth >= DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if _sensitive(key) else redacted(each, depth + 1) for key, each in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redacted(each, depth + 1) for each in value]
+    return value
+
+
+def configure(settings: LoggingSettings, *, process: str) -> None:
+    """Sends what structlog and the standard library log to the settings' output, one line an event, each with
+    `process`. Raises OSError where the output cannot be opened."""
+    output: TextIO = _open(settings.output)
+    level = logging.getLevelNamesMapping()[settings.level.replace("warn", "warning").upper()]
+    for_people = settings.format in _CONSOLE_WORDS
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper("iso", utc=True),
+        structlog.processors.format_exc_info,
+        _naming(process),
+        _redact,
+    ]
+    if settings.source:
+        parameters = structlog.processors.CallsiteParameter
+        shared.insert(
+            0, structlog.processors.CallsiteParameterAdder({parameters.PATHNAME, parameters.LINENO})
+        )
+    written: Any = (
+        structlog.dev.ConsoleRenderer(colors=output.isatty())
+        if for_people
+        else structlog.processors.JSONRenderer(default=str)
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, written],
+    )
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(formatter)
+    handler.addFilter(_sampled(settings.sample_rate))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _sensitive(key: object) -> bool:
+    return _SENSITIVE.search(str(key).lower().replace("-", "_")) is not None
+
+
+def _open(output: str) -> TextIO:
+    if output in ("stdout", "stderr"):
+        stream: TextIO = getattr(sys, output)
+        return stream
+    return Path(output).open("a", encoding="utf-8", buffering=1)
+
+
+def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    own = {key: event.pop(key) for key in list(event) if key.startswith("_")}  # structlog's own
+    return {**redacted(dict(event)), **own}
+
+
+def _naming(process: str) -> Any:
+    def name(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("process", process)
+        return event
+
+    return name
+
+
+def _sampled(rate: float) -> Any:
+    def keep(record: logging.LogRecord) -> bool:
+        return rate >= 1 or record.levelno >= logging.WARNING or random.random() < rate  # noqa: S311 (no secret)
+
+    return keep

@@ -1,0 +1,327 @@
+"""Settings (★): one row each, read from the defaults, then a file, then the environment, all errors at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from codeai.settings_values import (
+    choice,
+    duration,
+    flag,
+    fraction,
+    never_or_duration,
+    path,
+    paths,
+    rate,
+    text,
+    whole,
+    words,
+)
+
+Value = TypeVar("Value")
+LEVELS = ("debug", "info", "warn", "error")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def _row(
+    default: Value,
+    help: str,
+    read: Callable[[object], Value] | Callable[[object], Any] = text,
+    *names: str,
+    secret: bool = False,
+    from_file: bool = False,
+) -> Value:
+    """A setting: its default, what it is, how it is read, its names in the environment where they are not
+    CODEAI_SECTION_KEY (the first one given wins), whether it is shown, whether NAME_FILE may name a file."""
+    about = {"help": help, "read": read, "names": names, "secret": secret, "from_file": from_file}
+    return field(default=default, metadata=about, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The API."""
+
+    host: str = _row("127.0.0.1", "address that the API listens on")
+    port: int = _row(8080, "its port", whole(0, 65535))
+    timeout: float = _row(60.0, "time limit of a request", duration)
+    allowed_hosts: tuple[str, ...] = _row((), "names in Host besides the bound address and localhost", words)
+    trusted_proxies: tuple[str, ...] = _row((), "addresses whose X-Forwarded-For is believed", words)
+    rate: tuple[int, int] | None = _row(
+        (50, 100), "requests a second and burst of one caller, or off", rate, "CODEAI_API_RATE"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Postgres. The user is its owner, who migrates; workers and API log in as themselves."""
+
+    host: str = _row("localhost", "where Postgres is", text, "DATABASE_HOST")
+    port: int = _row(5432, "its port", whole(1, 65535), "DATABASE_PORT")
+    name: str = _row("codeai", "the database", text, "DATABASE_NAME")
+    user: str = _row("postgres", "its owner: `codeai migrate`", text, "DATABASE_USER")
+    password: str | None = _row(None, "the owner's password", text, "DATABASE_PASSWORD", secret=True)
+    sslmode: str = _row("disable", "libpq's words", choice(*SSL_MODES), "DATABASE_SSLMODE")
+    worker_user: str = _row("codeai_worker", "the role that workers write as")
+    worker_password: str | None = _row(None, "its password", secret=True)
+    api_user: str = _row("codeai_api", "the role that the API reads as")
+    api_password: str | None = _row(None, "its password", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalSettings:
+    """Temporal, under the names that its own tools use."""
+
+    address: str = _row("localhost:7233", "its frontend", text, "TEMPORAL_ADDRESS", "TEMPORAL_HOST")
+    namespace: str = _row("default", "the namespace", text, "TEMPORAL_NAMESPACE")
+    api_key: str | None = _row(None, "key for Temporal Cloud", text, "TEMPORAL_API_KEY", secret=True)
+    tls: bool = _row(False, "whether to use TLS", flag, "TEMPORAL_TLS")
+    tls_client_cert_path: Path | None = _row(None, "for mTLS", path, "TEMPORAL_TLS_CLIENT_CERT_PATH")
+    tls_client_key_path: Path | None = _row(None, "for mTLS", path, "TEMPORAL_TLS_CLIENT_KEY_PATH")
+    tls_server_ca_cert_path: Path | None = _row(None, "own CA", path, "TEMPORAL_TLS_SERVER_CA_CERT_PATH")
+    tls_server_name: str | None = _row(None, "name in the certificate", text, "TEMPORAL_TLS_SERVER_NAME")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingSettings:
+    """What processes tell about themselves."""
+
+    level: str = _row("info", "debug, info, warn or error", choice(*LEVELS), "LOG_LEVEL")
+    format: str = _row(
+        "json", "json, or console (also: text)", choice("json", "console", "text"), "LOG_FORMAT"
+    )
+    output: str = _row("stderr", "stdout, stderr or a file's path", text, "LOG_OUTPUT")
+    source: bool = _row(False, "whether lines have file and line", flag)
+    sample_rate: float = _row(1.0, "part of the debug and info lines that is kept", fraction)
+    slow_query: float = _row(0.1, "a query that takes longer is a warning", duration)
+
+
+@dataclass(frozen=True, slots=True)
+class JwtSettings:
+    """Whose tokens are taken."""
+
+    secret: str | None = _row(None, "for HS256", text, "JWT_SECRET", secret=True, from_file=True)
+    public_key: str | None = _row(None, "PEM, for RS256", text, "JWT_PUBLIC_KEY", from_file=True)
+    issuer: str | None = _row(None, "who must have made a token", text, "JWT_ISSUER")
+    audience: str | None = _row(None, "whom it must be for", text, "JWT_AUDIENCE")
+    jwks_url: str | None = _row(None, "where the keys are", text, "JWKS_URL")
+    roles_claim: str = _row("roles", "claim with the roles", text, "JWT_ROLES_CLAIM")
+    permissions_claim: str = _row("permissions", "claim with permissions", text, "JWT_PERMISSIONS_CLAIM")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """The workers and the commands that they run."""
+
+    root: Path = _row(Path(".codeai/workspaces"), "workspaces and spools: what shares it is a host", path)
+    ready_file: Path | None = _row(None, "written, with the process id, when the worker polls", path)
+    workspace_roots: tuple[Path, ...] = _row(
+        (), "folders below which a workspace may be copied from", paths, "CODEAI_WORKSPACE_ROOTS"
+    )
+    drain_timeout: float = _row(30.0, "what running activities get when the worker stops", duration)
+    host_lost_after: float | None = _row(600.0, "when a silent host is given up, or never", never_or_duration)
+    commands_at_once: int = _row(4, "commands that a host runs at a time", whole(1, 10_000))
+    environment: tuple[str, ...] = _row((), "names of its environment that commands see as well", words)
+    shell: str = _row("bash", "the shell of commands")
+    soft_events: int = _row(4_000, "events from which a run continues as new", whole(1, 50_000))
+    hard_events: int = _row(12_000, "events from which it starts no effect before", whole(1, 50_000))
+    soft_bytes: int = _row(4 << 20, "the same in bytes of history", whole(1, 50 << 20))
+    hard_bytes: int = _row(16 << 20, "the same in bytes of history", whole(1, 50 << 20))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings in force. `origins` says where each that is no default came from; `notes` are lines for the
+    person who started it."""
+
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    logging: LoggingSettings = LoggingSettings()
+    jwt: JwtSettings = JwtSettings()
+    worker: WorkerSettings = WorkerSettings()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class BadSettings(Exception):
+    """What was set and cannot be taken, one line per problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "server": ServerSettings,
+    "database": DatabaseSettings,
+    "temporal": TemporalSettings,
+    "logging": LoggingSettings,
+    "jwt": JwtSettings,
+    "worker": WorkerSettings,
+}
+NOT_SETTINGS = re.compile(
+    r"CODEAI_(ENV|URL|TOKEN|DATA_DIR"  # for the command line
+    r"|EXECUTION_ID|ATTEMPT|WORKSPACE|FILES|STEP_[A-Z_]+)"  # of a step that calls us
+)
+"""Names with our prefix that mean something else (★)."""
+IGNORED = {"REDIS_ADDR": "Temporal takes the place of Redis"}
+"""Names of the guide that have no use any more (★)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting, as the table has it."""
+
+    section: str
+    key: str
+    default: object
+    help: str
+    read: Callable[[object], object]
+    names: tuple[str, ...]
+    secret: bool
+    from_file: bool
+
+    @property
+    def path(self) -> str:
+        return f"{self.section}.{self.key}"
+
+
+def _rows() -> tuple[Row, ...]:
+    rows = []
+    for section, shape in SECTIONS.items():
+        for each in dataclasses.fields(shape):
+            about = dict(each.metadata)
+            about["names"] = about["names"] or (f"CODEAI_{section}_{each.name}".upper(),)
+            rows.append(Row(section, each.name, each.default, **about))
+    return tuple(rows)
+
+
+ROWS = _rows()
+"""Every setting."""
+
+
+def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
+    """The settings in force: defaults, then `file` (else `config/<CODEAI_ENV>.yaml`, if it is there), then the
+    environment. Raises BadSettings with every problem found."""
+    problems: list[str] = []
+    notes = [f"{name} is ignored: {why}" for name, why in IGNORED.items() if name in environment]
+    given = _from_file(environment, file, problems, notes)
+    given |= _from_environment(environment, problems)
+    values: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    origins = {}
+    for row in ROWS:
+        if row.path not in given:
+            continue
+        value, origin = given[row.path]
+        try:
+            values[row.section][row.key] = row.read(value)
+            origins[row.path] = origin
+        except ValueError as problem:
+            shown = "" if row.secret else f" {value!r}"
+            problems.append(f"{origin}: {row.path}{shown} {problem}")
+    problems += _contradictions(values)
+    if problems:
+        raise BadSettings(problems)
+    sections: dict[str, Any] = {name: shape(**values[name]) for name, shape in SECTIONS.items()}
+    return Settings(**sections, origins=origins, notes=tuple(notes))
+
+
+def shown(settings: Settings) -> list[tuple[str, str, str]]:
+    """Every setting as (path, value, where from), secrets masked: what `codeai config show` prints."""
+    lines = []
+    for row in ROWS:
+        value = getattr(getattr(settings, row.section), row.key)
+        masked = "***" if row.secret and value is not None else _as_text(value)
+        lines.append((row.path, masked, settings.origins.get(row.path, "default")))
+    return lines
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return "" if value is None else str(value)
+
+
+def _from_file(
+    environment: Mapping[str, str], file: Path | None, problems: list[str], notes: list[str]
+) -> dict[str, tuple[object, str]]:
+    import yaml
+
+    named = file is not None
+    file = file or Path("config") / f"{environment.get('CODEAI_ENV') or 'development'}.yaml"
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        if named or environment.get("CODEAI_ENV"):
+            problems.append(f"{file}: there is no such file")
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem).replace("\n", " ")
+        problems.append(f"{file}: cannot be read: {reason}")
+        return {}
+    if not isinstance(content, dict):
+        problems.append(f"{file}: must hold sections: {', '.join(SECTIONS)}")
+        return {}
+    given: dict[str, tuple[object, str]] = {}
+    known = {row.path for row in ROWS}
+    for section, keys in content.items():
+        if section not in SECTIONS:
+            # A file that we found by ourselves may belong to another program, too.
+            (problems if named else notes).append(f"{file}: {section} is no section ({', '.join(SECTIONS)})")
+        elif not isinstance(keys, dict):
+            problems.append(f"{file}: {section} must hold settings")
+        else:
+            unknown = [key for key in keys if f"{section}.{key}" not in known]
+            problems += [f"{file}: there is no setting {section}.{key}" for key in unknown]
+            given |= {
+                f"{section}.{key}": (value, str(file))
+                for key, value in keys.items()
+                if key not in unknown and value is not None
+            }
+    return given
+
+
+def _from_environment(environment: Mapping[str, str], problems: list[str]) -> dict[str, tuple[object, str]]:
+    given: dict[str, tuple[object, str]] = {}
+    known: set[str] = set()
+    for row in ROWS:
+        known.update(row.names, (f"{name}_FILE" for name in row.names if row.from_file))
+        for name in row.names:
+            if row.from_file and environment.get(f"{name}_FILE"):
+                source = Path(environment[f"{name}_FILE"])
+                if name in environment:
+                    problems.append(f"{name}_FILE: {name} is set as well; set one of the two")
+                try:
+                    given.setdefault(row.path, (source.read_text(encoding="utf-8").strip(), f"{name}_FILE"))
+                except (OSError, UnicodeDecodeError) as problem:
+                    problems.append(
+                        f"{name}_FILE: cannot read {source}: {getattr(problem, 'strerror', problem)}"
+                    )
+            elif environment.get(name):
+                given.setdefault(row.path, (environment[name], name))
+    for name in sorted(environment):
+        if name.startswith("CODEAI_") and name not in known and not NOT_SETTINGS.fullmatch(name):
+            problems.append(f"{name}: there is no such setting; `codeai config show` lists them")
+    return given
+
+
+def _contradictions(values: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """What can be taken alone and not together."""
+    worker, jwt = values["worker"], values["jwt"]
+    problems = []
+    for unit in ("events", "bytes"):
+        soft, hard = (
+            cast(int, worker.get(f"{kind}_{unit}", getattr(WorkerSettings(), f"{kind}_{unit}")))
+            for kind in ("soft", "hard")
+        )
+        if soft > hard:
+            problems.append(f"worker.soft_{unit} ({soft}) must not be over worker.hard_{unit} ({hard})")
+    secret = jwt.get("secret")
+    if isinstance(secret, str) and len(secret.encode()) < 32:
+        problems.append("jwt.secret must have at least 32 bytes")
+    return problems

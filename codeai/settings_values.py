@@ -1,0 +1,109 @@
+"""How the value of a setting is read, from YAML or from the environment: each reader raises ValueError with
+words that follow the value (`'x' is not a whole number`)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def text(value: object) -> str:
+    """Text that is not empty."""
+    if isinstance(value, bool | dict | list):
+        raise ValueError("is not text")
+    if not str(value).strip():
+        raise ValueError("is empty")
+    return str(value)
+
+
+def whole(least: int, most: int) -> Callable[[object], int]:
+    """A whole number between the two."""
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,18}", str(value), re.ASCII):
+            raise ValueError("is not a whole number")
+        number = int(str(value))
+        if not least <= number <= most:
+            raise ValueError(f"is not between {least} and {most}")
+        return number
+
+    return read
+
+
+def fraction(value: object) -> float:
+    """A number from 0 to 1."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise ValueError("is not a number from 0 to 1")
+    return number
+
+
+def flag(value: object) -> bool:
+    """Yes or no, in the usual words."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("is neither true nor false")
+
+
+def duration(value: object) -> float:
+    """Seconds, from `60s`, `5m`, `100ms`, `1h`, `7d` or a number of seconds."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?", str(value).strip(), re.ASCII)
+    if isinstance(value, bool) or found is None:
+        raise ValueError("is not a duration such as 60s, 5m or 100ms")
+    return float(found[1]) * UNITS[found[2] or "s"]
+
+
+def never_or_duration(value: object) -> float | None:
+    """Seconds, or None for `never`."""
+    return None if str(value).strip().lower() == "never" else duration(value)
+
+
+def choice(*allowed: str) -> Callable[[object], str]:
+    """One of the words, in lower or upper case."""
+
+    def read(value: object) -> str:
+        word = str(value).strip().lower()
+        if word not in allowed:
+            raise ValueError(f"is none of: {', '.join(allowed)}")
+        return word
+
+    return read
+
+
+def words(value: object) -> tuple[str, ...]:
+    """A list, or words with commas between them."""
+    parts = value if isinstance(value, list) else str(value).split(",")
+    return tuple(text(part).strip() for part in parts if str(part).strip())
+
+
+def path(value: object) -> Path:
+    """A path; `~` is the home folder."""
+    return Path(text(value)).expanduser()
+
+
+def paths(value: object) -> tuple[Path, ...]:
+    """A list of paths, or paths with `:` between them."""
+    parts = value if isinstance(value, list) else str(value).split(":")
+    return tuple(path(part) for part in parts if str(part).strip())
+
+
+def rate(value: object) -> tuple[int, int] | None:
+    """`50/100`: how many a second and how many at once; None for `off` (which YAML reads as false)."""
+    if value is False or str(value).strip().lower() == "off":
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})", str(value).strip(), re.ASCII)
+    if found is None:
+        raise ValueError("is neither like 50/100 (requests a second / at once) nor off")
+    return int(found[1]), int(found[2])
