@@ -1,0 +1,154 @@
+"""One worker process: connects, polls the queues of its role, and stops without losing what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from datetime import timedelta
+from multiprocessing import get_context
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from codeai.activities.changes import Changes
+from codeai.activities.claims import Claims
+from codeai.activities.programs import Programs
+from codeai.activities.records import Records
+from codeai.activities.shell.host import ShellHost
+from codeai.activities.shell.settings import ShellSettings
+from codeai.activities.step_records import StepRecords
+from codeai.persistence.engine import Database
+from codeai.settings import Settings, WorkerSettings
+from codeai.workers import registry
+from codeai.workers.connections import connect_temporal, worker_database
+from codeai.workflows.contracts.executions import Budget
+from codeai.workflows.contracts.queues import EXEC, WORKFLOWS, exec_on
+
+logger = structlog.get_logger(__name__)
+
+STICKY = timedelta(seconds=1)
+"""How long a task waits for the worker that has the run in memory: a dead one holds nothing up longer."""
+HEARTBEAT = timedelta(seconds=2)
+
+
+def main(role: str, settings: Settings) -> None:
+    """Runs the worker of `role` (registry.ROLES) until SIGTERM or SIGINT."""
+    asyncio.run(_serve(role, settings))
+
+
+async def _serve(role: str, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # Before connecting: a worker told to stop in its first moments must not die of the signal.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    connecting = asyncio.ensure_future(connect_temporal(settings.temporal))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        connecting.cancel()
+        return
+    client = connecting.result()
+    database = worker_database(settings.database)
+    try:
+        async with contextlib.AsyncExitStack() as running:
+            if role in ("all", "exec"):
+                await running.enter_async_context(_host(client, database, settings.worker))
+            if role in ("all", "workflows"):
+                await running.enter_async_context(_workflows(client, database, settings.worker))
+            _tell_ready(settings.worker)
+            logger.info("worker is ready", role=role, pid=os.getpid())
+            await stopping
+            logger.info("worker stops", role=role)
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _workflows(client: Client, database: Database, settings: WorkerSettings) -> AsyncIterator[None]:
+    """All workflow code, and the short activities of the database."""
+    with compilers() as pool:
+        activities = [
+            *Records(database).activities(),
+            *Programs(database, pool).activities(),
+            *Changes(database, pool).activities(),
+        ]
+        worker = Worker(
+            client,
+            task_queue=WORKFLOWS,
+            workflows=registry.WORKFLOWS,
+            activities=activities,
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            max_concurrent_workflow_tasks=100,
+            max_concurrent_activities=100,
+            sticky_queue_schedule_to_start_timeout=STICKY,
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+        )
+        async with worker:
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _host(client: Client, database: Database, settings: WorkerSettings) -> AsyncIterator[None]:
+    """The shell commands of this host: which runs it takes, and the commands themselves."""
+    host = ShellHost(
+        settings.root,
+        client,
+        StepRecords(database),
+        ShellSettings(
+            commands_at_once=settings.commands_at_once,
+            workspace_roots=settings.workspace_roots,
+            private=(settings.root.resolve(),),
+            environment=settings.environment,
+            shell=settings.shell,
+        ),
+    )
+    budget = Budget(
+        soft_events=settings.soft_events,
+        soft_bytes=settings.soft_bytes,
+        hard_events=settings.hard_events,
+        hard_bytes=settings.hard_bytes,
+    )
+    claims = Claims(database, host.id, host.spool_id, budget)
+    await host.start()
+    try:
+        async with (
+            Worker(
+                client,
+                task_queue=EXEC,
+                activities=claims.activities(),
+                max_concurrent_activities=4,
+                max_concurrent_activity_task_polls=2,
+                graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+            ),
+            Worker(
+                client,
+                task_queue=exec_on(host.id),
+                activities=host.activities(),
+                max_concurrent_activities=100,
+                max_concurrent_activity_task_polls=2,
+                max_heartbeat_throttle_interval=HEARTBEAT,
+                graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+            ),
+        ):
+            yield
+    finally:
+        await host.detach()
+
+
+def compilers() -> Executor:
+    """Processes that compile programs: 10,000 lines take most of a second, which no event loop has."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
+def _tell_ready(settings: WorkerSettings) -> None:
+    """Whoever started this process waits for the file with its id."""
+    if settings.ready_file is not None:
+        partial = settings.ready_file.with_suffix(".part")
+        partial.write_text(str(os.getpid()))
+        partial.replace(settings.ready_file)
