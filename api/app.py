@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
@@ -12,34 +11,37 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig, RPCError
 
-from codeai.api.auth.tokens import Verifier
+from codeai.api.auth.tokens import SharedSecret, Verifier
 from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
-from codeai.api.edge import Edge
+from codeai.api.edge import TIME_LIMIT, Edge, host_names
 from codeai.api.openapi import PROBLEM_ANSWERS, described_api
 from codeai.api.outages import by_rpc_error
 from codeai.api.problems import Refused, by_status, field_errors, problem_response
 from codeai.api.routers import configs, deployments, executions, health, me, operations
 from codeai.api.streams import Wakes
 from codeai.persistence.engine import Address, Database
+from codeai.settings import BadSettings, JwtSettings, Settings
+from codeai.temporal import connect
 
 ROUTERS = (configs.router, deployments.router, executions.router, operations.router, me.router, health.router)
 """The resources (★), one file each."""
 
 CONNECT_LIMIT = 2.0
 """Seconds for a new connection to Postgres."""
-RETRY_FOR = timedelta(seconds=3)
-"""How long one question to Temporal is repeated while it does not answer."""
+RETRY = RetryConfig(
+    initial_interval_millis=50, max_interval_millis=500, max_elapsed_time_millis=3000, max_retries=6
+)
+"""How one question to Temporal is repeated while it does not answer."""
 
 Opened = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
-def assemble(opened: Opened, hosts: Iterable[str]) -> FastAPI:
-    """The application around the parts that `opened` gives when it starts, answering for `hosts`."""
+def assemble(opened: Opened, hosts: Iterable[str], time_limit: float = TIME_LIMIT) -> FastAPI:
+    """The application around the parts that `opened` gives when it starts, answering for `hosts`; requests may
+    take `time_limit` seconds."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,44 +66,58 @@ def assemble(opened: Opened, hosts: Iterable[str]) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RPCError, _refused)
-    app.add_middleware(Edge, hosts=frozenset(hosts))
+    app.add_middleware(Edge, hosts=frozenset(hosts), time_limit=time_limit)
     return app
 
 
-@asynccontextmanager
-async def open_parts(
-    database: Address,
-    temporal: str,
-    namespace: str,
-    verifier: Verifier,
-    *,
-    roles_claim: str = "roles",
-    permissions_claim: str = "permissions",
-) -> AsyncIterator[Parts]:
-    """Connects when first asked, so that the API starts while something is away; closes at the end."""
-    rows = Database.connect(database, connect_timeout=CONNECT_LIMIT, label="codeai api")
-    client = await Client.connect(
-        temporal,
-        namespace=namespace,
-        data_converter=pydantic_data_converter,
-        retry_config=RetryConfig(
-            initial_interval_millis=50,
-            max_interval_millis=500,
-            max_elapsed_time_millis=int(RETRY_FOR.total_seconds() * 1000),
-            max_retries=6,
-        ),
-        identity="codeai api",
-        lazy=True,
+def create_app(settings: Settings) -> FastAPI:
+    """The application as `codeai serve` runs it. Raises BadSettings where tokens could not be checked."""
+    server = settings.server
+    verifier = _verifier(settings.jwt)
+    return assemble(
+        lambda: open_parts(settings, verifier), host_names(server.host, server.allowed_hosts), server.timeout
     )
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, verifier: Verifier) -> AsyncIterator[Parts]:
+    """Connects when first asked, so that the API starts while something is away; closes at the end."""
+    of = settings.database
+    address = Address(of.host, of.port, of.name, of.api_user, of.api_password, of.sslmode)
+    database = Database.connect(address, connect_timeout=CONNECT_LIMIT, label="codeai api")
+    temporal = await connect(settings.temporal, "codeai api", lazy=True, retry=RETRY)
     compilers = Compilers()
-    wakes = Wakes(rows)
+    wakes = Wakes(database)
     try:
         await compilers.warm_up()
-        yield Parts(rows, client, compilers, wakes, verifier, roles_claim, permissions_claim)
+        yield Parts(
+            database,
+            temporal,
+            compilers,
+            wakes,
+            verifier,
+            settings.jwt.roles_claim,
+            settings.jwt.permissions_claim,
+        )
     finally:
         await compilers.close()
         await wakes.close()
-        await rows.close()
+        await database.close()
+
+
+def _verifier(jwt: JwtSettings) -> Verifier:
+    problems = []
+    if jwt.public_key or jwt.jwks_url:
+        problems.append("JWT_PUBLIC_KEY and JWKS_URL cannot be used yet; set JWT_SECRET alone")
+    if not jwt.secret:
+        problems.append("JWT_SECRET must be set: the API takes no request without a token")
+    if not jwt.issuer:
+        problems.append("JWT_ISSUER must be set: whose tokens the API takes")
+    if not jwt.audience:
+        problems.append("JWT_AUDIENCE must be set: whom its tokens are for")
+    if problems or not (jwt.secret and jwt.issuer and jwt.audience):
+        raise BadSettings(problems)
+    return Verifier(SharedSecret(jwt.secret), jwt.issuer, jwt.audience)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import signal
-import struct
 import sys
 from typing import IO, Any
 
@@ -15,9 +14,8 @@ from codeai.dsl.check import check
 from codeai.dsl.compile import compile_program
 from codeai.dsl.inputs import check_inputs
 
+from codeai.api.frames import LENGTH
 from codeai.dsl.diagnostics import Severity, to_json
-
-LENGTH = struct.Struct(">I")
 
 
 def examine(content: str, inputs: dict[str, Any] | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from codeai.api.compiler_process import LENGTH
+from codeai.api.frames import LENGTH
 from codeai.api.problems import Refused
 
 TIME_LIMIT = 20.0

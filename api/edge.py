@@ -26,10 +26,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The outermost ASGI layer. `hosts` are the names (without port) that this server answers for."""
+    """The outermost ASGI layer. `hosts` are the names (without port) that this server answers for; `time_limit`
+    is in seconds and does not count for streams."""
 
     app: ASGIApp
     hosts: frozenset[str]
+    time_limit: float = TIME_LIMIT
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,14 +43,14 @@ class Edge:
         with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
             try:
                 self._admit(scope, headers)
-                async with asyncio.timeout(TIME_LIMIT) as limit:
+                async with asyncio.timeout(self.time_limit) as limit:
                     answer.limit = limit
                     await self.app(scope, receive, answer.send)
             except Refused as refused:
                 await answer.refuse(refused, scope, receive)
             except TimeoutError:
                 await answer.refuse(
-                    Refused("timed_out", f"it took more than {TIME_LIMIT:.0f} s"), scope, receive
+                    Refused("timed_out", f"it took more than {self.time_limit:g} s"), scope, receive
                 )
             except Exception:
                 log.exception("request failed", method=scope["method"], path=scope["path"])
@@ -106,8 +108,8 @@ class _Answer:
 
 
 def host_names(bound: str, allowed: Iterable[str]) -> frozenset[str]:
-    """The names that a server answers for: those that the setting gives, else its own on this machine."""
-    return frozenset(name.lower() for name in tuple(allowed) or (bound, "localhost", "127.0.0.1", "[::1]"))
+    """The names that a server answers for: its own on this machine, and those that the setting gives."""
+    return frozenset(name.lower() for name in (bound, "localhost", "127.0.0.1", "[::1]", *allowed))
 
 
 def _request_id(headers: Headers) -> str:

@@ -66,14 +66,10 @@ def _view(found: dict[str, str], caller: Caller | None) -> HealthView:
 
 
 async def _examined(parts: Parts) -> dict[str, str]:
-    asked = {
-        "database": _database(parts),
-        **{f"queue {name}": _polled(parts.temporal, name) for name in QUEUES},
-    }
+    asked = {"database": parts.database.answers(), "temporal": _temporal(parts.temporal)}
+    asked |= {f"queue {name}": _polled(parts.temporal, name) for name in QUEUES}
     answers = await asyncio.gather(*(_state(one) for one in asked.values()))
-    found = dict(zip(asked, answers, strict=True))
-    found["temporal"] = await _state(_temporal(parts.temporal))
-    return found
+    return dict(zip(asked, answers, strict=True))
 
 
 async def _state(asked: Awaitable[None]) -> str:
