@@ -79,7 +79,7 @@ _DOLLAR = re.compile(r"\$(?:\(\(|[({\[])?")
 _ANSI = re.compile(r"(?s)\$'(?:[^'\\]|\\.)*+'")
 
 # After these words a command may begin, and so the word `case`.
-_BEFORE_COMMAND = frozenset("if then else elif do while until ! time".split())
+_BEFORE_COMMAND = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "time"})
 
 
 class _Frame:
