@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from temporalio import activity
 
@@ -28,5 +30,5 @@ class Claims:
             await Executions(rows).open(first_row(given.execution, self.host))
         return ClaimResult(host=self.host, spool=self.spool, budget=self.budget)
 
-    def activities(self) -> list[object]:
+    def activities(self) -> list[Callable[..., Any]]:
         return [self.claim_host]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,6 +128,9 @@ class Programs:
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return known
+
+    def activities(self) -> list[Callable[..., Any]]:
+        return [self.load_program]
 
 
 def _of_config(config: Config) -> LoadResult:
