@@ -1,0 +1,11 @@
+"""`make bench`: every benchmark, one after the other."""
+
+from __future__ import annotations
+
+import importlib
+
+BENCHMARKS = ("bench_language", "bench_supervisor", "bench_runs")
+
+for name in BENCHMARKS:
+    print(f"\n# {name}")
+    importlib.import_module(f"tests.bench.{name}").main()
