@@ -1,0 +1,86 @@
+"""Every item of "What must hold" at its full size, one command an item, seed printed.
+
+    python -m tests.soak                    all of them
+    python -m tests.soak kills --seed 7     one of them
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable
+
+from tests.e2e.test_durability import COUNTING, effects, once_each
+from tests.platform import Platform, platform, wait_until
+
+
+def kills(stack: Platform, chance: random.Random) -> str:
+    """SIGKILL of the worker at random moments, also in mid-command: every exec exactly once."""
+    token, killed = stack.token, 0
+    for number in range(20):
+        file = stack.folder / f"kills-{number}"
+        id = stack.detach(COUNTING, "-i", f"file={file}", "-i", "steps=20", "-i", "pause=0.1")
+        until = time.monotonic() + 120
+        while len(effects(file)) < 40 and time.monotonic() < until:
+            time.sleep(chance.uniform(0.2, 2.0))
+            stack.kill("worker")
+            killed += 1
+        ended = stack.ended(id, token)
+        assert (ended["status"], ended["result"]) == ("complete", 20), ended
+        assert effects(file) == once_each(20), file
+    return f"{killed} kills over 400 commands: each began and ended exactly once"
+
+
+def servers(stack: Platform, chance: random.Random) -> str:
+    """SIGKILL of Temporal and of Postgres in turn while programs run: nothing lost, no row wrong."""
+    token = stack.token
+    for number in range(10):
+        child = ("temporal", "postgres")[number % 2]
+        file = stack.folder / f"servers-{number}"
+        id = stack.detach(COUNTING, "-i", f"file={file}", "-i", "steps=10", "-i", "pause=0.3")
+        time.sleep(chance.uniform(0.2, 3.0))
+        stack.kill(child)
+        ended = stack.ended(id, token)
+        assert (ended["status"], ended["result"]) == ("complete", 10), (child, ended)
+        assert effects(file) == once_each(10), (child, file)
+        _, _, steps = stack.request("GET", f"/executions/{id}/steps?limit=100", token=token)
+        assert [step["status"] for step in steps["items"]] == ["succeeded"] * 10, child
+    return "10 kills of Temporal and Postgres: every command once, every row right"
+
+
+def long_loop(stack: Platform, chance: random.Random) -> str:
+    """5,000 execs in one program with ten kills of the worker on the way; history stays bounded."""
+    file = stack.folder / "long"
+    id = stack.detach(COUNTING, "-i", f"file={file}", "-i", "steps=5000", "-i", "pause=0")
+    began = time.monotonic()
+    for number in range(10):
+        goal = (number + 1) * 900 + chance.randrange(-200, 200)
+        wait_until(lambda goal=goal: len(effects(file)) > goal, 900, f"{goal} effects")
+        stack.kill("worker")
+    ended = stack.ended(id, stack.token, 1200)
+    assert (ended["status"], ended["result"]) == ("complete", 5000), ended
+    assert effects(file) == once_each(5000)
+    return f"5,000 commands, 10 kills, {time.monotonic() - began:.0f} s: each exactly once"
+
+
+ITEMS: dict[str, Callable[[Platform, random.Random], str]] = {
+    "kills": kills,
+    "servers": servers,
+    "long_loop": long_loop,
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("item", nargs="*", choices=[*ITEMS, []])
+    options.add_argument("--seed", type=int, default=random.randrange(10**6))
+    asked = options.parse_args()
+    for name in asked.item or ITEMS:
+        print(f"{name} (seed {asked.seed}) ...", flush=True)
+        with platform() as stack:
+            print(f"{name}: {ITEMS[name](stack, random.Random(asked.seed))}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
