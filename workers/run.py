@@ -47,7 +47,7 @@ async def _serve(role: str, settings: Settings) -> None:
     # Before connecting: a worker told to stop in its first moments must not die of the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    connecting = asyncio.ensure_future(connect_temporal(settings.temporal))
+    connecting = asyncio.ensure_future(connect_temporal(settings.temporal, role))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
