@@ -67,7 +67,9 @@ def expected(accepts: Callable[[str], bool]) -> str:
         words.append("a name")
     if not value and not statement and accepts("STRING"):
         words.append("a string")
-    covered = {"if", "for"} if statement else {"("} if operator or value else set()
+    covered = {"if", "for"} if statement else set()
+    covered |= {"("} if operator or value else set()
+    covered |= {"in"} if operator else set()
     words += [word for kind, word in _SINGLE.items() if kind not in covered and accepts(kind)]
     if not value and not operator and accepts("{"):
         words.append("a block `{ … }`")
@@ -84,9 +86,11 @@ def expected(accepts: Callable[[str], bool]) -> str:
 
 def hint(tokens: list[Token], at: int, text: str, accepts: Callable[[str], bool]) -> str:
     """What may have been meant, where the tokens around the wrong one tell; else empty."""
-    kind, value = tokens[at][:2]
+    kind, value, start, _ = tokens[at]
     before = tokens[at - 1] if at else ("", "", 0, 0)
     after = tokens[at + 1][0] if at + 1 < len(tokens) else ""
+    if any(one[0] == "SHELL" and "\n" not in text[one[3] : start] for one in tokens[max(0, at - 4) : at]):
+        return "the shell body ended at the `}` before it: a single brace in it must be quoted"
     if before[0] == "NAME" and before[1] in _FOREIGN and not accepts("+"):
         return _FOREIGN[str(before[1])]
     if kind == "NAME" and value in _FOREIGN:

@@ -221,10 +221,16 @@ class _Parser:
                     header = False
                     continue
                 inside.append(pairs[start])
-            elif kind in acceptable and (kind != "NAME" or self.is_first(at)):
+            elif kind in acceptable and self.may_begin(at):
                 break
             at += 1
         self.at = at
+
+    def may_begin(self, at: int) -> bool:
+        """Whether a statement may be taken up at a token that could begin one: a name must be the first on its
+        line, and so must the very token that was wrong."""
+        kind = self.tokens[at][0]
+        return kind in ("}", ";") or (kind != "NAME" and at != self.at) or self.is_first(at)
 
     def is_first(self, at: int) -> bool:
         """Whether a token is the first on its line."""

@@ -1,0 +1,13 @@
+"""What the conformance cases call in one process (`run.py --fast`), without the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from codeai.dsl.check import check as check_source
+
+
+def check(source: bytes) -> list[dict[str, Any]]:
+    """What `codeai check --format json` prints, without `file`."""
+    return [asdict(one) for one in check_source(source).diagnostics]
