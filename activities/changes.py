@@ -135,6 +135,11 @@ def examined(content: str) -> tuple[str | None, str]:
     return ast, canonical(errors)
 
 
+def kinds(compilers: Executor) -> dict[str, Kind]:
+    """What can be changed (★): each name of `BODIES` with how it is done."""
+    return {"config": ConfigKind(compilers), "deployment": DeploymentKind()}
+
+
 class NotThere(Exception):
     """What is to be changed does not exist."""
 
@@ -150,9 +155,8 @@ class Changes:
     async def apply_change(self, given: ChangeInput) -> ChangeResult:
         info = activity.info()
         change = change_id(info.workflow_id or "", info.workflow_run_id or "")
-        kinds: dict[str, Kind] = {"config": ConfigKind(self.compilers), "deployment": DeploymentKind()}
-        kind = kinds.get(given.kind)
-        if kind is None or given.kind not in BODIES:
+        kind = kinds(self.compilers).get(given.kind)
+        if kind is None:
             return _refused(422, "invalid", f"nothing of kind {given.kind!r} can be changed")
         made_at = info.scheduled_time
         id = given.id or uuid7(made_at, change.bytes)
