@@ -1,4 +1,4 @@
-"""The live log of a run as server-sent events: log lines by offset, steps as they change, the end."""
+"""The live log of a run as server-sent events: log lines by offset, steps and status as they change, the end."""
 
 from __future__ import annotations
 
@@ -98,6 +98,7 @@ class Follower:
     exists: Callable[[], Awaitable[bool]]
     with_steps: bool = False
     _steps: _StepsSeen = field(init=False)
+    _told: tuple[str, str | None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._steps = _StepsSeen(self.execution_id)
@@ -141,6 +142,9 @@ class Follower:
         events = [event_text("step", _step(step)) for step in began]
         events += [event_text("log", LogView.of(line).model_dump(mode="json"), line.offset) for line in lines]
         events += [event_text("step", _step(step)) for step in ended]
+        if execution is not None and not execution.ended and self._told != _where(execution):
+            self._told = _where(execution)
+            events.append(event_text("status", dict(zip(("status", "status_text"), self._told, strict=True))))
         return events, _status_at_end(execution)
 
     async def _lines(self, logs: Logs) -> list[LogLine]:
@@ -186,6 +190,10 @@ class _StepsSeen:
 
 def _step(step: Step) -> dict[str, object]:
     return StepView.of(step).model_dump(mode="json", exclude={"stdout", "stderr"})
+
+
+def _where(execution: Execution) -> tuple[str, str | None]:
+    return execution.status, execution.status_text
 
 
 def _status_at_end(execution: Execution | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Bearer tokens: signed for the CLI, verified for every request.
+"""Bearer tokens: how they are verified, for every request.
 
 Which keys and algorithms count is a `Keys`: shared secrets here; public keys are others of that shape.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -98,34 +97,6 @@ class Verifier:
             moment = _moment(claims, name)
             if moment is not None and moment > now + LEEWAY:
                 raise InvalidToken(f"it is not valid yet ({name})")
-
-
-def sign(
-    secret: str,
-    *,
-    issuer: str,
-    audience: str,
-    subject: str,
-    roles: list[str],
-    life: timedelta,
-    roles_claim: str = "roles",
-) -> str:
-    """A token by HS256. Raises ValueError for a life over 90 days or a short secret."""
-    if not timedelta(0) < life <= LONGEST_LIFE:
-        raise ValueError(f"a token lives at most {LONGEST_LIFE.days} days")
-    if len(secret.encode()) < LEAST_SECRET:
-        raise ValueError(f"JWT_SECRET has less than {LEAST_SECRET} bytes")
-    now = int(time.time())
-    claims = {
-        "iss": issuer,
-        "aud": audience,
-        "sub": subject,
-        "iat": now,
-        "exp": now + int(life.total_seconds()),
-        "jti": str(uuid.uuid4()),
-        roles_claim: roles,
-    }
-    return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, OctKey.import_key(secret))
 
 
 def _bearer(header: str) -> str:

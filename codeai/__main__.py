@@ -1,0 +1,5 @@
+"""`python -m codeai`."""
+
+from codeai.cli.main import main
+
+main()

@@ -1,0 +1,25 @@
+"""`codeai cancel`: stops a run."""
+
+from __future__ import annotations
+
+from codeai.cli.client import connect
+from codeai.cli.commands import new
+from codeai.cli.newest import RunId, run_id
+from codeai.cli.options import AsOutput, Url
+from codeai.cli.terminal import Output, put_json
+
+app = new()
+
+
+@app.command()
+def cancel(id: RunId = None, output: AsOutput = Output.TABLE, url: Url = None) -> None:
+    """Stops a run now: its commands are ended, then what was done is undone.
+
+    Example: codeai cancel
+    """
+    api = connect(url)
+    told = api.ask("POST", f"/executions/{run_id(api, id)}/cancel").body
+    if output is Output.JSON:
+        put_json(told)
+    else:
+        print(f"{told['status']}: {told['id']}")

@@ -1,0 +1,71 @@
+"""The commands there are (★), and where each lives; a module is imported when its command is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+COMMANDS: dict[str, str] = {
+    "up": "codeai.cli.up",
+    "down": "codeai.cli.down",
+    "status": "codeai.cli.status",
+    "run": "codeai.cli.run",
+    "check": "codeai.cli.check",
+    "fmt": "codeai.cli.fmt",
+    "ast": "codeai.cli.ast",
+    "logs": "codeai.cli.logs",
+    "state": "codeai.cli.state",
+    "cancel": "codeai.cli.cancel",
+    "executions": "codeai.cli.executions",
+    "deployments": "codeai.cli.deployments",
+    "configs": "codeai.cli.configs",
+    "token": "codeai.cli.token",
+    "config": "codeai.cli.config_show",
+    "migrate": "codeai.cli.migrate",
+    "serve": "codeai.cli.serve",
+    "worker": "codeai.cli.worker",
+}
+"""The command and the module whose `app` it is."""
+
+
+class Commands(TyperGroup):
+    """The root: finds its commands by name in the table."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (as its base has it)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (as its base has it)
+        if cmd_name not in COMMANDS:
+            return None
+        command = get_command(import_module(COMMANDS[cmd_name]).app)
+        command.name = cmd_name
+        return command
+
+
+def new(help: str = "", **more: Any) -> typer.Typer:
+    """The `app` of a command's module."""
+    return typer.Typer(
+        help=help, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, **more
+    )
+
+
+def root() -> Any:
+    """The whole command."""
+    app = typer.Typer(
+        cls=Commands,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        help="Deployments as small scripts that run durably on Temporal.",
+        epilog="A first look: codeai up, then: codeai run hello.cai",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def codeai() -> None:
+        pass
+
+    return get_command(app)

@@ -1,0 +1,170 @@
+"""Follows a run: its output and its steps as they come, and how it ended."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from codeai.cli.client import Api, Event, ProblemAnswer
+from codeai.cli.exits import Exit, Stop
+from codeai.cli.terminal import painter, visible
+
+ENDED = ("complete", "failed", "cancelled", "compensated", "rejected")
+GIVE_UP_AFTER = 60.0
+"""Seconds without an answer of the API after which following ends (the run goes on)."""
+LAST_LINES = 20
+_MARKS = {"succeeded": ("green", "✓"), "cancelled": ("yellow", "■"), "skipped": ("yellow", "»")}
+_BROKEN = ("red", "✗")
+_CUT = (ConnectionError, TimeoutError, http.client.HTTPException, OSError)
+
+
+@dataclass(slots=True)
+class View:
+    """Shows events: output on stdout (on stderr where stdout is for JSON), steps on stderr. `raw` leaves control
+    characters as they are, which only files may get."""
+
+    json: bool = False
+    steps: bool = True
+    raw: bool = False
+    _open: TextIO | None = field(default=None, init=False)
+    _said: str | None = field(default=None, init=False)
+
+    def show(self, event: Event) -> None:
+        if event.name == "log":
+            self._show_output(event.data)
+        elif event.name == "step" and self.steps:
+            self._show_step(event.data)
+        elif event.name == "status" and self.steps:
+            self._show_status(event.data)
+
+    def end_line(self) -> None:
+        """Ends a line of output that is not complete, so that ours begins on its own."""
+        if self._open is not None:
+            print(file=self._open, flush=True)
+            self._open = None
+
+    def _show_output(self, line: dict[str, Any]) -> None:
+        to = sys.stdout if line["stream"] == "stdout" and not self.json else sys.stderr
+        if self._open is not None and self._open is not to:
+            self.end_line()
+        text = line["text"] if self.raw else visible(line["text"])
+        to.write(text)
+        to.flush()
+        self._open = None if text.endswith("\n") or not text else to
+
+    def _show_step(self, step: dict[str, Any]) -> None:
+        self.end_line()
+        paint = painter(sys.stderr)
+        what = visible(first_line(step["command"])) or step["kind"]
+        again = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
+        if step["status"] == "running":
+            text = paint("dim", f"→ line {step['line']}  {what}{again}")
+        else:
+            colour, mark = _MARKS.get(step["status"], _BROKEN)
+            ended = "" if step["status"] == "succeeded" else f" {step['status']}"
+            ended += f" (exit code {step['exit_code']})" if step["exit_code"] else ""
+            text = f"{paint(colour, mark)} line {step['line']}  {what}{again}{ended}  {_duration(step)}"
+        print(text.rstrip(), file=sys.stderr, flush=True)
+
+    def _show_status(self, told: dict[str, Any]) -> None:
+        text = told["status_text"] or (
+            told["status"] if told["status"] not in ("queued", "running") else None
+        )
+        if text and text != self._said:
+            self.end_line()
+            print(painter(sys.stderr)("bold", f"· {visible(text)}"), file=sys.stderr, flush=True)
+        self._said = text
+
+
+def follow(api: Api, id: str, view: View, *, leave_parked: bool = False) -> str:
+    """Shows the run until it has ended, and answers its status. Goes on behind what was shown where the stream is
+    cut. Raises Stop where the API stays away."""
+    last: str | None = None
+    heard = time.monotonic()
+    while True:
+        try:
+            for event in api.events(f"/executions/{id}/logs?follow=true&steps=true", last):
+                heard = time.monotonic()
+                last = event.id or last
+                view.show(event)
+                if event.name == "end":
+                    view.end_line()
+                    return str(event.data["status"])
+                if leave_parked and event.name == "status" and event.data["status"] == "parked":
+                    view.end_line()
+                    return "parked"
+            heard = time.monotonic()
+        except ProblemAnswer as problem:
+            if problem.status < 500:
+                raise
+        except _CUT:
+            pass
+        if time.monotonic() - heard > GIVE_UP_AFTER:
+            view.end_line()
+            raise Stop(f"the API is away; the run goes on. Follow it later with: codeai logs -f {id}")
+        time.sleep(0.3)
+
+
+def result_of(api: Api, id: str) -> dict[str, Any]:
+    """`{execution_id, status, result, error, undo_failed}` of a run."""
+    found = api.get(f"/executions/{id}/result")
+    return {name: found[name] for name in ("execution_id", "status", "result", "error", "undo_failed")}
+
+
+def exit_code(status: str) -> Exit:
+    """The exit code for how a run is."""
+    return {"complete": Exit.OK, "parked": Exit.PARKED}.get(status, Exit.FAILED)
+
+
+def put_ending(api: Api, result: dict[str, Any], source: str | None, again: str) -> None:
+    """How a run ended, for people, on stderr: a failed one with its line, its last errors and what can be done."""
+    paint = painter(sys.stderr)
+    id, status, error = result["execution_id"], result["status"], result["error"] or {}
+    if status == "complete":
+        print(paint("green", f"complete: {id}"), file=sys.stderr)
+        return
+    line = error.get("line")
+    place = f" at line {line}" if line else ""
+    print(paint("red", f"{status}{place}: {visible(str(error.get('message') or ''))}"), file=sys.stderr)
+    text = _source_line(source, line)
+    if text:
+        print(f"  {line} | {visible(text)}", file=sys.stderr)
+    for one in _last_errors(api, id, error):
+        print(paint("dim", "  | ") + visible(one), file=sys.stderr)
+    for failed in result["undo_failed"]:
+        print(paint("red", f"  undo failed: {visible(str(failed.get('message', failed)))}"), file=sys.stderr)
+    print(f"what next:  codeai logs {id}\n            codeai executions steps {id}", file=sys.stderr)
+    print(f"            {again}", file=sys.stderr)
+
+
+def first_line(text: str) -> str:
+    """The first line with something on it, shortened."""
+    line = next((one.strip() for one in text.splitlines() if one.strip()), "")
+    return line if len(line) <= 100 else line[:99] + "…"
+
+
+def _last_errors(api: Api, id: str, error: dict[str, Any]) -> list[str]:
+    text = error.get("stderr")
+    if text is None and error.get("line"):
+        broken = ("failed", "timeout", "lost")
+        steps = api.everything(f"/executions/{id}/steps", limit=1000)
+        failed = [one for one in steps if one["status"] in broken and one["line"] == error["line"]]
+        text = failed[-1]["stderr"] if failed else None
+    return (text or "").splitlines()[-LAST_LINES:]
+
+
+def _source_line(source: str | None, line: int | None) -> str:
+    lines = source.split("\n") if source is not None else []
+    return lines[line - 1].strip() if line and line <= len(lines) else ""
+
+
+def _duration(step: dict[str, Any]) -> str:
+    from datetime import datetime
+
+    if not step["completed_at"]:
+        return ""
+    began, ended = (datetime.fromisoformat(step[name]) for name in ("started_at", "completed_at"))
+    return f"{(ended - began).total_seconds():.1f} s"

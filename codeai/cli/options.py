@@ -1,0 +1,75 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codeai.cli.exits import Exit, Stop
+from codeai.cli.terminal import Output
+
+Url = Annotated[
+    str | None, typer.Option("--url", help="The API; default: CODEAI_URL, or what `codeai up` runs.")
+]
+AsOutput = Annotated[Output, typer.Option("--output", help="How the answer is printed.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", metavar="NAME=TEXT", help="An input; NAME:=JSON for a value."),
+]
+InputsFile = Annotated[
+    Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON object.")
+]
+
+
+def input_texts(given: list[str] | None) -> dict[str, str]:
+    """`-i name=text` and `-i name:=json` by name; a name that ends in `:` has JSON. Raises Stop."""
+    texts: dict[str, str] = {}
+    for one in given or ():
+        name, equals, text = one.partition("=")
+        if not equals or not name.rstrip(":"):
+            raise Stop(f"-i {one!r} is neither NAME=TEXT nor NAME:=JSON", Exit.INVALID)
+        texts[name] = text
+    return texts
+
+
+def input_values(given: list[str] | None, file: Path | None) -> dict[str, Any]:
+    """Inputs for what is not looked at here: text stays text, `:=` is JSON. Raises Stop."""
+    values = read_inputs(file)
+    for name, text in input_texts(given).items():
+        if not name.endswith(":"):
+            values[name] = text
+            continue
+        try:
+            values[name[:-1]] = json.loads(text)
+        except ValueError as error:
+            raise Stop(f"-i {name}= is no JSON: {error}", Exit.INVALID) from None
+    return values
+
+
+def read_inputs(file: Path | None) -> dict[str, Any]:
+    """The JSON object in `file`. Raises Stop."""
+    if file is None:
+        return {}
+    try:
+        values = json.loads(read_bytes(file))
+    except (ValueError, RecursionError) as error:
+        raise Stop(f"{file}: is no JSON: {error}", Exit.INVALID) from None
+    if not isinstance(values, dict):
+        raise Stop(f"{file}: must hold one JSON object with the inputs", Exit.INVALID)
+    return values
+
+
+def read_bytes(file: Path) -> bytes:
+    """A file's bytes; `-` is standard input. Raises Stop."""
+    import sys
+
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except (OSError, ValueError) as error:
+        raise Stop(
+            f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}", Exit.INVALID
+        ) from None

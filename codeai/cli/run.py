@@ -1,0 +1,155 @@
+"""`codeai run`: checks a program here, runs it on the platform, follows it to its end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codeai.cli.commands import new
+from codeai.cli.exits import Done, Exit, Stop
+from codeai.cli.options import AsOutput, Inputs, InputsFile, Url, input_texts, read_bytes, read_inputs
+from codeai.cli.terminal import Output, put_json, visible
+
+app = new()
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="The program.")],
+    inputs: Inputs = None,
+    inputs_file: InputsFile = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it, print its id and leave.")] = False,
+    output: AsOutput = Output.TABLE,
+    workspace: Annotated[
+        str | None,
+        typer.Option("--workspace", metavar="DIR|none", help="What it works on; default: FILE's folder."),
+    ] = None,
+    no_wait_parked: Annotated[
+        bool, typer.Option("--no-wait-parked", help="Leave with 3 when the run is parked.")
+    ] = False,
+    url: Url = None,
+) -> None:
+    """Runs a program and follows it; ends with 0 when it is complete, 1 when it failed, 2 when it is not valid.
+
+    Example: codeai run release.cai -i service=billing -i regions:='["eu"]'
+    """
+    from codeai.cli.client import ProblemAnswer, connect
+
+    program, values = _checked(file, input_texts(inputs), read_inputs(inputs_file), output)
+    api = connect(url)
+    body = {"program": program, "inputs": values, "workspace": _workspace(file, workspace)}
+    try:
+        id = api.ask("POST", "/executions", body).body["id"]
+    except ProblemAnswer as problem:
+        if problem.problem_code in ("invalid_program", "invalid_input"):
+            _refuse(_of_problem(problem.problem), None, file, output)
+        raise
+    if detach:
+        if output is Output.JSON:
+            put_json({"execution_id": id, "status": "queued"})
+        else:
+            print(id)
+        return
+    follow_to_end(api, id, output, program, f"codeai run {file}", leave_parked=no_wait_parked)
+
+
+def follow_to_end(
+    api: Any, id: str, output: Output, source: str | None, again: str, *, leave_parked: bool = False
+) -> None:
+    """Follows a run that was just started, says how it ended and ends with that code; Ctrl-C lets go of it."""
+    from codeai.cli.follow import View, exit_code, follow, put_ending, result_of
+
+    view = View(json=output is Output.JSON)
+    try:
+        status = follow(api, id, view, leave_parked=leave_parked)
+        result = result_of(api, id) | {"status": status}
+    except KeyboardInterrupt:
+        view.end_line()
+        print(
+            f"detached; the run goes on. Follow it: codeai logs -f {id}   Stop it: codeai cancel {id}",
+            file=sys.stderr,
+        )
+        raise Done(Exit.DETACHED) from None
+    if output is Output.JSON:
+        put_json(result)
+    else:
+        put_ending(api, result, source, again)
+        if result["result"] is not None:
+            put_json(result["result"])
+    raise Done(exit_code(status))
+
+
+def _checked(
+    file: Path, texts: dict[str, str], values: dict[str, Any], output: Output
+) -> tuple[str, dict[str, Any]]:
+    """The program's text and its inputs. Ends with 2 and diagnostics where one of them is wrong."""
+    from codeai.dsl.check import check
+    from codeai.dsl.compile import compile_program
+    from codeai.dsl.diagnostics import Severity, render_text, to_json
+    from codeai.dsl.inputs import check_inputs, parse_inputs
+
+    checked = check(read_bytes(file))
+    diagnostics = to_json(checked.diagnostics, str(file))
+    if any(one.severity is Severity.ERROR for one in checked.diagnostics):
+        _refuse(diagnostics, render_text(checked.diagnostics, checked.source, str(file)), file, output)
+    if diagnostics and output is not Output.JSON:
+        text = render_text(checked.diagnostics, checked.source, str(file))
+        print(visible(text), end="", file=sys.stderr)
+    code = compile_program(checked)
+    given, problems = parse_inputs(code, texts)
+    given = values | given
+    unread = {problem.name for problem in problems}
+    problems += [problem for problem in check_inputs(code, given) if problem.name not in unread]
+    if problems:
+        _refuse([_of_input(problem, file) for problem in problems], None, file, output)
+    return checked.source.text, given
+
+
+def _refuse(diagnostics: list[dict[str, Any]], text: str | None, file: Path, output: Output) -> None:
+    if output is Output.JSON:
+        put_json({"diagnostics": diagnostics})
+    else:
+        lines = [f"{file}:{one['line']}:{one['column']}: {one['message']}" for one in diagnostics]
+        print(visible(text if text is not None else "\n".join(lines) + "\n"), end="", file=sys.stderr)
+    raise Done(Exit.INVALID)
+
+
+def _of_input(problem: Any, file: Path) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "code": "invalid_input",
+        "severity": "error",
+        "message": problem.message,
+        "line": problem.line,
+        "column": problem.column,
+        "end_line": problem.line,
+        "end_column": problem.column,
+        "hint": "",
+    }
+
+
+def _of_problem(problem: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the API refused, as diagnostics: it may know more than we do."""
+    given: list[dict[str, Any]] = problem.get("diagnostics") or []
+    if given:
+        return given
+    place = {"severity": "error", "column": 1, "end_column": 1, "hint": ""}
+    errors = problem.get("errors") or [{"message": problem.get("detail", ""), "line": 1}]
+    return [
+        place
+        | {"code": problem["code"], "message": one["message"]}
+        | {"line": one.get("line") or 1, "end_line": one.get("line") or 1}
+        for one in errors
+    ]
+
+
+def _workspace(file: Path, wanted: str | None) -> dict[str, str] | None:
+    if wanted == "none" or (wanted is None and str(file) == "-"):
+        return None
+    folder = Path(wanted) if wanted is not None else file.parent
+    if not folder.is_dir():
+        raise Stop(f"--workspace {folder}: there is no such folder", Exit.INVALID)
+    return {"folder": str(folder.resolve())}
