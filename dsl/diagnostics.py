@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Any
 
 MOST_SUGGESTIONS = 50
 MOST_NAME = 64
@@ -267,3 +268,54 @@ class Findings:
         candidates = [one for one in known if abs(len(one) - len(name)) <= 3]
         near = get_close_matches(name, candidates[:2000], n=1, cutoff=0.7)
         return f'did you mean "{near[0]}"?' if near else ""
+
+
+WIDEST = 120
+"""Characters of a source line that are shown; a longer one is cut around the place."""
+
+
+def to_json(diagnostics: Iterable[Diagnostic], file: str | None = None) -> list[dict[str, Any]]:
+    """The diagnostics as plain data, with the name of their file where one is given."""
+    head = {} if file is None else {"file": file}
+    return [head | asdict(one) for one in diagnostics]
+
+
+def render_text(diagnostics: Iterable[Diagnostic], source: Source, file: str) -> str:
+    """For the terminal: place and message, the source line, a caret under what is meant."""
+    parts = []
+    for one in diagnostics:
+        hint = f"; {one.hint}" if one.hint else ""
+        parts.append(f"{file}:{one.line}:{one.column}: {one.severity}: {one.message}{hint} [{one.code}]\n")
+        parts.append(_excerpt(one, source.line(one.line)))
+    return "".join(parts)
+
+
+def _excerpt(one: Diagnostic, line: str) -> str:
+    start = one.column - 1
+    end = one.end_column - 1 if one.end_line == one.line else len(line)
+    first = max(0, start - WIDEST // 2) if len(line) > WIDEST else 0
+    shown = line[first : first + WIDEST]
+    blanks = "".join("\t" if char == "\t" else " " for char in line[first:start])
+    carets = "^" * max(1, min(end, first + WIDEST) - start)
+    margin = f"{one.line:5} | "
+    below = " " * (len(margin) - 2) + "| "
+    visible = "".join(char if char == "\t" or char.isprintable() else "\ufffd" for char in shown)
+    return f"{margin}{visible}\n{below}{blanks}{carets}\n"
+
+
+def render_github(diagnostics: Iterable[Diagnostic], file: str) -> str:
+    """GitHub's workflow commands, which become annotations."""
+    lines = []
+    for one in diagnostics:
+        place = (
+            f"file={_escaped(file, property=True)},line={one.line},col={one.column},endLine={one.end_line},"
+            f"endColumn={max(one.column, one.end_column - 1)},title={one.code}"
+        )
+        hint = f"; {one.hint}" if one.hint else ""
+        lines.append(f"::{one.severity} {place}::{_escaped(one.message + hint)}\n")
+    return "".join(lines)
+
+
+def _escaped(text: str, property: bool = False) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if property else text
