@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from codeai.settings_values import (
     choice,
@@ -25,7 +25,8 @@ from codeai.settings_values import (
 
 Value = TypeVar("Value")
 LEVELS = ("debug", "info", "warn", "error")
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+SSL_MODES = get_args(SslMode)
 
 
 def _row(
@@ -65,7 +66,7 @@ class DatabaseSettings:
     name: str = _row("codeai", "the database", text, "DATABASE_NAME")
     user: str = _row("postgres", "its owner: `codeai migrate`", text, "DATABASE_USER")
     password: str | None = _row(None, "the owner's password", text, "DATABASE_PASSWORD", secret=True)
-    sslmode: str = _row("disable", "libpq's words", choice(*SSL_MODES), "DATABASE_SSLMODE")
+    sslmode: SslMode = _row("disable", "libpq's words", choice(*SSL_MODES), "DATABASE_SSLMODE")
     worker_user: str = _row("codeai_worker", "the role that workers write as")
     worker_password: str | None = _row(None, "its password", secret=True)
     api_user: str = _row("codeai_api", "the role that the API reads as")

@@ -39,9 +39,13 @@ async def up(owner: Address, logins: roles.Logins) -> list[str]:
     return await probe.allowed(owner.as_user(logins.api.user, logins.api.password))
 
 
-async def down(owner: Address) -> None:
-    """Takes back the newest migration, with the data of its tables."""
+async def down(owner: Address) -> str | None:
+    """Takes back the newest migration, with the data of its tables, and answers its name; None: none is left."""
+    applied = [migration for migration in await status(owner) if migration.applied]
+    if not applied:
+        return None
     await _run(owner, _downgrade)
+    return applied[-1].name
 
 
 async def status(owner: Address) -> list[Migration]:

