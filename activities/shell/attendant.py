@@ -127,7 +127,7 @@ class Attendant:
         while isinstance(self.attempt.look(), Absent):
             slot = await self._desk.slots.take()
             try:
-                await self._desk.spawner.ask(self.attempt.key, slot)
+                await self._desk.spawner.ask(str(self.attempt.folder), slot)
             finally:
                 os.close(slot)  # the supervisor has its own
             await self._appears()

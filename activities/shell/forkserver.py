@@ -5,7 +5,7 @@ Standard library only, and little of it (see supervisor.py). It may die at any t
 spawn that did not happen, and the worker sends it again.
 """
 
-# ruff: noqa: PTH
+# ruff: noqa: PTH100, PTH108, PTH110, PTH120
 # (pathlib would cost the fork server 10 ms)
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def main(spool: str) -> None:
     lock = os.open(formats.LISTENER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     if not formats.lock(lock):
         return
+    os.ftruncate(lock, 0)
+    os.write(lock, b"%d\n" % os.getpid())  # for people: its supervisors look the same in ps
     become_subreaper = subreaper()
     if os.path.exists(formats.LISTENER):
         os.unlink(formats.LISTENER)

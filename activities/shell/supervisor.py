@@ -4,7 +4,7 @@ Forked by the fork server; standard library only, and neither signal, subprocess
 imported here is paid before the first command of a host.
 """
 
-# ruff: noqa: PTH
+# ruff: noqa: PTH106, PTH108, PTH112, PTH114
 # (pathlib would cost the fork server 10 ms)
 
 from __future__ import annotations

@@ -1,0 +1,98 @@
+"""A Temporal server for the runner's tests, and worker processes that may be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from codeai.activities.shell.host import host_id
+from codeai.activities.shell.spool import Spool
+from codeai.workflows.contracts.shell import CommandInput, CommandResult
+from tests.activities.shell.rig import QUEUE, Commands, FileRecord
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[Client]:
+    """A dev server in memory, with the settings that the platform uses."""
+    fast = [f"history.{queue}ProcessorMaxPollRPS=100000" for queue in ("transfer", "timer", "visibility")]
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
+        dev_server_extra_args=[word for value in fast for word in ("--dynamic-config-value", value)],
+        dev_server_log_level="error",
+        data_converter=pydantic_data_converter,
+    ) as environment:
+        yield environment.client
+
+
+class Rig:
+    """A host's root, its record, its workers."""
+
+    def __init__(self, client: Client, folder: Path) -> None:
+        self.client = client
+        self.root = folder / "host"
+        self.root.mkdir(mode=0o700)
+        self.record = FileRecord(folder / "record")
+        self.host = host_id(self.root)
+        self.spool = Spool.open(self.root / "spool")
+        self.workers: list[Process] = []
+
+    async def worker(self) -> Process:
+        """A worker process that is ready."""
+        process = await self.begin_worker()
+        await self.ready(process)
+        return process
+
+    async def begin_worker(self) -> Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.activities.shell.worker",
+            self.client.service_client.config.target_host,
+            str(self.root),
+            str(self.record.file),
+            cwd=REPOSITORY,
+            stdout=PIPE,
+        )
+        self.workers.append(process)
+        return process
+
+    async def ready(self, process: Process) -> None:
+        assert process.stdout is not None
+        while (line := await process.stdout.readline()) != b"ready\n":
+            assert line, "the worker ended"
+
+    async def start(self, *steps: CommandInput) -> WorkflowHandle[Commands, list[CommandResult]]:
+        """A run of these commands."""
+        given = [step.model_copy(update={"spool": self.spool.id}) for step in steps]
+        return await self.client.start_workflow(
+            Commands.run,
+            args=[self.host, given],
+            id=steps[0].workflow_id,
+            task_queue=QUEUE,
+            task_timeout=timedelta(seconds=2),
+        )
+
+    async def close(self) -> None:
+        for process in self.workers:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def rig(temporal: Client, tmp_path: Path) -> AsyncIterator[Rig]:
+    made = Rig(temporal, tmp_path)
+    yield made
+    await made.close()

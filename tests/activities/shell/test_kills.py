@@ -1,0 +1,94 @@
+"""SIGKILL at any moment: every command runs exactly once and its result is right."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from codeai.activities.shell import formats
+from codeai.workflows.contracts.shell import Outcome
+from tests.activities.shell.conftest import Rig
+from tests.activities.shell.rig import step
+
+pytestmark = pytest.mark.timeout(60)
+
+COUNTED = 'echo "$CODEAI_STEP_ID" >> "$counter"; echo begun; sleep {}; echo done'
+
+
+async def begun(counter: Path) -> None:
+    async with asyncio.timeout(10):
+        while not counter.exists():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_command_goes_on_while_its_worker_is_killed_and_is_adopted_within_a_second(rig: Rig) -> None:
+    counter = rig.root.parent / "counter"
+    worker = await rig.worker()
+    given = step(COUNTED.format(1.5), env={"counter": str(counter)})
+    run = await rig.start(given)
+    await begun(counter)
+    worker.kill()
+    await worker.wait()
+    await rig.worker()
+    [result] = await asyncio.wait_for(run.result(), 10)
+    assert (result.outcome, result.stdout, result.attempt) == (Outcome.SUCCEEDED, "begun\ndone", 1)
+    assert counter.read_text().splitlines() == [given.step_id]
+    assert rig.record.text(given.step_id, "stdout") == "begun\ndone\n"
+
+
+async def test_what_ended_while_no_worker_was_there_is_answered_within_a_second(rig: Rig) -> None:
+    counter = rig.root.parent / "counter"
+    worker = await rig.worker()
+    run = await rig.start(step(COUNTED.format(0.3), env={"counter": str(counter)}))
+    await begun(counter)
+    worker.kill()
+    await asyncio.sleep(0.5)
+    await rig.worker()
+    ready = time.monotonic()
+    [result] = await asyncio.wait_for(run.result(), 10)
+    assert result.stdout == "begun\ndone"
+    assert time.monotonic() - ready < 1.0
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("CODEAI_HAMMER", "1"))))
+async def test_killed_at_random_moments_every_command_runs_once(rig: Rig, seed: int) -> None:
+    """Two workers on one root and the fork server, each killed at random. CODEAI_HAMMER=20 does it at length."""
+    chance = random.Random(seed)
+    counter = rig.root.parent / "counter"
+    more = {"env": {"counter": str(counter)}, "execution_id": str(uuid.uuid4())}
+    steps = [step(COUNTED.format(chance.choice((0, 0, 0.02, 0.2))), **more) for _ in range(16)]
+    workers = [await rig.worker(), await rig.worker()]
+    run = await rig.start(*steps)
+    ended = asyncio.create_task(run.result())
+    kills = 0
+    while not ended.done() and kills < 8:
+        known = len(rig.record.facts("started"))
+        while len(rig.record.facts("started")) == known and not ended.done():
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(chance.uniform(0, 0.03))  # the first moments of a step are the dangerous ones
+        victim = chance.randrange(3)
+        kills += 1
+        if victim == 2:
+            kill_fork_server(rig)
+        else:
+            workers[victim].kill()
+            workers[victim] = await rig.worker()
+    results = await asyncio.wait_for(ended, 60)
+    assert [result.outcome for result in results] == [Outcome.SUCCEEDED] * len(steps)
+    assert {result.stdout for result in results} == {"begun\ndone"}
+    assert counter.read_text().splitlines() == [one.step_id for one in steps]
+    for one in steps:
+        assert rig.record.text(one.step_id, "stdout") == "begun\ndone\n"
+
+
+def kill_fork_server(rig: Rig) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int((rig.spool.path / formats.LISTENER_LOCK).read_text()), signal.SIGKILL)
