@@ -1,0 +1,84 @@
+"""Decisions of the workflows: functions of values, each with its table."""
+
+from __future__ import annotations
+
+import pytest
+
+from codeai.workflows.compensation import block_environment, is_wanted, said
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.records import UndoableStep
+from codeai.workflows.contracts.shell import CommandResult, Outcome, UndoEntry
+from codeai.workflows.effects import delay_before, may_try_again
+
+
+@pytest.mark.parametrize(
+    ("attempt", "backoff", "seconds"),
+    [
+        (2, 1.0, 1.0),
+        (3, 1.0, 2.0),
+        (4, 1.0, 4.0),
+        (8, 1.0, 60.0),
+        (200, 1.0, 60.0),
+        (2, 90.0, 60.0),
+        (9, 0.0, 0.0),
+    ],
+)
+def test_the_wait_doubles_up_to_a_minute(attempt: int, backoff: float, seconds: float) -> None:
+    assert delay_before(attempt, backoff) == seconds
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempt", "retry", "again"),
+    [
+        (Outcome.SUCCEEDED, 1, 3, False),
+        (Outcome.FAILED, 1, 0, False),
+        (Outcome.FAILED, 1, 1, True),
+        (Outcome.FAILED, 2, 1, False),
+        (Outcome.TIMEOUT, 3, 3, True),
+        (Outcome.LOST, 1, 3, False),
+        (Outcome.CANCELLED, 1, 3, False),
+    ],
+)
+def test_only_a_failure_or_a_time_out_is_tried_again(
+    outcome: Outcome, attempt: int, retry: int, again: bool
+) -> None:
+    assert may_try_again(CommandResult(outcome=outcome), attempt, retry) is again
+
+
+def step(outcome: str, **entry: object) -> UndoableStep:
+    return UndoableStep(
+        seq=1, outcome=outcome, stdout="out", exit_code=0, entry=UndoEntry(line=3, text="true", **entry)
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "when", "wanted"),
+    [
+        ("succeeded", "always", True),
+        ("failed", "always", True),
+        ("succeeded", "succeeded", True),
+        ("failed", "succeeded", False),
+        ("cancelled", "succeeded", False),
+    ],
+)
+def test_when_says_which_commands_are_undone(outcome: str, when: str, wanted: bool) -> None:
+    assert is_wanted(step(outcome, when=when)) is wanted
+
+
+def test_a_block_sees_its_own_execs_result_and_never_an_older_value() -> None:
+    entry = {"env": {"id": "old", "other": "x"}, "assigned": "id", "mentions_assigned": True}
+    assert block_environment(step("succeeded", **entry)) == {
+        "id": "out",
+        "other": "x",
+        "CODEAI_STEP_OUTCOME": "succeeded",
+        "CODEAI_STEP_STDOUT": "out",
+        "CODEAI_STEP_EXIT_CODE": "0",
+    }
+    assert "id" not in block_environment(step("timeout", **entry))
+
+
+def test_why_a_block_failed_is_one_line() -> None:
+    failed = CommandResult(outcome=Outcome.FAILED, exit_code=7, stderr="first\nlast words\n")
+    assert said(failed) == "exit code 7: last words"
+    lost = CommandResult(outcome=Outcome.LOST, error=RunError(kind="lost", message="the host is gone"))
+    assert said(lost) == "the host is gone"
