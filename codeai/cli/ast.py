@@ -9,7 +9,8 @@ import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit
-from codeai.cli.options import AsOutput, read_bytes
+from codeai.cli.files import read_bytes
+from codeai.cli.options import AsOutput
 from codeai.cli.terminal import Output, put_json, visible
 from codeai.dsl.tree import Node
 

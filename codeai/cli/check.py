@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from codeai.cli.checking import Format, check_files
 from codeai.cli.commands import new
-from codeai.cli.exits import Done, Exit
-from codeai.cli.options import read_bytes
+from codeai.cli.exits import Done
 
 app = new()
-
-
-class Format(StrEnum):
-    """What `--format` takes."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
 
 
 @app.command()
@@ -36,29 +26,4 @@ def check(
 
     Example: codeai check release.cai --format json
     """
-    from codeai.cli.terminal import visible
-    from codeai.dsl.check import check as examined
-    from codeai.dsl.diagnostics import Severity, render_github, render_text, to_json
-
-    found = []
-    errors = False
-    for file in files:
-        checked = examined(read_bytes(file))
-        diagnostics = list(checked.diagnostics)
-        if shell and checked.tree is not None:
-            from codeai.cli.bash_syntax import shell_errors
-
-            diagnostics = sorted(
-                [*diagnostics, *shell_errors(checked)], key=lambda one: (one.line, one.column)
-            )
-        errors = errors or any(one.severity is Severity.ERROR for one in diagnostics)
-        if format is Format.TEXT:
-            print(visible(render_text(diagnostics, checked.source, str(file))), end="")
-        elif format is Format.GITHUB:
-            print(render_github(diagnostics, str(file)), end="")
-        else:
-            found += to_json(diagnostics, str(file))
-    if format is Format.JSON:
-        print(json.dumps(found, ensure_ascii=False))
-    if errors:
-        raise Done(Exit.FAILED)
+    raise Done(check_files(files, format, shell))

@@ -10,7 +10,8 @@ import typer
 from codeai.cli.client import connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
-from codeai.cli.options import AsOutput, Limit, Url, read_bytes
+from codeai.cli.files import read_bytes
+from codeai.cli.options import AsOutput, Limit, Url
 from codeai.cli.terminal import Output, put_items, put_json, put_thing, visible
 
 app = new("Named programs and their versions.", no_args_is_help=True)

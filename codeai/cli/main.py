@@ -39,6 +39,15 @@ def _run(words: list[str]) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    if words[:1] == ["check"]:
+        from codeai.cli.checking import checked_at_once
+
+        if (code := checked_at_once(words[1:])) is not None:
+            return code
+    return _dispatch_by_typer(words)
+
+
+def _dispatch_by_typer(words: list[str]) -> int:
     import typer
 
     from codeai.cli.commands import root
@@ -50,6 +59,9 @@ def _dispatch(words: list[str]) -> int:
         return _say("interrupted", Exit.DETACHED)
     except typer.TyperException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message.startswith("Usage:"):  # a group without a command: its help
+            print(message)
+            return Exit.INVALID
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "codeai"
         return _say(

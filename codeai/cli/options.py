@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from codeai.cli.exits import Exit, Stop
+from codeai.cli.files import read_bytes
 from codeai.cli.terminal import Output
 
 Url = Annotated[
@@ -61,15 +62,3 @@ def read_inputs(file: Path | None) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Stop(f"{file}: must hold one JSON object with the inputs", Exit.INVALID)
     return values
-
-
-def read_bytes(file: Path) -> bytes:
-    """A file's bytes; `-` is standard input. Raises Stop."""
-    import sys
-
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except (OSError, ValueError) as error:
-        raise Stop(
-            f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}", Exit.INVALID
-        ) from None

@@ -10,7 +10,8 @@ import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
-from codeai.cli.options import AsOutput, Inputs, InputsFile, Url, input_texts, read_bytes, read_inputs
+from codeai.cli.files import read_bytes
+from codeai.cli.options import AsOutput, Inputs, InputsFile, Url, input_texts, read_inputs
 from codeai.cli.terminal import Output, put_json, visible
 
 app = new()
