@@ -56,7 +56,7 @@ def checked_at_once(words: Sequence[str]) -> Exit | None:
         value = next(rest, "") if word == "--format" else word.removeprefix("--format=")
         if word == "--shell":
             shell = True
-        elif word.startswith("--format") and value in Format:
+        elif word.startswith("--format") and value in tuple(Format):
             format = Format(value)
         elif word.startswith("-") and word != "-":
             return None
