@@ -7,8 +7,9 @@ block takes the same places. The pass keeps its own stack, so that no program is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from codeai.dsl import tree
 from codeai.dsl.builtins import BUILTINS
@@ -203,20 +204,25 @@ class _Resolver:
 
     def _unknown(self, node: tree.Identifier) -> None:
         scope: _Scope | None = self._scope
-        visible: dict[str, None] = {}
         while scope is not None:
             if node.name in scope.later:
                 self._report("later_name", node, name=node.name)
                 return
-            visible |= dict.fromkeys(scope.names)
             scope = scope.parent
-        if self._scope.function is not None:
-            visible |= dict.fromkeys(self._top.names)
         if node.name in self._result.functions or node.name in BUILTINS:
             hint = f"{node.name} is a function: call it, as in {node.name}(...)"
         else:
-            hint = self._findings.did_you_mean(node.name, visible)
+            hint = self._findings.did_you_mean(node.name, self._visible())
         self._report("unknown_name", node, hint, name=node.name)
+
+    def _visible(self) -> Iterator[str]:
+        """The names that can be read here; made only as far as they are asked for."""
+        scope: _Scope | None = self._scope
+        while scope is not None:
+            yield from scope.names
+            scope = scope.parent
+        if self._scope.function is not None:
+            yield from self._top.names
 
     def _report(self, code: str, node: tree.Node, hint: str = "", **values: object) -> None:
         self._findings.add(code, node.start, node.end, hint, **values)
@@ -322,12 +328,14 @@ class _Resolver:
         if function is not None:
             self._arguments(node, function)
         elif name not in BUILTINS and name not in EFFECTS:
-            known = (*self._result.functions, *BUILTINS, *EFFECTS)
+            known = chain(self._result.functions, BUILTINS, EFFECTS)
             self._report("unknown_function", node.name, self._findings.did_you_mean(name, known), name=name)
         self._then(*(argument.value for argument in node.arguments))
 
     def _arguments(self, node: tree.Call, function: Function) -> None:
         names = [argument.name for argument in node.arguments if argument.name is not None]
+        if any(argument.name is None for argument in node.arguments[len(node.arguments) - len(names) :]):
+            return  # one by position after one by name: check_calls.py says so
         given = set(function.parameters[: len(node.arguments) - len(names)])
         for name in names:
             if name.name not in function.parameters:
