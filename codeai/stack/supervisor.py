@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import time
@@ -145,7 +146,16 @@ class Supervisor:
         with self._log(name).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
             lines = log.read().decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        return _event(next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing"))
+
+
+def _event(line: str) -> str:
+    """What a log line says, without the form that it has."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return line.removeprefix("codeai: ")
+    return str(content.get("event") or content.get("msg") or line) if isinstance(content, dict) else line
 
 
 def _ending(process: asyncio.subprocess.Process) -> str:

@@ -138,7 +138,7 @@ class Up:
             )
             await self._supervisor.start("postgres", postgres)
             await cluster.make_database(environments.database, self._ports.postgres, password)
-        await _migrate(environments)
+        await _migrate(environments, self._config)
 
     async def _start_temporal(self) -> None:
         binary, file = temporal.find_binary(), self._folder.temporal
@@ -151,7 +151,7 @@ class Up:
         await asyncio.to_thread(server.set_retention)
 
     async def _start_api(self, environments: Environments) -> None:
-        command = parts.codeai("api", ("serve",), environments.api())
+        command = parts.codeai("api", ("serve", *self._config), environments.api())
 
         async def ready(_: int) -> bool:
             return await parts.http_ok(self._ports.api, "/health/live")
@@ -159,7 +159,7 @@ class Up:
         await self._supervisor.start("api", Child(command=lambda: command, ready=ready))
 
     async def _start_worker(self, environments: Environments) -> None:
-        command = parts.codeai("worker", ("worker", "all"), environments.worker(), self._umask)
+        command = parts.codeai("worker", ("worker", "all", *self._config), environments.worker(), self._umask)
         ready_file = self._folder.worker_ready
         patience = self._settings.worker.drain_timeout + 5
 
@@ -209,6 +209,10 @@ class Up:
             except OSError as problem:
                 self._tell(f"the command line is not logged in: {credentials.path}: {problem.strerror}")
             await asyncio.sleep(RENEW)
+
+    @property
+    def _config(self) -> tuple[str, ...]:
+        return () if self._wanted.config is None else ("--config", str(self._wanted.config))
 
     @property
     def _url(self) -> str:
@@ -292,8 +296,8 @@ def go_on(commands: int) -> str:
     return f"{commands} commands go on: the next `codeai up` here attends to them, `codeai down --kill` ends them"
 
 
-async def _migrate(environments: Environments) -> None:
-    command = parts.codeai("migrate", ("migrate", "up"), environments.migrate())
+async def _migrate(environments: Environments, config: tuple[str, ...]) -> None:
+    command = parts.codeai("migrate", ("migrate", "up", *config), environments.migrate())
     process = await asyncio.create_subprocess_exec(
         *command.argv,
         env=dict(command.env),

@@ -1,0 +1,140 @@
+"""Settings: one table, three places, every problem in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codeai.settings import ROWS, BadSettings, load, shown
+
+
+def problems(environment: dict[str, str], file: Path | None = None) -> list[str]:
+    with pytest.raises(BadSettings) as caught:
+        load(environment, file)
+    return caught.value.problems
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("server: {port: 9000, timeout: 2m}\ndatabase: {port: 5433}\n")
+    settings = load({"DATABASE_PORT": "6000", "CODEAI_SERVER_TIMEOUT": "500ms"}, file)
+    assert (settings.server.port, settings.server.timeout, settings.server.host) == (9000, 0.5, "127.0.0.1")
+    assert settings.database.port == 6000
+    origins = {path: origin for path, _, origin in shown(settings)}
+    assert origins["server.port"] == str(file) and origins["database.port"] == "DATABASE_PORT"
+    assert origins["server.host"] == "default"
+
+
+def test_the_file_of_the_environment_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load({}).logging.level == "info"
+    Path("config").mkdir()
+    Path("config/development.yaml").write_text("logging: {level: debug}\n")
+    Path("config/production.yaml").write_text("logging: {level: error}\n")
+    assert load({}).logging.level == "debug"
+    assert load({"CODEAI_ENV": "production"}).logging.level == "error"
+    assert "there is no such file" in problems({"CODEAI_ENV": "staging"})[0]
+
+
+def test_every_problem_is_said_at_once_and_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("server: {port: http, colour: red}\nqueue: {}\n")
+    found = problems(
+        {
+            "DATABASE_PORT": "70000",
+            "LOG_LEVEL": "loud",
+            "CODEAI_SERVER_PROT": "1",
+            "JWT_SECRET": "short",
+            "CODEAI_WORKER_SOFT_EVENTS": "9",
+            "CODEAI_WORKER_HARD_EVENTS": "8",
+            "DATABASE_SSLMODE": "maybe",
+        },
+        file,
+    )
+    assert sorted(found) == sorted(
+        [
+            f"{file}: there is no setting server.colour",
+            f"{file}: queue is no section (server, database, temporal, logging, jwt, worker)",
+            "CODEAI_SERVER_PROT: there is no such setting; `codeai config show` lists them",
+            f"{file}: server.port 'http' is not a whole number",
+            "DATABASE_PORT: database.port '70000' is not between 1 and 65535",
+            "DATABASE_SSLMODE: database.sslmode 'maybe' is none of: "
+            "disable, allow, prefer, require, verify-ca, verify-full",
+            "LOG_LEVEL: logging.level 'loud' is none of: debug, info, warn, error",
+            "worker.soft_events (9) must not be over worker.hard_events (8)",
+            "jwt.secret must have at least 32 bytes",
+        ]
+    )
+
+
+def test_a_section_that_is_not_ours_is_only_noted_in_a_file_that_nobody_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config").mkdir()
+    Path("config/development.yaml").write_text("webpack: {mode: fast}\n")
+    assert "webpack is no section" in load({}).notes[0]
+
+
+@pytest.mark.parametrize(
+    "content", ["[1, 2]", "server: 3", "a: b: c", "\x00", "server: {port: [1]}", "server: {port: true}"]
+)
+def test_any_file_is_answered_with_problems(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(content)
+    assert problems({}, file)
+
+
+def test_a_secret_may_stand_in_a_file_and_is_never_shown(tmp_path: Path) -> None:
+    secret = "s" * 40
+    file = tmp_path / "secret"
+    file.write_text(secret + "\n")
+    settings = load({"JWT_SECRET_FILE": str(file)})
+    assert settings.jwt.secret == secret
+    assert secret not in repr(settings) and secret not in str(shown(settings))
+    assert ("jwt.secret", "***", "JWT_SECRET_FILE") in shown(settings)
+    assert "set one of the two" in problems({"JWT_SECRET_FILE": str(file), "JWT_SECRET": secret})[0]
+    assert "cannot read" in problems({"JWT_SECRET_FILE": str(tmp_path / "none")})[0]
+
+
+def test_temporals_own_name_wins_and_a_name_without_use_is_noted() -> None:
+    settings = load(
+        {"TEMPORAL_HOST": "one:1", "TEMPORAL_ADDRESS": "two:2", "REDIS_ADDR": "x", "PATH": "/bin"}
+    )
+    assert settings.temporal.address == "two:2"
+    assert settings.notes == ("REDIS_ADDR is ignored: Temporal takes the place of Redis",)
+
+
+def test_what_a_step_and_the_command_line_have_set_is_no_problem() -> None:
+    load(
+        dict.fromkeys(
+            ["CODEAI_STEP_ID", "CODEAI_WORKSPACE", "CODEAI_FILES", "CODEAI_URL", "CODEAI_TOKEN"], "x"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "section", "key", "read"),
+    [
+        ("CODEAI_API_RATE", "5/10", "server", "rate", (5, 10)),
+        ("CODEAI_API_RATE", "off", "server", "rate", None),
+        ("CODEAI_WORKER_HOST_LOST_AFTER", "never", "worker", "host_lost_after", None),
+        ("CODEAI_WORKER_DRAIN_TIMEOUT", "1m", "worker", "drain_timeout", 60.0),
+        ("CODEAI_WORKSPACE_ROOTS", "/a:/b c", "worker", "workspace_roots", (Path("/a"), Path("/b c"))),
+        ("CODEAI_SERVER_ALLOWED_HOSTS", "a, b", "server", "allowed_hosts", ("a", "b")),
+        ("LOG_FORMAT", "text", "logging", "format", "text"),
+        ("TEMPORAL_TLS", "yes", "temporal", "tls", True),
+    ],
+)
+def test_values_are_read_as_people_write_them(
+    name: str, value: str, section: str, key: str, read: object
+) -> None:
+    assert getattr(getattr(load({name: value}), section), key) == read
+
+
+def test_no_two_settings_have_one_name() -> None:
+    names = [name for row in ROWS for name in row.names]
+    assert len(names) == len(set(names))
