@@ -12,6 +12,8 @@ import asyncpg
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from codeai.persistence.pool import IdleConnections, tell_of_slow_queries
+
 POOL_SIZE, OVERFLOW = 5, 20
 SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 """libpq's words."""
@@ -62,10 +64,18 @@ class Database:
     sessions: async_sessionmaker[AsyncSession]
 
     @classmethod
-    def connect(cls, address: Address, *, connect_timeout: float = 10.0, label: str = "codeai") -> Database:
+    def connect(
+        cls,
+        address: Address,
+        *,
+        connect_timeout: float = 10.0,
+        slow_query: float = 0.1,
+        label: str = "codeai",
+    ) -> Database:
         """A pool on `address`; the first connection is made when the first question is asked.
 
-        `connect_timeout` is in seconds; `label` is what Postgres shows as the application's name.
+        `connect_timeout` and `slow_query` (a statement that takes longer is logged) are in seconds; `label` is
+        what Postgres shows as the application's name.
         """
         engine = create_async_engine(
             address.url(),
@@ -77,6 +87,8 @@ class Database:
             hide_parameters=True,
             connect_args={"timeout": connect_timeout, "server_settings": {"application_name": label}},
         )
+        tell_of_slow_queries(engine, slow_query)
+        IdleConnections(engine)
         return cls(address, engine, async_sessionmaker(engine, expire_on_commit=False))
 
     @asynccontextmanager
