@@ -7,7 +7,7 @@ Temporal's retries are for our own breakdowns (a worker gone, the database away)
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -57,7 +57,7 @@ class Call(Generic[Given, Answer]):
     answer: type[Answer]
     start_to_close: timedelta
     queue: str = WORKFLOWS
-    retry: RetryPolicy = UNTIL_IT_HOLDS
+    retry: RetryPolicy = field(default_factory=lambda: UNTIL_IT_HOLDS)
     local: bool = False
 
     def __call__(self, given: Given) -> Awaitable[Answer]:
