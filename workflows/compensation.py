@@ -40,7 +40,7 @@ def block_environment(step: UndoableStep) -> dict[str, str]:
     env = dict(entry.env)
     if entry.assigned is not None:
         env.pop(entry.assigned, None)
-        if step.outcome in KNOWN_RESULT and entry.mentions_assigned:
+        if step.outcome in KNOWN_RESULT:
             env[entry.assigned] = step.stdout
     env["CODEAI_STEP_OUTCOME"] = step.outcome
     env["CODEAI_STEP_STDOUT"] = step.stdout.encode()[:65536].decode("utf-8", "ignore")

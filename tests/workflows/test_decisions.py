@@ -66,7 +66,7 @@ def test_when_says_which_commands_are_undone(outcome: str, when: str, wanted: bo
 
 
 def test_a_block_sees_its_own_execs_result_and_never_an_older_value() -> None:
-    entry = {"env": {"id": "old", "other": "x"}, "assigned": "id", "mentions_assigned": True}
+    entry = {"env": {"id": "old", "other": "x"}, "assigned": "id"}
     assert block_environment(step("succeeded", **entry)) == {
         "id": "out",
         "other": "x",

@@ -40,8 +40,7 @@ class UndoEntry(Contract):
     retry: int = 2
     backoff: float = 1.0
     when: str = Field("always", pattern="^(always|succeeded)$")
-    assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`")
-    mentions_assigned: bool = Field(False, description="whether the text has NAME as a word")
+    assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`, if the text has it")
 
 
 class LogLine(Contract):
