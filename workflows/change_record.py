@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls
     from codeai.workflows.attributes import describe
     from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
-    from codeai.workflows.contracts.decoding import InvalidInput, decode
+    from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.kinds import CHANGE_RECORD
 
 
@@ -23,9 +23,9 @@ class ChangeRecord:
         self.broken: str | None = None
 
     @workflow.run
-    async def run(self, raw: RawValue | None = None) -> ChangeResult:
+    async def run(self, raw: RawValue = NOTHING) -> ChangeResult:
         try:
-            asked = decode(raw.payload.data if raw else None, ChangeInput)
+            asked = decode(raw.payload.data, ChangeInput)
         except InvalidInput as error:
             self.broken = str(error)
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -39,7 +39,7 @@ class ChangeRecord:
         return self.outcome
 
     @workflow.update
-    async def apply(self, raw: RawValue | None = None) -> ChangeResult:
+    async def apply(self, raw: RawValue = NOTHING) -> ChangeResult:
         """Waits for the outcome and does nothing: work done in a handler is lost when the server dies before it
         accepted the update. Its id carries the hash of the body."""
         await workflow.wait_condition(lambda: self.outcome is not None or self.broken is not None)

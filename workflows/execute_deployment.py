@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls
     from codeai.workflows.attributes import describe
     from codeai.workflows.compensation import undo_next
-    from codeai.workflows.contracts.decoding import InvalidInput, decode
+    from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.errors import RunError
     from codeai.workflows.contracts.executions import (
         Carried,
@@ -67,9 +67,9 @@ class ExecuteDeployment:
         self.begun = False
 
     @workflow.run
-    async def run(self, raw: RawValue | None = None) -> ExecuteResult:
+    async def run(self, raw: RawValue = NOTHING) -> ExecuteResult:
         try:
-            self.asked = decode(raw.payload.data if raw else None, ExecuteInput)
+            self.asked = decode(raw.payload.data, ExecuteInput)
         except InvalidInput as error:
             raise ApplicationError(
                 str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True

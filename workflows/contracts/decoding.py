@@ -11,10 +11,14 @@ import re
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 
 from codeai.workflows.contracts.base import Contract
 
 DEPTH = 64
+NOTHING = RawValue(Payload())
+"""The input of who gives none. `RawValue | None` would be no RawValue to the converter, which then decodes it."""
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _SKIP_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
