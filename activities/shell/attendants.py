@@ -33,11 +33,14 @@ class Attendants:
         self._attending: dict[str, tuple[Token, asyncio.Task[None]]] = {}
         self._trouble: dict[str, float] = {}
         self._taking = asyncio.Lock()
+        self._detached = False
 
     async def take(self, token: Token, step: CommandInput | None = None) -> None:
         """Attends the token's attempt, unless somebody does; an own attendant of an older token makes room.
         `step` is given with a token just made: without it the attempt is adopted."""
         async with self._taking:
+            if self._detached:  # the token is on disk: the next worker finds it
+                return
             current = self._attending.get(token.key)
             if current is not None:
                 if current[0].time >= token.time:
@@ -125,6 +128,7 @@ class Attendants:
 
     async def detach(self) -> None:
         """Lets go of everything at once; what runs goes on."""
+        self._detached = True
         tasks = [task for _, task in self._attending.values()]
         for task in tasks:
             task.cancel()

@@ -88,8 +88,8 @@ def result(step: CommandInput, end: Ended | Refused | Lost) -> CommandResult:
 
 def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:
     exit = end.exit
-    stdout, stderr = output.head(exit.stdout, capture), output.tail(exit.stderr, capture)
-    truncated = exit.out_cut or exit.err_cut or capture < step.capture
+    stdout, out_cut = output.head(exit.stdout, capture, exit.out_cut)
+    stderr, err_cut = output.tail(exit.stderr, capture, exit.err_cut)
     outcome = _OUTCOMES.get(exit.cause, Outcome.FAILED if exit.code else Outcome.SUCCEEDED)
     error = None
     if exit.cause != "exited":
@@ -106,6 +106,6 @@ def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:
         stderr=stderr,
         duration=exit.duration,
         attempt=step.attempt,
-        truncated=truncated,
+        truncated=out_cut or err_cut,
         error=error,
     )

@@ -28,8 +28,7 @@ def main(spool: str) -> None:
     lock = os.open(formats.LISTENER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     if not formats.lock(lock):
         return
-    os.ftruncate(lock, 0)
-    os.write(lock, b"%d\n" % os.getpid())  # for people: its supervisors look the same in ps
+    os.pwrite(lock, b"%-10d\n" % os.getpid(), 0)  # for people: its supervisors look the same in ps
     become_subreaper = subreaper()
     if os.path.exists(formats.LISTENER):
         os.unlink(formats.LISTENER)

@@ -89,9 +89,10 @@ class ShellHost:
 
     async def detach(self) -> None:
         """Lets go of everything at once and kills nothing: commands go on, the next worker adopts them."""
-        for loop in self._loops:
+        loops, self._loops = self._loops, []
+        for loop in loops:
             loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*loops, return_exceptions=True)
         await self._attendants.detach()
         self._workspaces.close()
         self._spawner.close()

@@ -46,18 +46,19 @@ class Chunker:
         return made
 
 
-def head(data: bytes, most: int) -> str:
-    """Its text, at most `most` bytes; a character that the cut has halved is dropped."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = clean(decoder.decode(data))
-    return text.encode()[:most].decode(errors="ignore")
+def head(data: bytes, most: int, cut: bool) -> tuple[str, bool]:
+    """The begin of an output as at most `most` bytes of text, and whether something is missing. `cut`: something
+    was, already; a character that the cut has halved is dropped."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=not cut)
+    encoded = clean(text).encode()
+    return encoded[:most].decode(errors="ignore"), cut or len(encoded) > most
 
 
-def tail(data: bytes, most: int) -> str:
-    """The end of its text, likewise."""
-    begin = next((at for at in range(min(4, len(data))) if data[at] & 0xC0 != 0x80), 0)
+def tail(data: bytes, most: int, cut: bool) -> tuple[str, bool]:
+    """The end of an output, likewise."""
+    begin = next((at for at in range(min(4, len(data))) if data[at] & 0xC0 != 0x80), 0) if cut else 0
     encoded = clean(data[begin:].decode(errors="replace")).encode()
-    return encoded[max(0, len(encoded) - most) :].decode(errors="ignore")
+    return encoded[max(0, len(encoded) - most) :].decode(errors="ignore"), cut or len(encoded) > most
 
 
 def clean(text: str) -> str:

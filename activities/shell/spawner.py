@@ -23,6 +23,7 @@ class Spawner:
         self._spool = spool
         self._folder = os.open(spool, os.O_RDONLY | os.O_DIRECTORY)
         self._attended = os.open(spool / formats.ATTENDED, os.O_RDWR | os.O_CREAT, 0o600)
+        self._open = [self._folder, self._attended]
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._starting = asyncio.Lock()
@@ -50,8 +51,9 @@ class Spawner:
     def close(self) -> None:
         """Lets go of the fork server; it ends by itself when no worker needs it."""
         self._socket.close()
-        os.close(self._attended)
-        os.close(self._folder)
+        for descriptor in self._open:
+            os.close(descriptor)
+        self._open.clear()
 
     def _address(self) -> str:
         direct = str(self._spool / formats.LISTENER)

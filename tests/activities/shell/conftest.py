@@ -14,9 +14,12 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from codeai.activities.shell.host import host_id
-from codeai.activities.shell.spool import Spool
+from codeai.activities.shell.host import ShellHost, host_id
+from codeai.activities.shell.settings import ShellSettings
+from codeai.activities.shell.spool import Ended, Running, Spool
+from codeai.workflows.contracts.queues import exec_on
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 from tests.activities.shell.rig import QUEUE, Commands, FileRecord
 
@@ -89,6 +92,38 @@ class Rig:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+class Here:
+    """The runner in this process, on a rig."""
+
+    def __init__(self, rig: Rig, host: ShellHost) -> None:
+        self.rig = rig
+        self.host = host
+        self.record = rig.record
+        self.start = rig.start
+
+    async def run(self, *steps: CommandInput) -> list[CommandResult]:
+        return await asyncio.wait_for((await self.start(*steps)).result(), 20)
+
+    async def started(self, step: CommandInput) -> None:
+        """Waits until the step's command has begun."""
+        async with asyncio.timeout(10):
+            while not any(isinstance(self.rig.spool.attempt(step).look(), kind) for kind in (Running, Ended)):
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def here(rig: Rig) -> AsyncIterator[Here]:
+    settings = ShellSettings(workspace_roots=(rig.root.parent / "allowed",))
+    host = ShellHost(rig.root, rig.client, rig.record, settings)
+    await host.start()
+    flows = Worker(
+        rig.client, task_queue=QUEUE, workflows=[Commands], workflow_runner=UnsandboxedWorkflowRunner()
+    )
+    async with flows, Worker(rig.client, task_queue=exec_on(host.id), activities=host.activities()):
+        yield Here(rig, host)
+        await host.detach()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,17 +65,16 @@ class FileRecord:
         return "".join(chunk["text"] for chunk in in_order if stream in (None, chunk["stream"]))
 
 
-def step(text: str, spool: str = "", **more: Any) -> CommandInput:
+def step(text: str, **more: Any) -> CommandInput:
     """A step of an execution of its own, unless `execution_id` is given."""
     execution = more.pop("execution_id", str(uuid.uuid4()))
-    given = {"grace": 0.5, "timeout": 30.0} | more
+    given = {"spool": "", "grace": 0.5, "timeout": 30.0} | more
     return CommandInput(
         execution_id=execution,
         workflow_id=f"commands/{execution}",
         step_id=str(uuid.uuid4()),
         seq=1,
         line=1,
-        spool=spool,
         text=text,
         **given,
     )
@@ -110,15 +108,14 @@ class Commands:
         return results
 
 
-def descendants(mark: str) -> list[int]:
+def processes_with(mark: str) -> list[int]:
     """The processes whose environment holds `mark`."""
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                environment = Path(f"/proc/{name}/environ").read_bytes()
-            except OSError:
-                continue
-            if mark.encode() in environment:
-                found.append(int(name))
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if mark.encode() in environment:
+            found.append(int(process.name))
     return found

@@ -1,0 +1,230 @@
+"""Steps through Temporal: what the run hears, what the record holds, what a cancel does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from codeai.activities.shell import host as hosts
+from codeai.activities.shell.spool import Running
+from codeai.workflows.contracts.shell import Outcome, WorkspaceSeed
+from tests.activities.shell.conftest import Here
+from tests.activities.shell.rig import processes_with, step
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_steps_share_a_workspace_that_the_first_one_seeds(here: Here) -> None:
+    more = {"execution_id": str(uuid.uuid4()), "workspace": WorkspaceSeed(files={"seeded": "yes"})}
+    results = await here.run(step("cat seeded; echo hello > file", **more), step("cat file", **more))
+    assert [result.stdout for result in results] == ["yes", "hello"]
+
+
+async def test_the_record_holds_a_step_before_it_starts_its_output_and_its_end(here: Here) -> None:
+    given = step("echo out; echo err >&2; exit 3")
+    [result] = await here.run(given)
+    assert (result.outcome, result.exit_code) == (Outcome.FAILED, 3)
+    kinds = [fact for fact in ("started", "output", "ended") if here.record.facts(fact, given.step_id)]
+    assert kinds == ["started", "output", "ended"]
+    assert here.record.facts("started")[0]["host"] == here.host.id
+    assert here.record.facts("ended")[0]["outcome"] == "failed"
+    assert here.record.text(given.step_id, "stdout") == "out\n"
+    assert here.record.text(given.step_id, "stderr") == "err\n"
+
+
+async def test_output_is_in_the_record_within_half_a_second_while_the_command_runs(here: Here) -> None:
+    given = step("echo early; sleep 1.5; echo late")
+    run = await here.start(given)
+    await here.started(given)
+    began = time.monotonic()
+    while here.record.text(given.step_id) != "early\n":
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - began < 0.5
+    await run.result()
+    assert here.record.text(given.step_id) == "early\nlate\n"
+
+
+async def test_a_time_out_is_an_error_value(here: Here) -> None:
+    [result] = await here.run(step("sleep 30", timeout=0.3))
+    assert result.error is not None
+    assert (result.outcome, result.error.kind) == (Outcome.TIMEOUT, "timeout")
+
+
+async def test_cancelling_ends_when_everything_is_dead(here: Here) -> None:
+    given = step('trap "" TERM; setsid sleep 60 & while true; do sleep 0.1; done')
+    run = await here.start(given)
+    await here.started(given)
+    await run.cancel()
+    [result] = await asyncio.wait_for(run.result(), 10)
+    assert result.outcome == Outcome.CANCELLED
+    assert processes_with(given.step_id) == []
+    assert here.record.facts("ended", given.step_id)[0]["outcome"] == "cancelled"
+
+
+async def test_a_step_that_waits_for_a_slot_can_be_cancelled_and_never_starts(here: Here) -> None:
+    holding = [await here.start(step("sleep 60")) for _ in range(4)]
+    while here.host.running() < 4:
+        await asyncio.sleep(0.01)
+    given = step("touch ran")
+    waiting = await here.start(given)
+    await asyncio.sleep(0.3)
+    assert here.host.running() == 4
+    await waiting.cancel()
+    [result] = await asyncio.wait_for(waiting.result(), 10)
+    assert result.outcome == Outcome.CANCELLED
+    for run in holding:
+        await run.cancel()
+    await asyncio.gather(*(run.result() for run in holding))
+    assert not (here.rig.root / "runs" / given.execution_id / "work" / "ran").exists()
+
+
+async def test_what_cannot_be_started_is_an_error_value_and_in_the_record(here: Here) -> None:
+    given = step("touch ran", cwd="/")
+    [result] = await here.run(given)
+    assert result.error is not None
+    assert (result.outcome, result.error.kind, result.started) == (Outcome.FAILED, "value_error", False)
+    assert here.record.facts("ended", given.step_id)[0]["outcome"] == "failed"
+
+
+async def test_a_folder_outside_the_roots_is_an_error_value(here: Here) -> None:
+    [result] = await here.run(step("true", workspace=WorkspaceSeed(folder="/etc")))
+    assert result.error is not None and result.error.kind == "value_error"
+
+
+async def test_a_run_that_came_before_the_host_was_started_anew_hears_lost(here: Here) -> None:
+    given = step("touch ran")
+    here.rig.spool.id = "of-another-boot"
+    [result] = await here.run(given)
+    assert result.error is not None
+    assert (result.outcome, result.error.kind, result.started) == (Outcome.LOST, "lost", False)
+
+
+async def test_a_supervisor_that_dies_is_lost(here: Here) -> None:
+    given = step("sleep 60")
+    run = await here.start(given)
+    await here.started(given)
+    entry = here.rig.spool.attempt(given).folder / "entry"
+    while "command" not in entry.read_text():
+        await asyncio.sleep(0.005)
+    os.kill(int(entry.read_text().split()[1]), signal.SIGKILL)
+    [result] = await asyncio.wait_for(run.result(), 10)
+    assert (result.outcome, result.started) == (Outcome.LOST, True)
+    assert processes_with(given.step_id) == []
+
+
+async def test_while_the_database_is_away_a_command_runs_on_and_its_record_comes_later(here: Here) -> None:
+    down = here.record.file.with_suffix(".down")
+    given = step('echo one; sleep 0.3; echo two; touch "$CODEAI_WORKSPACE/ended"')
+    run = await here.start(given)
+    await here.started(given)
+    down.touch()
+    ended = here.rig.root / "runs" / given.execution_id / "work" / "ended"
+    while not ended.exists():
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
+    assert here.record.facts("ended") == []
+    down.unlink()
+    [result] = await asyncio.wait_for(run.result(), 10)
+    assert result.stdout == "one\ntwo"
+    assert here.record.text(given.step_id) == "one\ntwo\n"
+    assert here.record.facts("ended")[0]["outcome"] == "succeeded"
+
+
+async def test_without_the_record_of_its_start_no_command_starts(here: Here) -> None:
+    down = here.record.file.with_suffix(".down")
+    down.touch()
+    given = step("echo on")
+    run = await here.start(given)
+    await asyncio.sleep(0.5)
+    assert not (here.rig.spool.attempt(given).folder / "entry").exists()
+    down.unlink()
+    assert (await asyncio.wait_for(run.result(), 10))[0].stdout == "on"
+
+
+async def test_detaching_kills_nothing_and_killing_all_ends_all(here: Here) -> None:
+    given = step("echo on; sleep 60")
+    await here.start(given)
+    await here.started(given)
+    await here.host.detach()
+    attempt = here.rig.spool.attempt(given)
+    assert isinstance(attempt.look(), Running)
+    assert here.host.running() == 1
+    assert await asyncio.to_thread(hosts.kill_all, here.rig.root) == 1
+    assert processes_with(given.step_id) == []
+
+
+async def test_a_run_that_was_terminated_is_let_go_and_its_token_forgotten(here: Here) -> None:
+    given = step("sleep 4")
+    run = await here.start(given)
+    await here.started(given)
+    await run.terminate()
+    while here.rig.spool.newest_tokens():
+        await asyncio.sleep(0.05)
+    assert isinstance(here.rig.spool.attempt(given).look(), Running)
+
+
+async def test_the_newer_token_wins(here: Here) -> None:
+    """As after continue-as-new: the same attempt is waited for by another activity."""
+    more = {"execution_id": str(uuid.uuid4())}
+    given = step('sleep 1; echo "$CODEAI_STEP_ID" >> counter; cat counter', **more)
+    first = await here.start(given)
+    await here.started(given)
+    second = await here.rig.client.start_workflow(
+        "Commands",
+        args=[here.host.id, [given.model_copy(update={"spool": here.rig.spool.id})]],
+        id=str(uuid.uuid4()),
+        task_queue="commands",
+        result_type=list,
+    )
+    [result] = await asyncio.wait_for(second.result(), 10)
+    assert result["stdout"] == given.step_id
+    await first.terminate()
+
+
+async def test_a_run_that_ends_before_its_command_begins_has_none(here: Here) -> None:
+    down = here.record.file.with_suffix(".down")
+    down.touch()
+    given = step("touch ran")
+    run = await here.start(given)
+    while not here.rig.spool.newest_tokens():
+        await asyncio.sleep(0.01)
+    await run.terminate()
+    while here.rig.spool.newest_tokens():
+        await asyncio.sleep(0.05)
+    down.unlink()
+    await asyncio.sleep(0.5)
+    assert not (here.rig.spool.attempt(given).folder / "entry").exists()
+
+
+async def test_folders_go_when_the_run_has_ended_and_not_before(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codeai.activities.shell.attendants.SWEEP", 0.1)
+    swept = asyncio.create_task(here.host._attendants.sweep())
+    more = {"execution_id": str(uuid.uuid4())}
+    first = step("true", **more)
+    run = await here.start(first, step("sleep 0.6", **more))
+    folder = here.rig.spool.attempt(first).folder
+    await asyncio.sleep(0.5)
+    assert (folder / "exit").exists()
+    await run.result()
+    while folder.parent.exists():
+        await asyncio.sleep(0.05)
+    swept.cancel()
+
+
+async def test_ids_that_are_no_names_of_folders_are_refused(here: Here) -> None:
+    with pytest.raises(Exception, match="Workflow execution failed"):
+        given = step("true").model_copy(update={"step_id": "../../x"})
+        await here.run(given)
+
+
+def test_a_host_keeps_its_id(tmp_path: Path) -> None:
+    assert hosts.host_id(tmp_path) == hosts.host_id(tmp_path)
+    assert uuid.UUID(hosts.host_id(tmp_path))

@@ -1,0 +1,70 @@
+"""A command's bytes as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from codeai.activities.shell import formats, output
+from codeai.activities.shell.output import Chunker
+from codeai.activities.shell.record import Chunk
+
+
+def chunks(*pieces: tuple[bytes, bytes]) -> list[Chunk]:
+    data = b"".join(formats.frame(stream, 1.5, piece) for stream, piece in pieces)
+    frames, end = formats.frames(data, 0)
+    assert end == len(data)
+    chunker = Chunker("step", 2, 100)
+    made = chunker.chunks(frames)
+    return made + chunker.rest(end, made[-1].time)
+
+
+def test_a_character_on_two_frames_is_not_broken_whatever_comes_between() -> None:
+    made = chunks((formats.STDOUT, b"a\xc3"), (formats.STDERR, b"x"), (formats.STDOUT, b"\xa9b"))
+    assert [(chunk.stream, chunk.text) for chunk in made] == [
+        ("stdout", "a"),
+        ("stderr", "x"),
+        ("stdout", "éb"),
+    ]
+    assert {(chunk.step_id, chunk.attempt) for chunk in made} == {("step", 2)}
+    assert len({chunk.position for chunk in made}) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"\xff", "\ufffd"),
+        (b"a\0b", "a\ufffdb"),
+        (b"\xed\xa0\x80", "\ufffd\ufffd\ufffd"),
+        (b"end \xf0\x9f", "end \ufffd"),
+    ],
+)
+def test_what_no_database_takes_is_replaced(data: bytes, text: str) -> None:
+    assert "".join(chunk.text for chunk in chunks((formats.STDOUT, data))) == text
+
+
+def test_a_frame_that_is_being_written_is_left_for_later() -> None:
+    data = formats.frame(formats.STDOUT, 1.5, b"first") + formats.frame(formats.STDOUT, 1.5, b"second")
+    for cut in range(len(data)):
+        frames, position = formats.frames(data[:cut], 7)
+        rest, end = formats.frames(data[position - 7 :], position)
+        assert b"".join(frame.data for frame in frames + rest) == b"firstsecond"
+        assert end == len(data) + 7
+
+
+@pytest.mark.parametrize(
+    ("data", "most", "cut", "head", "tail", "missing"),
+    [
+        ("aéz".encode(), 4, False, "aéz", "aéz", False),
+        ("aéz".encode()[:2], 4, True, "a", "a\ufffd", True),
+        ("aéz".encode()[:2], 4, False, "a\ufffd", "a\ufffd", False),
+        ("aéz".encode()[2:], 4, True, "\ufffdz", "z", True),
+        ("ééé".encode(), 3, False, "é", "é", True),
+        (b"\xff\xff", 3, False, "\ufffd", "\ufffd", True),
+        (b"", 0, False, "", "", False),
+    ],
+)
+def test_a_halved_character_is_dropped_where_the_cut_is(
+    data: bytes, most: int, cut: bool, head: str, tail: str, missing: bool
+) -> None:
+    assert output.head(data, most, cut) == (head, missing)
+    assert output.tail(data, most, cut) == (tail, missing)

@@ -1,0 +1,347 @@
+"""One command under its supervisor, without Temporal: what it sees, how it ends, what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeai.activities.shell import commands, formats
+from codeai.activities.shell.output import Chunker
+from codeai.activities.shell.settings import ShellSettings
+from codeai.activities.shell.slots import Slots
+from codeai.activities.shell.spawner import Spawner
+from codeai.activities.shell.spool import Absent, Attempt, Ended, Lost, Refused, Running, Spool
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.shell import CommandResult, Outcome
+from tests.activities.shell.rig import processes_with, step
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Bench:
+    """A spool with its fork server, and a workspace."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spool = Spool.open(folder / "spool")
+        self.spawner = Spawner(self.spool.path)
+        self.slots = Slots(self.spool.path / "slots", 4)
+        self.work = folder / "work"
+        self.work.mkdir()
+
+    async def begin(self, text: str, settings: ShellSettings | None = None, **more: Any) -> Run:
+        given = step(text, **more)
+        attempt = self.spool.attempt(given)
+        attempt.write_input(given)
+        spec = commands.spec(given, self.work, attempt, settings or ShellSettings())
+        attempt.prepare(spec, given.text, given.files)
+        slot = await self.slots.take()
+        await self.spawner.ask(str(attempt.folder), slot)
+        os.close(slot)
+        while isinstance(attempt.look(), Absent):
+            await asyncio.sleep(0.002)
+        return Run(attempt, given)
+
+    async def run(self, text: str, **more: Any) -> CommandResult:
+        return await (await self.begin(text, **more)).result()
+
+
+class Run:
+    def __init__(self, attempt: Attempt, given: Any) -> None:
+        self.attempt = attempt
+        self.given = given
+
+    async def result(self) -> CommandResult:
+        while isinstance(look := self.attempt.look(), Running):
+            await asyncio.sleep(0.002)
+        assert not isinstance(look, Absent)
+        return commands.result(self.given, look)
+
+    async def prints(self, text: str) -> None:
+        """Waits until the output's log holds `text`."""
+        while text not in self.log():
+            await asyncio.sleep(0.01)
+
+    def log(self) -> str:
+        frames, _ = self.attempt.output(0)
+        return "".join(chunk.text for chunk in Chunker("step", 1, 0).chunks(frames))
+
+    def pid(self, word: str = "command") -> int:
+        lines = (self.attempt.folder / formats.ENTRY).read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(word))
+
+
+async def gone(pid: int) -> None:
+    """Waits until the process has ended, buried or not."""
+    stat = Path(f"/proc/{pid}/stat")
+    async with asyncio.timeout(10):
+        while stat.exists() and ") Z " not in stat.read_text():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    await made.spawner.open()
+    yield made
+    made.spawner.close()
+
+
+async def test_output_and_exit_code(bench: Bench) -> None:
+    result = await bench.run("echo out; echo err >&2; exit 7")
+    assert (result.outcome, result.exit_code, result.stdout, result.stderr) == (
+        Outcome.FAILED,
+        7,
+        "out",
+        "err",
+    )
+    assert (result.truncated, result.error, result.started) == (False, None, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "stdout"),
+    [
+        (r"printf 'a\n\n'", "a\n"),
+        (r"printf ' b '", " b "),
+        (r"printf '\n'", ""),
+        ("cat", ""),
+        ("read -r line || echo end", "end"),
+        ("(exit 3) | cat; echo not reached", ""),
+        ("false; echo not reached", ""),
+        (r"printf '\377a\0b'", "\ufffda\ufffdb"),
+        ("umask", "0022"),
+        ('test "$PWD" = "$CODEAI_WORKSPACE" && echo same', "same"),
+        ("yes | head -1; true", "y"),
+    ],
+)
+async def test_what_a_command_prints(bench: Bench, text: str, stdout: str) -> None:
+    assert (await bench.run(text)).stdout == stdout
+
+
+@pytest.mark.parametrize(("name", "code"), [("KILL", 137), ("TERM", 143), ("PIPE", 141)])
+async def test_the_exit_code_of_a_signal_is_128_more(bench: Bench, name: str, code: int) -> None:
+    assert (await bench.run(f"kill -{name} $$; sleep 5")).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("capture", "text", "stdout", "stderr", "truncated"),
+    [
+        (10, "printf 0123456789abc; printf 0123456789abc >&2", "0123456789", "3456789abc", True),
+        (3, r"printf 'abc\n'; printf 'abc\n' >&2", "abc", "abc", False),
+        (4, "printf aéé; printf ééa >&2", "aé", "éa", True),
+        (5, r"printf 'ab\ncd\nef'", "ab\ncd", "", True),
+        (0, "true", "", "", False),
+    ],
+)
+async def test_past_capture_the_head_of_stdout_and_the_tail_of_stderr(
+    bench: Bench, capture: int, text: str, stdout: str, stderr: str, truncated: bool
+) -> None:
+    result = await bench.run(text, capture=capture)
+    assert (result.stdout, result.stderr, result.truncated) == (stdout, stderr, truncated)
+
+
+async def test_the_log_keeps_the_order_of_arrival_and_ends_with_a_mark_at_its_limit(bench: Bench) -> None:
+    run = await bench.begin("for i in 1 2 3; do echo o$i; sleep 0.02; echo e$i >&2; sleep 0.02; done")
+    await run.result()
+    assert run.log() == "o1\ne1\no2\ne2\no3\ne3\n"
+    run = await bench.begin("head -c 300000 /dev/zero | tr '\\0' x", ShellSettings(log_limit=100_000))
+    result = await run.result()
+    assert run.log() == "x" * 100_000 + "[the output past 0 bytes is not kept]\n"
+    assert (len(result.stdout), result.truncated) == (65536, True)
+
+
+async def test_output_can_be_read_while_the_command_runs(bench: Bench) -> None:
+    run = await bench.begin("echo early; sleep 30")
+    began = time.monotonic()
+    await run.prints("early\n")
+    assert time.monotonic() - began < 0.5
+    run.attempt.say(formats.CANCEL)
+    await run.result()
+
+
+async def test_a_time_out_ends_the_whole_group(bench: Bench) -> None:
+    result = await bench.run("sleep 30 & echo $!; sleep 30", timeout=0.3)
+    assert (result.outcome, result.exit_code) == (Outcome.TIMEOUT, 143)
+    assert result.error is not None and result.error.kind == "timeout"
+    assert not Path(f"/proc/{result.stdout}").exists()
+
+
+async def test_what_ignores_the_end_is_killed_after_the_grace_wherever_it_went(bench: Bench) -> None:
+    run = await bench.begin(
+        'trap "" TERM; setsid sleep 31 & echo on; while true; do sleep 0.05; done', grace=0.4
+    )
+    await run.prints("on")
+    await asyncio.sleep(0.1)
+    assert len(processes_with(run.given.step_id)) >= 2
+    began = time.monotonic()
+    run.attempt.say(formats.CANCEL)
+    result = await run.result()
+    assert (result.outcome, result.exit_code) == (Outcome.CANCELLED, 137)
+    assert 0.4 <= time.monotonic() - began < 3
+    assert processes_with(run.given.step_id) == []
+
+
+async def test_children_have_the_grace_to_clean_up(bench: Bench) -> None:
+    run = await bench.begin(
+        "bash -c 'trap \"sleep 0.4; echo clean; exit\" TERM; echo on; while true; do sleep 0.02; done'",
+        grace=5.0,
+    )
+    await run.prints("on")
+    run.attempt.say(formats.CANCEL)
+    assert (await run.result()).stdout == "on\nclean"
+
+
+async def test_a_background_process_is_killed_with_the_shell_and_one_with_its_own_session_stays(
+    bench: Bench,
+) -> None:
+    began = time.monotonic()
+    result = await bench.run("sleep 40 & echo $!; setsid sleep 40 > /dev/null 2>&1 & sleep 0.1; echo $!")
+    group, session = map(int, result.stdout.split())
+    assert time.monotonic() - began < 5
+    assert not Path(f"/proc/{group}").exists()
+    assert Path(f"/proc/{session}").exists()
+    os.kill(session, signal.SIGKILL)
+
+
+async def test_a_process_that_keeps_the_pipe_does_not_keep_the_step(bench: Bench) -> None:
+    began = time.monotonic()
+    result = await bench.run("setsid sleep 3 & echo started")
+    assert result.stdout == "started"
+    assert time.monotonic() - began < 2
+
+
+async def test_files_are_there_for_the_command_alone(bench: Bench) -> None:
+    text = 'cd "$CODEAI_FILES"; cat "a b"; stat -c %a "a b"; mkdir more; touch more/x; ln -s / more/y'
+    run = await bench.begin(text, files={"a b": "one\ntwo\n"})
+    assert (await run.result()).stdout == "one\ntwo\n600"
+    assert not run.attempt.files.exists()
+
+
+async def test_the_environment_is_the_steps_and_little_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", "hidden")
+    monkeypatch.setenv("ALSO", "seen")
+    run = await bench.begin(
+        "env -0 | cut -z -d= -f1 | tr '\\0' ' '; echo; printenv x",
+        ShellSettings(environment=("ALSO",)),
+        env={"x": "$(touch pwned)\n'"},
+        unset=("HOME",),
+    )
+    names, _, x = (await run.result()).stdout.partition("\n")
+    given = {"PATH", "LANG", "TZ"} & os.environ.keys()
+    own = {f"CODEAI_{name}" for name in ("EXECUTION_ID", "STEP_ID", "ATTEMPT", "WORKSPACE", "FILES")}
+    bash = {"PWD", "SHLVL", "_", "OLDPWD"}
+    assert set(names.split()) - bash == given | own | {"x", "ALSO"}
+    assert x == "$(touch pwned)\n'"
+    assert not (bench.work / "pwned").exists()
+
+
+async def test_a_command_that_cannot_be_started_says_why(bench: Bench) -> None:
+    result = await bench.run("true", env={"x": "y" * 200_000})
+    assert (result.exit_code, result.outcome) == (126, Outcome.FAILED)
+    assert "environment is too long" in result.stderr
+
+
+async def test_two_supervisors_for_one_attempt_run_it_once(bench: Bench) -> None:
+    given = step('echo x >> "$CODEAI_WORKSPACE/counter"; sleep 0.2')
+    attempt = bench.spool.attempt(given)
+    attempt.write_input(given)
+    attempt.prepare(commands.spec(given, bench.work, attempt, ShellSettings()), given.text, {})
+    for _ in range(8):
+        slot = await bench.slots.take()
+        await bench.spawner.ask(str(attempt.folder), slot)
+        os.close(slot)
+    while not isinstance(attempt.look(), Ended):
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert (bench.work / "counter").read_text() == "x\n"
+
+
+async def test_what_was_refused_never_starts(bench: Bench) -> None:
+    given = step("touch ran")
+    attempt = bench.spool.attempt(given)
+    attempt.write_input(given)
+    attempt.prepare(commands.spec(given, bench.work, attempt, ShellSettings()), given.text, {})
+    assert attempt.refuse(RunError(kind="cancelled", message="too late"))
+    slot = await bench.slots.take()
+    await bench.spawner.ask(str(attempt.folder), slot)
+    os.close(slot)
+    await asyncio.sleep(0.1)
+    assert isinstance(attempt.look(), Refused)
+    assert not (bench.work / "ran").exists()
+    running = await bench.begin("sleep 0.2")
+    assert not running.attempt.refuse(RunError(kind="cancelled", message="it runs"))
+
+
+async def test_a_dead_supervisor_means_lost_and_what_it_left_is_killed(bench: Bench) -> None:
+    run = await bench.begin("setsid sleep 30 & echo on; sleep 30")
+    await run.prints("on")
+    assert isinstance(run.attempt.look(), Running)
+    os.kill(run.pid("supervisor"), signal.SIGKILL)
+    while isinstance(run.attempt.look(), Running):
+        await asyncio.sleep(0.005)
+    assert run.attempt.look() == Lost(noted=True)
+    run.attempt.kill_rest()
+    while processes_with(run.given.step_id):
+        await asyncio.sleep(0.01)
+
+
+async def test_a_command_outlives_the_fork_server_and_the_next_one_is_started_at_once(bench: Bench) -> None:
+    first = await bench.begin("sleep 0.5; echo first")
+    server = int((bench.spool.path / formats.LISTENER_LOCK).read_text())
+    os.kill(server, signal.SIGKILL)
+    await gone(server)
+    assert (await bench.run("echo second")).stdout == "second"
+    assert (await first.result()).stdout == "first"
+
+
+async def test_four_commands_at_a_time_counted_on_disk(bench: Bench) -> None:
+    runs = [await bench.begin("sleep 0.5") for _ in range(4)]
+    taking = asyncio.create_task(bench.slots.take())
+    elsewhere = asyncio.create_task(Slots(bench.spool.path / "slots", 4).take())
+    await asyncio.sleep(0.2)
+    assert not taking.done() and not elsewhere.done()
+    for run in runs:
+        await run.result()
+    for slot in await asyncio.gather(taking, elsewhere):
+        os.close(slot)
+
+
+async def test_a_long_path_with_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / ("a long name " * 10) / str(uuid.uuid4())
+    folder.mkdir(parents=True)
+    bench = Bench(folder)
+    await bench.spawner.open()
+    assert (await bench.run('basename "$PWD"')).stdout == "work"
+    bench.spawner.close()
+
+
+async def test_the_fork_server_ends_when_no_worker_is_there(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.spawner.open()
+    server = int((bench.spool.path / formats.LISTENER_LOCK).read_text())
+    bench.spawner.close()
+    await gone(server)
+
+
+def test_fork_server_and_supervisor_import_nothing_that_costs() -> None:
+    script = (
+        "import sys; sys.path.append(sys.argv[1])\n"
+        "from codeai.activities.shell import forkserver, supervisor\n"
+        "print(*sorted({'signal', 'subprocess', 'json', 'typing', 'pathlib', 'dataclasses'} & sys.modules.keys()))"
+    )
+    root = Path(__file__).parents[3]
+    shown = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", script, str(root)], capture_output=True, text=True
+    )
+    assert (shown.stdout, shown.stderr) == ("\n", "")

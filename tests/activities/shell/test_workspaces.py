@@ -1,0 +1,137 @@
+"""What a run's commands find in their workspace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codeai.activities.shell import workspaces
+from codeai.activities.shell.workspaces import SeedError, Workspaces
+from codeai.workflows.contracts.shell import WorkspaceSeed
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "allowed" / "project"
+    (folder / "src" / "empty").mkdir(parents=True)
+    (folder / "src" / "main.py").write_text("main")
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("src/main.py")
+    os.mkfifo(folder / "pipe")
+    (folder / ".codeai" / "workspaces").mkdir(parents=True)
+    (folder / ".codeai" / "key").write_text("secret")
+    return folder
+
+
+@pytest.fixture
+def made(tmp_path: Path, source: Path) -> Workspaces:
+    return Workspaces(source / ".codeai" / "workspaces", [tmp_path / "allowed"], [source / ".codeai"])
+
+
+def names(work: Path) -> set[str]:
+    return {str(path.relative_to(work)) for path in work.rglob("*") if ".git" not in path.parts}
+
+
+async def test_without_a_seed_it_is_empty_and_nobody_elses(made: Workspaces) -> None:
+    work = await made.of("run", None)
+    assert (list(work.iterdir()), work.stat().st_mode & 0o777) == ([], 0o700)
+
+
+async def test_files(made: Workspaces) -> None:
+    work = await made.of("run", WorkspaceSeed(files={"a.txt": "é\r\n", "deep/er/b": ""}))
+    assert (work / "a.txt").read_bytes() == "é\r\n".encode()
+    assert names(work) == {"a.txt", "deep", "deep/er", "deep/er/b"}
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", "a\0", "x" * 300])
+async def test_a_file_that_cannot_be_there_is_refused_and_leaves_nothing(
+    made: Workspaces, source: Path, name: str
+) -> None:
+    with pytest.raises(SeedError):
+        await made.of("run", WorkspaceSeed(files={name: "x"}))
+    assert list((source / ".codeai" / "workspaces").iterdir()) == []
+
+
+async def test_a_folder_is_copied_whole_but_for_the_platforms_own_data(
+    made: Workspaces, source: Path
+) -> None:
+    work = await made.of("run", WorkspaceSeed(folder=str(source)))
+    assert names(work) == {"src", "src/empty", "src/main.py", "run.sh", "link"}
+    assert (work / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert (work / "link").readlink() == Path("src/main.py")
+
+
+async def test_of_a_repository_what_git_names_and_its_history(made: Workspaces, source: Path) -> None:
+    (source / ".gitignore").write_text("*.log\n")
+    (source / "debug.log").write_text("x")
+    (source / "gone").write_text("x")
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=source, check=True)
+
+    git("init", "-q")
+    git("add", "run.sh", "gone", ".gitignore")
+    git("commit", "-qm", "first")
+    (source / "gone").unlink()
+    work = await made.of("run", WorkspaceSeed(folder=str(source)))
+    assert names(work) == {"src", "src/main.py", "run.sh", "link", ".gitignore"}
+    assert (work / ".git" / "HEAD").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("relative", "must be an absolute path"),
+        ("/etc", "not below a folder that workspaces may be copied from"),
+        ("{allowed}/../secret", "not below a folder that workspaces may be copied from"),
+        ("{allowed}/link", "not below a folder that workspaces may be copied from"),
+        ("{allowed}/missing", "is not there"),
+    ],
+)
+async def test_only_folders_below_the_allowed_roots(
+    made: Workspaces, tmp_path: Path, folder: str, message: str
+) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "allowed" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(SeedError, match=message):
+        await made.of("run", WorkspaceSeed(folder=folder.format(allowed=tmp_path / "allowed")))
+
+
+async def test_a_folder_over_the_limit_is_refused(
+    made: Workspaces, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (source / "big").open("wb") as file:
+        file.truncate(workspaces.LIMIT + 1)
+    with pytest.raises(SeedError, match="more than 1 GiB"):
+        await made.of("run", WorkspaceSeed(folder=str(source)))
+
+
+async def test_it_is_seeded_once_whoever_asks_and_however_many(
+    made: Workspaces, source: Path, tmp_path: Path
+) -> None:
+    other = Workspaces(source / ".codeai" / "workspaces", [tmp_path], [])
+    seed = WorkspaceSeed(files={"a": "1"})
+    works = await asyncio.gather(*(one.of("run", seed) for one in (made, made, other, made)))
+    assert len(set(works)) == 1
+    (works[0] / "a").write_text("changed")
+    assert await made.of("run", seed) == works[0]
+    assert (works[0] / "a").read_text() == "changed"
+    assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == ["run"]
+
+
+async def test_one_that_a_command_removed_is_not_made_anew(made: Workspaces) -> None:
+    (await made.of("run", None)).rmdir()
+    with pytest.raises(SeedError, match="is gone"):
+        await made.of("run", None)
+
+
+async def test_removing(made: Workspaces, source: Path) -> None:
+    await made.of("run", WorkspaceSeed(files={"a/b": "1"}))
+    for _ in range(2):
+        workspaces.remove(source / ".codeai" / "workspaces", "run")
+    assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == []
