@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable
 from typing import IO, Any
 
-from codeai.dsl.check import check
-from codeai.dsl.compile import compile_program
 from codeai.dsl.inputs import check_inputs
 
 from codeai.api.frames import LENGTH
+from codeai.dsl.check import check
+from codeai.dsl.compile import compile_program
 from codeai.dsl.diagnostics import Severity, to_json
+from codeai.dsl.format import format_source
 
 
 def examine(content: str, inputs: dict[str, Any] | None) -> dict[str, Any]:
@@ -37,11 +39,21 @@ def examine(content: str, inputs: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
+def layout(content: str) -> dict[str, Any]:
+    """`{content, diagnostics}`: the canonical layout, None where the program has syntax errors."""
+    formatted = format_source(content)
+    return {"content": formatted.text, "diagnostics": to_json(formatted.diagnostics)}
+
+
+QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {"examine": examine, "layout": layout}
+"""What may be asked: a name, and its arguments."""
+
+
 def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     """Answers until `questions` ends."""
     while head := questions.read(LENGTH.size):
         question = json.loads(questions.read(*LENGTH.unpack(head)))
-        answer = json.dumps(examine(**question)).encode()
+        answer = json.dumps(QUESTIONS[question.pop("ask")](**question)).encode()
         answers.write(LENGTH.pack(len(answer)) + answer)
         answers.flush()
 

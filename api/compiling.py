@@ -24,9 +24,16 @@ class Compilers:
             self._idle.put_nowait(None)
 
     async def examine(self, content: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
-        """`{valid, diagnostics, params, input_errors}`. Raises Refused: invalid_program after the time limit, busy
-        where the process died on it."""
-        question = json.dumps({"content": content, "inputs": inputs}).encode()
+        """`{valid, diagnostics, params, input_errors}`. Raises Refused."""
+        return await self._answer({"ask": "examine", "content": content, "inputs": inputs})
+
+    async def layout(self, content: str) -> dict[str, Any]:
+        """`{content, diagnostics}`; no content where there are syntax errors. Raises Refused."""
+        return await self._answer({"ask": "layout", "content": content})
+
+    async def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Raises Refused: invalid_program after the time limit, busy where the process died on it."""
+        question = json.dumps(asked).encode()
         process = await self._idle.get()
         try:
             async with asyncio.timeout(TIME_LIMIT):

@@ -21,10 +21,10 @@ def etag(version: int) -> str:
 
 
 def matched(if_match: str | None) -> int | None:
-    """The version that the caller saw; None for any. Raises Refused(version_differs) for what is no ETag."""
+    """The version that the caller saw; None for any. Raises Refused(precondition_failed) for what is no ETag."""
     if if_match is None or if_match.strip() == "*":
         return None
     found = _ETAG.fullmatch(if_match.strip())
     if found is None:
-        raise Refused("version_differs", "If-Match is not an ETag of this resource; read it again")
+        raise Refused("precondition_failed", "If-Match is not an ETag of this resource; read it again")
     return int(found[1])

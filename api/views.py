@@ -252,6 +252,12 @@ class Examination(View):
     params: list[dict[str, Any]]
 
 
+class Layout(View):
+    """A program in its canonical layout."""
+
+    content: str
+
+
 class ExecuteBody(Contract):
     """How a deployment is run."""
 

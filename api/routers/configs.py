@@ -13,7 +13,7 @@ from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, R
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.views import ConfigView, Examination, Listing, ProgramBody, VersionView
+from codeai.api.views import ConfigView, Examination, Layout, Listing, ProgramBody, VersionView
 from codeai.persistence.base import is_uuid
 from codeai.persistence.configs import Config, Configs
 from codeai.workflows.contracts.changes import Action, ChangeInput, ConfigBody
@@ -43,6 +43,17 @@ async def list_configs(_: Reader, rows: Rows, page: Paged) -> Listing[ConfigView
 async def validate_config(parts: Using, _: Reader, body: ProgramBody) -> Examination:
     """What is wrong with a program, without saving it."""
     return Examination.model_validate(await parts.compilers.examine(body.content))
+
+
+@router.post("/format")
+async def format_config(parts: Using, _: Reader, body: ProgramBody) -> Layout:
+    """A program in the canonical layout, without saving it."""
+    found = await parts.compilers.layout(body.content)
+    if found["content"] is None:
+        raise Refused(
+            "invalid_program", "a program with syntax errors has no layout", diagnostics=found["diagnostics"]
+        )
+    return Layout(content=found["content"])
 
 
 @router.get("/{id}")

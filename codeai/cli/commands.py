@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "status": "codeai.cli.status",
     "run": "codeai.cli.run",
     "check": "codeai.cli.check",
+    "fmt": "codeai.cli.fmt",
     "ast": "codeai.cli.ast",
     "logs": "codeai.cli.logs",
     "state": "codeai.cli.state",

@@ -1,0 +1,83 @@
+"""`codeai fmt`: programs in their one canonical layout."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codeai.cli.commands import new
+from codeai.cli.exits import Done, Exit, Stop
+from codeai.cli.files import read_bytes
+from codeai.cli.terminal import visible
+
+app = new()
+
+
+@app.command()
+def fmt(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Programs; - is standard input.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; end with 1 where it would.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Change nothing; show what would be changed.")] = False,
+) -> None:
+    """Rewrites programs in the canonical layout; comments stay where they are.
+
+    Example: codeai fmt --check *.cai
+    """
+    from codeai.dsl.diagnostics import Source, render_text
+    from codeai.dsl.format import format_source
+
+    code = Exit.OK
+    for file in files:
+        data = read_bytes(file)
+        formatted = format_source(data)
+        if formatted.text is None:
+            text = render_text(formatted.diagnostics, Source(data.decode("utf-8", "replace")), str(file))
+            print(visible(text), end="", file=sys.stderr)
+            code = Exit.FAILED
+        elif str(file) == "-" and not (check or diff):
+            print(formatted.text, end="")
+        elif formatted.text.encode() != data:
+            if diff:
+                _put_diff(data.decode("utf-8"), formatted.text, file)
+            elif check:
+                print(
+                    f"{file}: not in the canonical layout; rewrite it with: codeai fmt {file}",
+                    file=sys.stderr,
+                )
+            else:
+                _rewrite(file, formatted.text)
+            code = Exit.FAILED if check else code
+    raise Done(code)
+
+
+def _put_diff(before: str, after: str, file: Path) -> None:
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), str(file), str(file)
+    )
+    for line in lines:
+        print(visible(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"), end="")
+
+
+def _rewrite(file: Path, text: str) -> None:
+    """All of it or nothing, with the mode that the file has. Raises Stop."""
+    target = file.resolve()
+    try:
+        handle, made = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with open(handle, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+            os.chmod(made, target.stat().st_mode & 0o7777)
+            os.replace(made, target)
+        except BaseException:
+            Path(made).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise Stop(f"{file}: cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,159 @@
+"""A served API on a real Postgres and a real Temporal, with a worker for everything but shell commands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from codeai.activities.changes import Changes
+from codeai.activities.claims import Claims
+from codeai.activities.programs import Programs
+from codeai.activities.records import Records
+from codeai.api.app import create_app
+from codeai.persistence.engine import Address, Database
+from codeai.persistence.roles import API, WORKER
+from codeai.settings import DatabaseSettings, JwtSettings, ServerSettings, Settings, TemporalSettings
+from codeai.stack.postgres import free_port
+from codeai.stack.tokens import sign
+from codeai.workflows.change_record import ChangeRecord
+from codeai.workflows.contracts.executions import Budget
+from codeai.workflows.contracts.queues import EXEC, WORKFLOWS
+from codeai.workflows.execute_deployment import ExecuteDeployment
+from tests.postgres import PASSWORD, Server
+
+SECRET = "a secret of these tests, long enough for HS256"
+ISSUER, AUDIENCE = "tests", "codeai-tests"
+ATTRIBUTES = ("CodeAIKind", "CodeAIEntity", "CodeAIStatus", "CodeAITriggeredBy")
+
+
+def token(*roles: str, subject: str = "somebody", lifetime: float = 3600) -> str:
+    """A token that the served API takes."""
+    return sign(SECRET, subject=subject, roles=roles, lifetime=lifetime, issuer=ISSUER, audience=AUDIENCE)
+
+
+def bearer(*roles: str, subject: str = "somebody") -> dict[str, str]:
+    """The header with such a token."""
+    return {"Authorization": f"Bearer {token(*roles, subject=subject)}"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the API is, and what is behind it."""
+
+    url: str
+    settings: Settings
+    temporal: Client
+    database: Database
+
+    def client(self, *roles: str, subject: str = "somebody", **more: Any) -> httpx2.AsyncClient:
+        """A client with a token for `roles`; without roles it sends no token."""
+        headers = bearer(*roles, subject=subject) if roles else {}
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=70, **more)
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[Client]:
+    """A Temporal dev server with our search attributes."""
+    binary = Path(sys.prefix) / "bin" / "temporal"
+    extra = [word for name in ATTRIBUTES for word in ("--search-attribute", f"{name}=Keyword")]
+    server = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(binary),
+        dev_server_extra_args=extra,
+        data_converter=pydantic_data_converter,
+    )
+    async with server:
+        yield server.client
+
+
+@pytest.fixture(scope="session")
+async def api_address(migrated: Server) -> AsyncIterator[Address]:
+    """A database for all tests of the API."""
+    async with migrated.new() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def served(api_address: Address, temporal: Client) -> AsyncIterator[Served]:
+    """The API as `codeai serve` runs it, with a worker."""
+    database = Database.connect(api_address.as_user(WORKER, PASSWORD))
+    settings = settings_for(api_address, temporal.service_client.config.target_host)
+    async with working(temporal, database), serving(settings):
+        yield Served(f"http://127.0.0.1:{settings.server.port}", settings, temporal, database)
+    await database.close()
+
+
+def settings_for(address: Address, temporal: str) -> Settings:
+    """Settings of an API on that database and that Temporal, on a free port."""
+    return Settings(
+        server=ServerSettings(port=free_port()),
+        database=DatabaseSettings(
+            host=address.host, port=address.port, name=address.name, api_user=API, api_password=PASSWORD
+        ),
+        temporal=TemporalSettings(address=temporal),
+        jwt=JwtSettings(secret=SECRET, issuer=ISSUER, audience=AUDIENCE),
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[None]:
+    """The API on its port, in this event loop."""
+    config = uvicorn.Config(
+        create_app(settings), host="127.0.0.1", port=settings.server.port, log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    running = asyncio.create_task(server._serve())
+    while not server.started:
+        assert not running.done(), running.exception()
+        await asyncio.sleep(0.02)
+    try:
+        yield
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
+
+
+@contextlib.asynccontextmanager
+async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
+    """A worker for workflows and records; no shell command can be run."""
+    with ThreadPoolExecutor(1) as pool:
+        activities = [
+            *Records(database).activities(),
+            *Programs(database, pool).activities(),
+            *Changes(database, pool).activities(),
+        ]
+        async with (
+            Worker(
+                temporal,
+                task_queue=WORKFLOWS,
+                workflows=[ExecuteDeployment, ChangeRecord],
+                activities=activities,
+                workflow_runner=UnsandboxedWorkflowRunner(),
+            ),
+            Worker(
+                temporal,
+                task_queue=EXEC,
+                activities=Claims(database, "a-host", "a-spool", Budget()).activities(),
+            ),
+        ):
+            yield
+
+
+@pytest.fixture
+async def admin(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+    async with served.client("admin") as client:
+        yield client

@@ -1,0 +1,161 @@
+"""What a request may look like before anybody asks what it wants."""
+
+from __future__ import annotations
+
+import json
+
+import httpx2
+import pytest
+
+from codeai.api.problems import PROBLEMS
+from tests.api.conftest import Served, bearer
+
+
+def problem(answer: httpx2.Response, code: str) -> dict[str, object]:
+    """The problem document of an answer, which must be one of this code."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    document: dict[str, object] = answer.json()
+    assert document["code"] == code, document
+    assert answer.status_code == document["status"] == PROBLEMS[code].status
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert document["detail"] and document["title"]
+    return document
+
+
+@pytest.mark.parametrize("path", ["/configs", "/deployments", "/executions", "/me", "/operations/1"])
+async def test_nothing_is_answered_without_a_token(served: Served, path: str) -> None:
+    async with served.client() as nobody:
+        answer = await nobody.get(path)
+    problem(answer, "unauthenticated")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready", "/docs", "/openapi.json"])
+async def test_health_and_documentation_are_public(served: Served, path: str) -> None:
+    async with served.client() as nobody:
+        assert (await nobody.get(path)).status_code == 200
+
+
+async def test_two_authorization_headers_are_refused(served: Served) -> None:
+    async with served.client() as nobody:
+        header = bearer("admin")["Authorization"]
+        answer = await nobody.get("/me", headers=[("Authorization", header), ("Authorization", header)])
+    assert "more than one" in str(problem(answer, "unauthenticated")["detail"])
+
+
+async def test_a_request_id_is_taken_over_where_it_is_one(admin: httpx2.AsyncClient) -> None:
+    given = await admin.get("/me", headers={"X-Request-Id": "a.request_id-1"})
+    assert given.headers["x-request-id"] == "a.request_id-1"
+    for bad in ("no spaces", "x" * 129, "<script>"):
+        made = await admin.get("/me", headers={"X-Request-Id": bad})
+        assert made.headers["x-request-id"] != bad
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80"])
+async def test_other_hosts_are_refused_before_anything_is_looked_at(served: Served, host: str) -> None:
+    async with served.client() as nobody:
+        problem(await nobody.get("/nowhere", headers={"Host": host}), "wrong_host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:80", "127.0.0.1", "[::1]:9"])
+async def test_this_machine_is_a_host(served: Served, host: str) -> None:
+    async with served.client() as nobody:
+        assert (await nobody.get("/health/live", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+async def test_other_sites_pages_are_refused(admin: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+    problem(await admin.get("/me", headers=headers), "cross_site")
+
+
+async def test_a_link_to_a_page_may_be_followed(served: Served) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    async with served.client() as nobody:
+        assert (await nobody.get("/docs", headers=headers)).status_code == 200
+
+
+async def test_unknown_paths_and_methods_are_problems(admin: httpx2.AsyncClient) -> None:
+    problem(await admin.get("/nowhere"), "not_found")
+    answer = await admin.delete("/configs")
+    problem(answer, "method_not_allowed")
+    assert "POST" in answer.headers["allow"]
+
+
+async def test_large_headers_are_refused(admin: httpx2.AsyncClient) -> None:
+    problem(await admin.get("/me", headers={"X-Large": "x" * 33_000}), "headers_too_large")
+
+
+async def test_permission_is_checked_before_the_body_is_read(served: Served) -> None:
+    async with served.client("viewer") as viewer:
+        answer = await viewer.post("/configs", content=b"{ this is no JSON")
+    assert "configs:write" in str(problem(answer, "forbidden")["detail"])
+
+
+async def test_permission_is_checked_before_the_id_is_looked_up(served: Served) -> None:
+    async with served.client("viewer") as viewer:
+        problem(await viewer.post("/executions/no-uuid/cancel"), "forbidden")
+
+
+JSON = {"Content-Type": "application/json"}
+BAD_JSON = {
+    "cut": b'{"name": ',
+    "no utf-8": b'{"name": "\xff"}',
+    "twice the same key": b'{"name": "a", "name": "b", "content": ""}',
+    "not a number": b'{"name": "a", "content": "", "x": NaN}',
+    "infinite": b'{"name": "a", "content": "", "x": 1e999}',
+    "65 bits": b'{"name": "a", "content": "", "x": 18446744073709551616}',
+    "5,000 digits": b'{"x": ' + b"1" * 5000 + b"}",
+    "half a pair": b'{"name": "\\ud800", "content": ""}',
+    "65 levels": b'{"x": ' + b"[" * 64 + b"]" * 64 + b"}",
+    "a hundred thousand levels": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", BAD_JSON.values(), ids=BAD_JSON.keys())
+async def test_what_is_not_strict_json_is_refused(admin: httpx2.AsyncClient, body: bytes) -> None:
+    problem(await admin.post("/configs", content=body, headers=JSON), "invalid_json")
+
+
+async def test_a_body_has_at_most_a_mebibyte_and_a_half(admin: httpx2.AsyncClient) -> None:
+    body = json.dumps({"content": "#" * (3 << 19)}).encode()
+    problem(await admin.post("/configs/validate", content=body, headers=JSON), "too_large")
+
+    async def endless() -> object:
+        for _ in range(64):
+            yield b" " * (1 << 16)
+
+    problem(await admin.post("/configs/validate", content=endless(), headers=JSON), "too_large")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
+async def test_only_json_is_read(admin: httpx2.AsyncClient, kind: str) -> None:
+    answer = await admin.post("/configs/validate", content=b'{"content": ""}', headers={"Content-Type": kind})
+    problem(answer, "unsupported_media_type")
+
+
+async def test_every_field_s_error_is_told_and_no_value(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post("/configs", json={"name": 12345678, "more": "a secret"})
+    errors = problem(answer, "invalid")["errors"]
+    assert {error["field"] for error in errors} == {"body.name", "body.content", "body.more"}
+    assert "a secret" not in answer.text and "12345678" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "offset=-1", "offset=10001", "cursor=nonsense", "cursor=%00"]
+)
+async def test_a_page_that_is_none_is_refused(admin: httpx2.AsyncClient, query: str) -> None:
+    problem(await admin.get(f"/configs?{query}"), "invalid")
+
+
+@pytest.mark.parametrize("id", ["no-uuid", "0", "%00", "a" * 300, "..%2f.."])
+async def test_an_id_that_is_none_is_a_problem(admin: httpx2.AsyncClient, id: str) -> None:
+    for path in ("/configs", "/deployments", "/executions", "/operations"):
+        assert (await admin.get(f"{path}/{id}")).status_code in (404, 422)

@@ -1,0 +1,200 @@
+"""Runs: how they are started, followed and read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.api.conftest import Served
+from tests.api.test_changes import named
+from tests.api.test_edge import problem
+
+PROGRAM = 'param name = "world"\nlog("one")\nlog("two")\nreturn "hello ${name}"\n'
+LONG = 'log("it begins")\nsleep("1h")\n'
+
+
+async def started(client: httpx2.AsyncClient, program: str, **more: Any) -> str:
+    answer = await client.post("/executions", json={"program": program} | more)
+    assert answer.status_code == 202, answer.text
+    id: str = answer.json()["id"]
+    assert answer.headers["location"] == f"/executions/{id}"
+    return id
+
+
+async def running(client: httpx2.AsyncClient, id: str, status: str = "running") -> dict[str, Any]:
+    for _ in range(200):
+        shown: dict[str, Any] = (await client.get(f"/executions/{id}")).json()
+        if shown["status"] == status:
+            return shown
+        await asyncio.sleep(0.05)
+    raise AssertionError(shown)
+
+
+async def test_a_result_can_be_waited_for(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post(
+        "/executions", json={"program": PROGRAM, "inputs": {"name": "you"}, "wait": True}
+    )
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["status"], answer.json()["result"]) == ("complete", "hello you")
+    shown = (await admin.get(answer.headers["location"])).json()
+    assert (shown["status"], shown["result"], shown["inputs"]) == ("complete", "hello you", {"name": "you"})
+    assert shown["triggered_by"] == "somebody" and shown["completed_at"]
+
+
+async def test_a_failed_run_says_where(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post("/executions", json={"program": 'var a = 1\nfail("no good")\n', "wait": True})
+    assert answer.status_code == 200
+    error = answer.json()["error"]
+    assert (answer.json()["status"], error["kind"], error["line"]) == ("failed", "failed", 2)
+    result = (await admin.get(answer.headers["location"] + "/result")).json()
+    assert result["error"]["message"] == "no good" and result["completed_at"]
+
+
+async def test_a_location_always_answers(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post("/executions", json={"program": PROGRAM})
+    for path in ("", "/result", "/steps", "/logs"):
+        assert (await admin.get(answer.headers["location"] + path)).status_code == 200
+
+
+async def test_a_program_with_errors_is_not_started(admin: httpx2.AsyncClient) -> None:
+    document = problem(await admin.post("/executions", json={"program": "return nowhere"}), "invalid_program")
+    assert [(one["line"], one["column"]) for one in document["diagnostics"]] == [(1, 8)]
+
+
+@pytest.mark.parametrize("inputs", [{}, {"needed": 1, "n": "x"}, {"needed": 1, "unknown": 2}])
+async def test_inputs_that_do_not_fit_are_refused(admin: httpx2.AsyncClient, inputs: dict[str, Any]) -> None:
+    body = {"program": "param needed\nparam n = 1\nreturn [needed, n]", "inputs": inputs}
+    assert problem(await admin.post("/executions", json=body), "invalid_input")["errors"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"program": "return 1", "config": "x"}, {"program": "return 1", "version": 1}, {"program": 1}, []],
+)
+async def test_what_is_no_run_is_refused(admin: httpx2.AsyncClient, body: object) -> None:
+    problem(await admin.post("/executions", json=body), "invalid")
+
+
+async def test_unknown_things_are_not_found(admin: httpx2.AsyncClient) -> None:
+    id = uuid.uuid4()
+    problem(await admin.post("/executions", json={"config": "no such config"}), "not_found")
+    problem(await admin.post(f"/deployments/{id}/execute", json={}), "not_found")
+    problem(await admin.post(f"/deployments/{id}/stop"), "not_found")
+    problem(await admin.post(f"/executions/{id}/cancel"), "not_found")
+    for path in ("", "/steps", "/logs", "/logs?follow=true", "/state", "/result"):
+        problem(await admin.get(f"/executions/{id}{path}"), "not_found")
+
+
+async def test_a_deployment_is_executed_with_its_inputs(admin: httpx2.AsyncClient) -> None:
+    config = (await admin.post("/configs", json={"name": named(), "content": PROGRAM})).json()
+    body = {"name": named(), "config_id": config["id"], "inputs": {"name": "you"}}
+    place = (await admin.post("/deployments", json=body)).headers["location"]
+    own = await admin.post(f"{place}/execute", json={"wait": True})
+    assert own.json()["result"] == "hello you"
+    given = await admin.post(f"{place}/execute", json={"wait": True, "inputs": {"name": "me"}})
+    assert given.json()["result"] == "hello me"
+    assert (await admin.get(place)).json()["status"] == "complete"
+    runs = (await admin.get(f"/executions?deployment_id={place.rpartition('/')[2]}")).json()["items"]
+    assert [one["inputs"]["name"] for one in runs] == ["me", "you"]
+    assert (await admin.post(f"{place}/execute")).status_code == 202
+
+
+async def test_a_deployment_without_a_config_cannot_be_executed(admin: httpx2.AsyncClient) -> None:
+    place = (await admin.post("/deployments", json={"name": named()})).headers["location"]
+    problem(await admin.post(f"{place}/execute", json={}), "no_config")
+
+
+async def test_stop_cancels_what_runs(admin: httpx2.AsyncClient) -> None:
+    config = (await admin.post("/configs", json={"name": named(), "content": LONG})).json()
+    body = {"name": named(), "config_id": config["id"]}
+    place = (await admin.post("/deployments", json=body)).headers["location"]
+    id = (await admin.post(f"{place}/execute")).json()["id"]
+    await running(admin, id)
+    stopped = await admin.post(f"{place}/stop")
+    assert stopped.status_code == 202 and stopped.json()["cancelled"] == [id]
+    await running(admin, id, "cancelled")
+    assert (await admin.get(place)).json()["status"] == "stopped"
+    assert (await admin.post(f"{place}/stop")).json()["cancelled"] == []
+
+
+async def test_cancel_ends_a_run_and_again_has_no_effect(admin: httpx2.AsyncClient) -> None:
+    id = await started(admin, LONG)
+    await running(admin, id)
+    assert (await admin.post(f"/executions/{id}/cancel")).status_code == 202
+    shown = await running(admin, id, "cancelled")
+    assert shown["error"]["kind"] == "cancelled"
+    again = await admin.post(f"/executions/{id}/cancel")
+    assert again.status_code == 202 and again.json()["status"] == "cancelled"
+
+
+async def test_the_state_says_where_a_run_is(admin: httpx2.AsyncClient) -> None:
+    id = await started(admin, 'var a = [1, 2]\nsleep("1h")\nreturn a\n')
+    await running(admin, id)
+    state = (await admin.get(f"/executions/{id}/state")).json()
+    assert "2" in json.dumps(state) and "[1, 2]" in json.dumps(state)
+    await admin.post(f"/executions/{id}/cancel")
+
+
+async def test_who_may_not_inspect_sees_names_only(served: Served) -> None:
+    async with served.client("admin") as admin, served.client("viewer") as viewer:
+        answer = await admin.post(
+            "/executions", json={"program": PROGRAM, "inputs": {"name": "hidden"}, "wait": True}
+        )
+        shown = (await viewer.get(answer.headers["location"])).json()
+        assert shown["inputs"] == {"name": None}
+        problem(await viewer.get(answer.headers["location"] + "/state"), "forbidden")
+        problem(await viewer.post("/executions", json={"program": PROGRAM}), "forbidden")
+
+
+async def test_the_same_key_starts_one_run(admin: httpx2.AsyncClient) -> None:
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    body = {"program": PROGRAM}
+    answers = await asyncio.gather(*(admin.post("/executions", json=body, headers=key) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    other = await admin.post("/executions", json={"program": "return 1"}, headers=key)
+    problem(other, "idempotency_key_reused")
+
+
+def events(text: str) -> list[tuple[str, Any, str | None]]:
+    """The events of a stream's text."""
+    found = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if "data" in fields:
+            found.append((fields["event"], json.loads(fields["data"]), fields.get("id")))
+    return found
+
+
+async def test_a_log_is_followed_to_the_end(admin: httpx2.AsyncClient) -> None:
+    id = await started(admin, 'log("one")\nsleep("1s")\nlog("two\\ndata: not an event")\n')
+    answer = await admin.get(f"/executions/{id}/logs?follow=true&steps=true")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    told = events(answer.text)
+    lines = [data for name, data, _ in told if name == "log"]
+    assert [line["text"] for line in lines] == ["one\n", "two\ndata: not an event\n"]
+    assert [int(id or 0) for name, _, id in told if name == "log"] == [line["offset"] for line in lines]
+    assert told[-1][:2] == ("end", {"status": "complete"})
+
+
+async def test_a_log_goes_on_behind_the_last_line_seen(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post("/executions", json={"program": PROGRAM, "wait": True})
+    place = answer.headers["location"] + "/logs"
+    first = (await admin.get(f"{place}?limit=1")).json()
+    assert [line["text"] for line in first["items"]] == ["one\n"]
+    second = (await admin.get(f"{place}?cursor={first['next_cursor']}")).json()
+    assert [line["text"] for line in second["items"]] == ["two\n"]
+    followed = await admin.get(f"{place}?follow=true", headers={"Last-Event-ID": first["next_cursor"]})
+    assert [data["text"] for name, data, _ in events(followed.text) if name == "log"] == ["two\n"]
+
+
+async def test_executions_can_be_filtered(admin: httpx2.AsyncClient) -> None:
+    await admin.post("/executions", json={"program": 'fail("x")', "wait": True})
+    failed = (await admin.get("/executions?status=failed&limit=100")).json()["items"]
+    assert failed and {one["status"] for one in failed} == {"failed"}
+    problem(await admin.get("/executions?status=nonsense"), "invalid")
