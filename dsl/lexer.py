@@ -51,7 +51,9 @@ _STRANGE_HINTS = {
     "$": "a variable is written without `$`; in a string it is `${name}`",
 }
 # After one of these an operand is complete, so that a `{` begins no map.
-_OPERAND_ENDS = frozenset({"NAME", "NUMBER", "STRING", "STR_END", ")", "]", "}", "true", "false", "null"})
+OPERAND_ENDS = frozenset(
+    {"NAME", "NUMBER", "STRING", "STR_END", "SHELL", ")", "]", "}", "true", "false", "null"}
+)
 
 
 class Lexed:
@@ -165,7 +167,7 @@ class _Lexer:
     def bracket(self, one: str, start: int) -> None:
         stack, tokens = self.stack, self.lexed.tokens
         in_options = bool(stack) and stack[-1][0] == "(" and stack[-1][2]
-        if one == "{" and in_options and tokens[-1][0] in _OPERAND_ENDS:
+        if one == "{" and in_options and tokens[-1][0] in OPERAND_ENDS:
             stack.pop()  # `exec(timeout: 1 {`: its bracket was forgotten
             self.shell(start)
             return
