@@ -108,7 +108,10 @@ class Supervisor:
             soon = f"again in {pause:g} s" if pause else "started again"
             self._tell(f"{name} (pid {process.pid}) ended with {_ending(process)}; {soon}")
             await asyncio.sleep(pause)
-            process = await self._spawn(name, child)
+            try:
+                process = await self._spawn(name, child)
+            except StackError as problem:
+                self._tell(str(problem))
 
     async def _spawn(self, name: str, child: Child) -> asyncio.subprocess.Process:
         await asyncio.to_thread(child.before)

@@ -67,6 +67,23 @@ async def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         await Told().supervisor(tmp_path).start("x", a_child(missing))
 
 
+async def test_a_child_that_cannot_be_started_again_is_tried_again(tmp_path: Path) -> None:
+    told = Told()
+    supervisor = told.supervisor(tmp_path)
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o700)
+    command = Command("child", (str(program),), tmp_path, {"PATH": os.defpath})
+    await supervisor.start("sleeper", a_child(command))
+    first = supervisor.processes()["sleeper"]
+    program.rename(tmp_path / "away")
+    os.kill(first.pid, signal.SIGKILL)
+    await until(lambda: any("cannot be started" in line for line in told))
+    (tmp_path / "away").rename(program)
+    await until(lambda: "sleeper" in supervisor.processes())
+    await supervisor.stop("sleeper")
+
+
 async def test_who_does_not_stop_in_time_is_killed(tmp_path: Path) -> None:
     supervisor = Told().supervisor(tmp_path)
     deaf = shell("trap '' TERM; touch deaf; while :; do sleep 0.05; done", tmp_path)
