@@ -1,0 +1,82 @@
+"""The inputs of a run: whether they fit a program's parameters, and what text on a command line means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codeai.dsl.builtins_text import json_decode
+from codeai.dsl.faults import Fault
+from codeai.dsl.program import Code, Param
+from codeai.dsl.values import Value, from_plain, named, type_name
+
+
+@dataclass(frozen=True, slots=True)
+class InputProblem:
+    """What is wrong with one input; line and column of its parameter, 0 where the program has none."""
+
+    name: str
+    message: str
+    line: int = 0
+    column: int = 0
+
+
+def check_inputs(code: Code, values: Mapping[str, Any]) -> list[InputProblem]:
+    """What is wrong with inputs (plain data by name): unknown, missing, or not of the default's type."""
+    params = {param.name: param for param in code.params}
+    problems = [
+        InputProblem(name, f'the program has no param "{name}"{_known(params)}')
+        for name in values
+        if name not in params
+    ]
+    for param in code.params:
+        if param.name in values:
+            wrong = _wrong(param, values[param.name])
+        else:
+            wrong = f'the input "{param.name}" is required' if param.required else ""
+        if wrong:
+            problems.append(InputProblem(param.name, wrong, param.line, param.column))
+    return problems
+
+
+def _known(params: Mapping[str, Param]) -> str:
+    return f"; it has {', '.join(params)}" if params else ": it takes no inputs"
+
+
+def _wrong(param: Param, plain: Any) -> str:
+    try:
+        value = from_plain(plain)
+    except Fault as fault:
+        return f'the input "{param.name}": {fault.message}'
+    found = type_name(value)
+    if param.type in (None, found) or (param.type == "float" and found == "integer"):
+        return ""
+    return f'the input "{param.name}" takes the type of its default, {param.type}, not {named(value)}'
+
+
+def parse_inputs(code: Code, texts: Mapping[str, str]) -> tuple[dict[str, Value], list[InputProblem]]:
+    """Inputs as given on a command line: text, or JSON where the name ends in `:` or the default is no text."""
+    params = {param.name: param for param in code.params}
+    values: dict[str, Value] = {}
+    problems: list[InputProblem] = []
+    for key, text in texts.items():
+        name = key.removesuffix(":")
+        param = params.get(name)
+        try:
+            if key != name:
+                values[name] = json_decode(from_plain(text))
+            else:
+                values[name] = _read(param.type if param else None, text)
+        except Fault as fault:
+            message = f'the input "{name}": {fault.message}'
+            line, column = (param.line, param.column) if param else (0, 0)
+            problems.append(InputProblem(name, message, line, column))
+    wrong = {problem.name for problem in problems}
+    problems += [problem for problem in check_inputs(code, values) if problem.name not in wrong]
+    return values, problems
+
+
+def _read(kind: str | None, text: str) -> Value:
+    """Text, read as JSON where the default is a number, bool, array or map."""
+    return from_plain(text) if kind in (None, "string") else json_decode(from_plain(text))
