@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from temporalio.client import AsyncActivityCancelledError, Client
@@ -14,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.activities.shell import commands, formats
 from codeai.activities.shell.output import Chunker
-from codeai.activities.shell.record import StepRecord
+from codeai.activities.shell.record import Chunk, StepRecord
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
 from codeai.activities.shell.spawner import Spawner
@@ -25,6 +26,7 @@ from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcom
 
 HEARTBEAT = 2.0  # seconds between two of them; the activity's time-out is 10
 ANSWER = timedelta(seconds=5)  # how long one call to Temporal may take
+_CHUNKS = 500  # most chunks recorded at once
 _SHIP = 0.2  # seconds between two looks for output
 _LOST_DATAGRAM = 2.0  # after which a spawn is asked for again, seconds
 
@@ -83,6 +85,8 @@ class Attendant:
     async def _serve(self) -> None:
         if isinstance(self.attempt.look(), Absent):
             await self._start()
+        elif self._step.lines:  # another activity than the one that started it may have brought them
+            await self._note_start()
         listener = self._listen()
         try:
             await self._follow()
@@ -194,18 +198,19 @@ class Attendant:
             frames, position = self.attempt.output(self._position)
             if not frames:
                 return
-            chunks = self._chunker.chunks(frames)
-            if chunks:
-                await _until_it_holds(
-                    lambda: self._desk.record.output(self._step.execution_id, chunks),  # noqa: B023 - awaited here
-                    "output",
-                )
+            await self._record_output(self._chunker.chunks(frames))
             self._position = position
 
     async def _ship_rest(self) -> None:
         await self._ship()
-        if rest := self._chunker.rest(self._position, datetime.now(UTC)):
-            await _until_it_holds(lambda: self._desk.record.output(self._step.execution_id, rest), "output")
+        await self._record_output(self._chunker.rest(self._position, datetime.now(UTC)))
+
+    async def _record_output(self, chunks: list[Chunk]) -> None:
+        for begin in range(0, len(chunks), _CHUNKS):
+            record = partial(
+                self._desk.record.output, self._step.execution_id, chunks[begin : begin + _CHUNKS]
+            )
+            await _until_it_holds(record, "output")
 
     async def _heartbeats(self) -> None:
         """Until the token is unknown to Temporal. Nothing but a requested cancel ends the command."""

@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from codeai.activities.shell.attendant import Attendant, Desk
+from codeai.activities.shell.attendant import ANSWER, Attendant, Desk
 from codeai.activities.shell.spool import Running, Token
 from codeai.workflows.contracts.shell import CommandInput
 
@@ -82,7 +82,7 @@ class Attendants:
             execution=WorkflowExecution(workflow_id=token.workflow_id, run_id=token.run_id),
         )
         try:
-            await self._desk.client.workflow_service.reset_sticky_task_queue(request)
+            await self._desk.client.workflow_service.reset_sticky_task_queue(request, timeout=ANSWER)
         except RPCError as error:  # the run has ended, or Temporal is away: its time-out does it, later
             _log.info("a run's sticky queue was not reset", workflow=token.workflow_id, error=str(error))
 

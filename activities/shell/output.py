@@ -26,7 +26,7 @@ class Chunker:
         made = []
         for frame in frames:
             if frame.stream == formats.CUT:
-                stream, text = "log", f"[the output past {self._limit} bytes is not kept]\n"
+                stream, text = "system", f"[the output past {self._limit} bytes is not kept]\n"
             else:
                 stream = _NAMES[frame.stream]
                 text = clean(self._decoders[frame.stream].decode(frame.data))

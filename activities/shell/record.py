@@ -20,7 +20,7 @@ class Chunk:
     position: int
     """Byte offset in the spool."""
     stream: str
-    """stdout, stderr, or log for the truncation mark."""
+    """stdout, stderr, or system for the truncation mark."""
     time: datetime
     """When it arrived at the supervisor, UTC."""
     text: str

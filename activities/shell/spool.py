@@ -76,13 +76,15 @@ class Attempt:
         self.key = key
 
     def write_input(self, step: CommandInput) -> None:
-        """Makes the folder with its input, whole, unless it is there."""
+        """Makes the folder with its input, whole; where it is there, the newest activity's input is kept."""
+        data = step.model_dump_json().encode()
         if self.folder.is_dir():
+            formats.write_whole(str(self.folder / _INPUT), data)
             return
         self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self.folder.with_name(f".{uuid.uuid4()}")
         new.mkdir(mode=0o700)
-        formats.write_whole(str(new / _INPUT), step.model_dump_json().encode("utf-8", "surrogatepass"))
+        formats.write_whole(str(new / _INPUT), data)
         try:
             new.rename(self.folder)
         except OSError as error:

@@ -95,7 +95,7 @@ async def median(run: Callable[[], Awaitable[None]]) -> float:
     return statistics.median(times)
 
 
-async def main() -> None:
+async def measure() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         await bench.spawner.open()
@@ -110,5 +110,9 @@ async def main() -> None:
         bench.spawner.close()
 
 
+def main() -> None:
+    asyncio.run(measure())
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
