@@ -112,6 +112,11 @@ class Machine:
         return tuple(self._state.undo)
 
     @property
+    def steps(self) -> int:
+        """The number of the last step that was asked for."""
+        return self._state.steps
+
+    @property
     def instructions(self) -> int:
         """Counted since the run began."""
         return self._running.spent
