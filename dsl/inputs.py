@@ -23,7 +23,8 @@ class InputProblem:
 
 
 def check_inputs(code: Code, values: Mapping[str, Any]) -> list[InputProblem]:
-    """What is wrong with inputs (plain data by name): unknown, missing, or not of the default's type."""
+    """What is wrong with inputs (plain data by name): unknown, missing, or not of the type of a default that is a
+    number, bool, array or map."""
     params = {param.name: param for param in code.params}
     problems = [
         InputProblem(name, f'the program has no param "{name}"{_known(params)}')
@@ -50,13 +51,14 @@ def _wrong(param: Param, plain: Any) -> str:
     except Fault as fault:
         return f'the input "{param.name}": {fault.message}'
     found = type_name(value)
-    if param.type in (None, found) or (param.type == "float" and found == "integer"):
+    if param.type in (None, "string", found) or (param.type == "float" and found == "integer"):
         return ""
     return f'the input "{param.name}" takes the type of its default, {param.type}, not {named(value)}'
 
 
 def parse_inputs(code: Code, texts: Mapping[str, str]) -> tuple[dict[str, Value], list[InputProblem]]:
-    """Inputs as given on a command line: text, or JSON where the name ends in `:` or the default is no text."""
+    """Inputs as given on a command line: text, or JSON where the name ends in `:` or the default is no text.
+    The problems are those of reading them: `check_inputs` finds the others."""
     params = {param.name: param for param in code.params}
     values: dict[str, Value] = {}
     problems: list[InputProblem] = []
@@ -72,8 +74,6 @@ def parse_inputs(code: Code, texts: Mapping[str, str]) -> tuple[dict[str, Value]
             message = f'the input "{name}": {fault.message}'
             line, column = (param.line, param.column) if param else (0, 0)
             problems.append(InputProblem(name, message, line, column))
-    wrong = {problem.name for problem in problems}
-    problems += [problem for problem in check_inputs(code, values) if problem.name not in wrong]
     return values, problems
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codeai.dsl import state as states
-from codeai.dsl.bind import Bound
+from codeai.dsl.bind import Bound, bind
 from codeai.dsl.effects import PARALLEL_OPTIONS
 from codeai.dsl.faults import NOT_CAUGHT, Fault, type_fault
 from codeai.dsl.fibres import Fibre, Group, State, all_fibres
@@ -46,6 +46,19 @@ from codeai.dsl.values import (
     to_result,
     weight,
 )
+
+__all__ = [
+    "Asking",
+    "Bound",
+    "EffectResult",
+    "Failed",
+    "Finished",
+    "Machine",
+    "Request",
+    "Sliced",
+    "UndoRequest",
+    "bind",
+]
 
 
 class Machine:
@@ -114,6 +127,16 @@ class Machine:
     @property
     def steps(self) -> int:
         """The number of the last step that was asked for."""
+        return self._state.steps
+
+    @property
+    def withdrawn(self) -> tuple[int, ...]:
+        """The steps that shall be cancelled and whose answers are still awaited."""
+        return tuple(step for step, fibre in self._waiting.items() if fibre.dying)
+
+    @property
+    def steps(self) -> int:
+        """The number of the newest step; 0: there was none yet."""
         return self._state.steps
 
     @property

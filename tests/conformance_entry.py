@@ -9,7 +9,7 @@ from codeai.dsl.bind import bind
 from codeai.dsl.check import check as check_source
 from codeai.dsl.compile import compile_source
 from codeai.dsl.format import format_source
-from codeai.dsl.inputs import parse_inputs
+from codeai.dsl.inputs import check_inputs, parse_inputs
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import EffectResult, Failed, Finished
 from codeai.dsl.values import to_result
@@ -32,6 +32,8 @@ def run(source: bytes, inputs: dict[str, str]) -> dict[str, Any]:
     if compiled.code is None:
         return {"diagnostics": [asdict(one) for one in compiled.diagnostics]}
     values, problems = parse_inputs(compiled.code, inputs)
+    unread = {one.name for one in problems}
+    problems += [one for one in check_inputs(compiled.code, values) if one.name not in unread]
     if problems:
         return {"diagnostics": [{"severity": "error", **asdict(one)} for one in problems]}
     machine = Machine.start(bind(compiled.code), values)
