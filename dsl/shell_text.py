@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +107,26 @@ def read_body(text: str, brace: int) -> Body | Unclosed:
     end = scan.run()
     if end < 0:
         return scan.unclosed
-    body, shared = _dedent(text[brace + 1 : end - 1])
+    last = text.count("\n", brace, scan.ends[-1].start) if scan.ends else 0
+    body, shared = _dedent(text[brace + 1 : end - 1], last)
     misplaced = tuple(
-        HereDocument(word, start, start + len(line))
-        for word, dash, start, line in scan.ends
-        if line.removeprefix(shared).lstrip("\t" if dash else "") != word
+        HereDocument(one.word, one.start, one.start + len(one.line))
+        for one in scan.ends
+        if one.line.removeprefix(shared).lstrip("\t" if one.dash else "") != one.word
     )
     return Body(body, end, misplaced)
 
 
-def _dedent(raw: str) -> tuple[str, str]:
-    """The text as the shell gets it, and the white space that was taken off its lines."""
+def _dedent(raw: str, last: int) -> tuple[str, str]:
+    """The text as the shell gets it, and the white space that was taken off its lines. Blank lines around the
+    body go, but not line number `last`, in which its last here-document ends (perhaps with an empty word)."""
     lines = raw.split("\n")
     first = 1 if len(lines) > 1 else 0
     shared: str | None = None
     for line in lines[first:]:
-        rest = line.lstrip(" \t")
-        if not rest:
+        if not line.strip(" \t\r"):
             continue
-        lead = line[: len(line) - len(rest)]
+        lead = line[: len(line) - len(line.lstrip(" \t"))]
         if shared is None or shared.startswith(lead):
             shared = lead
         elif not lead.startswith(shared):
@@ -135,11 +137,13 @@ def _dedent(raw: str) -> tuple[str, str]:
     ]
     if first:
         lines[0] = lines[0].lstrip(" \t")
-    blank = next((number for number, line in enumerate(lines) if line.strip(" \t")), len(lines))
+    blank = next((number for number, line in enumerate(lines) if line.strip(" \t\r")), len(lines))
     body = "\n".join(lines[blank:])
-    kept = body.rstrip(" \t\n")
-    if (len(kept) - len(kept.rstrip("\\"))) % 2:  # a backslash keeps the blank or line end after it
-        kept = body[: len(kept) + 1]
+    kept = body.rstrip(" \t\r\n")
+    if kept.count("\n") < last - blank:
+        kept = "\n".join(lines[blank : last + 1]) + "\n"
+    elif (len(kept) - len(kept.rstrip("\\"))) % 2:  # a backslash keeps the blank or line end after it
+        kept += body[len(kept) :].lstrip("\r")[:1] or " "
     return kept, shared
 
 
@@ -152,6 +156,15 @@ def _common(one: str, other: str) -> str:
     return one[:length]
 
 
+class _End(NamedTuple):
+    """The line that ends a here-document."""
+
+    word: str
+    dash: bool
+    start: int
+    line: str
+
+
 class _Scan:
     """One pass over a body. `ends` gathers the end lines of its here-documents."""
 
@@ -159,7 +172,7 @@ class _Scan:
         self.text = text
         self.at = brace + 1
         self.frames = [_Frame("{", brace)]
-        self.ends: list[tuple[str, bool, int, str]] = []
+        self.ends: list[_End] = []
         self.word = False  # in the middle of a word
         self.unclosed = Unclosed("shell body", brace)
 
@@ -377,7 +390,7 @@ class _Scan:
                 # bash joins a line that ends in a backslash with the next, unless the word was quoted
                 joined = not quoted and (len(line) - len(line.rstrip("\\"))) % 2 == 1
                 start = end + 1
-            self.ends.append((word, dash, start, line))
+            self.ends.append(_End(word, dash, start, line))
             self.at = start + len(line) + 1
         frame.here = []
         return True

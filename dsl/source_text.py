@@ -7,6 +7,7 @@ import re
 from codeai.dsl.diagnostics import Findings, Source
 
 MOST_BYTES = 1 << 20
+_LINE_END = re.compile("(?<!\r)\r++\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -19,7 +20,7 @@ def read_source(source: bytes | str) -> tuple[Findings, bool]:
             "too_large", 0, 0, "split it into configs that `run` each other", found=size, most=MOST_BYTES
         )
         return findings, False
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = _LINE_END.sub("\n", text.removeprefix("\ufeff"))
     findings = Findings(Source(text))
     if wrong:
         at = text.find("\ufffd")
