@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from codeai.dsl.environment import environment
-from codeai.dsl.machine import EffectResult, Request
+from codeai.dsl.environment import environment, undo_environment
+from codeai.dsl.requests import EffectResult, Request
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 from temporalio.workflow import ActivityHandle
@@ -22,6 +22,7 @@ from codeai.workflows.contracts.shell import (
     CommandResult,
     LogLine,
     Outcome,
+    UndoEntry,
     WorkspaceSeed,
 )
 from codeai.workflows.states import step_id
@@ -147,15 +148,15 @@ class Effects:
         return EffectResult()
 
     def _log(self, request: Request) -> EffectResult | Awaitable[EffectResult]:
-        line = LogLine(
-            step_id=step_id(self.run.record.id, request.step),
-            level=shown(request.arguments["level"]),
-            text=shown(request.arguments["text"]),
-            time=workflow.time(),
+        self._keep_line(
+            str(request.step), shown(request.arguments["level"]), shown(request.arguments["text"])
         )
-        self._lines.append(line)
-        self._line_bytes += len(line.text)
         return self._written() if self._line_bytes > LINES_KEPT else EffectResult()
+
+    def _keep_line(self, key: str, level: str, text: str) -> None:
+        of_step = step_id(self.run.record.id, key)
+        self._lines.append(LogLine(step_id=of_step, level=level, text=text, time=workflow.time()))
+        self._line_bytes += len(text)
 
     async def _written(self) -> EffectResult:
         await self.flush_lines()
@@ -172,6 +173,12 @@ class Effects:
         seen = environment(request)
         if seen.error is not None:
             return EffectResult(error=seen.error, undoable=False)
+        for name in seen.skipped:
+            self._keep_line(
+                f"{request.step}/{name}",
+                "warn",
+                f"{name} is too large for the environment and was not passed",
+            )
         arguments: dict[str, Any] = request.arguments
         given = self.command_input(
             request.step,
@@ -184,7 +191,7 @@ class Effects:
             timeout=arguments["timeout"],
             grace=arguments["grace"],
             capture=arguments["capture"],
-            undo=undo_entry(request) if request.undo else None,
+            undo=undo_entry(request),
         )
         result = await self.command(given, arguments["retry"], arguments["backoff"])
         return exec_answer(result, request.line)
@@ -197,7 +204,7 @@ class Effects:
         return CommandInput(
             execution_id=record.id,
             workflow_id=record.workflow_id,
-            step_id=step_id(record.id, seq),
+            step_id=step_id(record.id, str(seq)),
             seq=seq,
             line=line,
             spool=self.run.spool,
@@ -228,6 +235,26 @@ class Effects:
             attempt += 1
             self.commands.pop(step)
             await asyncio.sleep(delay_before(attempt, backoff))
+
+
+def undo_entry(request: Request) -> UndoEntry | None:
+    """The compensation of a command, as it is kept with its step's record."""
+    if request.undo is None:
+        return None
+    seen = undo_environment(request)
+    arguments: dict[str, Any] = request.undo.arguments
+    return UndoEntry(
+        line=request.undo.line,
+        text=request.undo.text,
+        env=seen.env,
+        unset=seen.unset,
+        cwd=arguments["cwd"],
+        timeout=arguments["timeout"],
+        retry=arguments["retry"],
+        backoff=arguments["backoff"],
+        when=arguments["when"],
+        assigned=request.assigned,
+    )
 
 
 def withdrawn() -> EffectResult:

@@ -12,8 +12,10 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
+    from codeai.dsl.bind import Bound
     from codeai.dsl.inputs import check_inputs
-    from codeai.dsl.machine import Asking, Bound, Failed, Finished, Machine, Sliced
+    from codeai.dsl.machine import Machine
+    from codeai.dsl.requests import Asking, Failed, Finished, Sliced
 
     from codeai.dsl.values import to_result
     from codeai.workflows import calls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from codeai.dsl.machine import Bound, bind
+from codeai.dsl.bind import Bound, bind
 from codeai.dsl.program import unpack
 
 KEPT = 64

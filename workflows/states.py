@@ -24,9 +24,9 @@ def unpack_state(packed: str) -> dict[str, Any]:
     return state
 
 
-def step_id(execution_id: str, seq: int) -> str:
-    """The UUID of a step: the same on every attempt and every replay."""
-    return str(uuid.uuid5(uuid.UUID(execution_id), str(seq)))
+def step_id(execution_id: str, key: str) -> str:
+    """The UUID of a step (`key` is its number): the same on every attempt and every replay."""
+    return str(uuid.uuid5(uuid.UUID(execution_id), key))
 
 
 def run_error(error: ErrorValue) -> RunError:
