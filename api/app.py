@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from temporalio.service import RetryConfig, RPCError
 
 from codeai.api.auth.tokens import SharedSecret, Verifier
@@ -122,7 +123,17 @@ def _verifier(jwt: JwtSettings) -> Verifier:
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     """Every error that has a meaning, as its problem; what has none is raised for the edge to log."""
-    return problem_response(_problem(error), request.scope["state"]["request_id"])
+    refused = _problem(error)
+    if refused.code == "method_not_allowed":
+        refused.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem_response(refused, request.scope["state"]["request_id"])
+
+
+def _methods(request: Request) -> set[str]:
+    """What the path of a request knows: the framework tells only the methods of one of its routes."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    meant = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in meant if route.path == meant[0].path for method in route.methods or ()}
 
 
 def _problem(error: Exception) -> Refused:

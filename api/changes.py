@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request, Response
@@ -24,7 +25,7 @@ from codeai.api.dependencies import Parts
 from codeai.api.operations import Operation, described
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.views import OperationView
+from codeai.api.views import ChangedView, OperationView
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult, Problem
 from codeai.workflows.contracts.kinds import CHANGE_RECORD, TASK_TIMEOUT
 
@@ -119,6 +120,8 @@ async def _applied(temporal: Client, operation: Operation, asked: ChangeInput) -
     try:
         result: ChangeResult = update.result()
     except WorkflowAlreadyStartedError:
+        with suppress(WorkflowAlreadyStartedError):
+            await start.workflow_handle()  # has the same error; asked for, or asyncio complains
         raise _reused() from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise Refused("no_temporal", "Temporal does not answer; try again in a moment") from None
@@ -151,4 +154,4 @@ async def _shown(parts: Parts, result: ChangeResult, view: View | None) -> objec
             shown = await view(rows, id) if view else None
     except Refused:
         shown = None  # The change holds whether or not its row can be read at this moment.
-    return shown.model_dump(mode="json") if shown is not None else {"id": id}
+    return (shown or ChangedView(id=id)).model_dump(mode="json")

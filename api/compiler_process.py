@@ -11,13 +11,12 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any
 
-from codeai.dsl.inputs import check_inputs
-
 from codeai.api.frames import LENGTH
 from codeai.dsl.check import check
 from codeai.dsl.compile import compile_program
 from codeai.dsl.diagnostics import Severity, to_json
 from codeai.dsl.format import format_source
+from codeai.dsl.inputs import check_inputs
 
 
 def examine(content: str, inputs: dict[str, Any] | None) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def examine(content: str, inputs: dict[str, Any] | None) -> dict[str, Any]:
             for param in (code.params if code else ())
         ],
         "input_errors": [
-            {"field": f"inputs.{problem.name}", "message": problem.message, "line": problem.line}
+            {"field": f"inputs.{problem.name}", "message": problem.message, "line": max(1, problem.line)}
             for problem in (check_inputs(code, inputs) if code and inputs is not None else ())
         ],
     }

@@ -229,6 +229,12 @@ class StoppedView(View):
     cancelled: list[str]
 
 
+class ChangedView(View):
+    """A change that holds, where its row cannot be shown: it was deleted since, or the database went away."""
+
+    id: str
+
+
 class OperationView(View):
     """A change that was accepted: `resource` is where its outcome is, `problem` why there is none."""
 

@@ -13,7 +13,7 @@ from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, R
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.views import ConfigView, Examination, Layout, Listing, ProgramBody, VersionView
+from codeai.api.views import ChangedView, ConfigView, Examination, Layout, Listing, ProgramBody, VersionView
 from codeai.persistence.base import is_uuid
 from codeai.persistence.configs import Config, Configs
 from codeai.workflows.contracts.changes import Action, ChangeInput, ConfigBody
@@ -24,7 +24,7 @@ Reader = Annotated[Caller, require_permission("configs:read")]
 Writer = Annotated[Caller, require_permission("configs:write")]
 
 
-@router.post("", status_code=201, response_model=ConfigView, responses=MAY_TAKE_LONGER)
+@router.post("", status_code=201, response_model=ConfigView | ChangedView, responses=MAY_TAKE_LONGER)
 async def create_config(
     request: Request, parts: Using, caller: Writer, body: ConfigBody, key: IdempotencyKey = None
 ) -> Response:
@@ -64,7 +64,7 @@ async def show_config(_: Reader, rows: Rows, response: Response, id: Name) -> Co
     return ConfigView.of(found)
 
 
-@router.put("/{id}", response_model=ConfigView, responses=MAY_TAKE_LONGER)
+@router.put("/{id}", response_model=ConfigView | ChangedView, responses=MAY_TAKE_LONGER)
 async def update_config(
     request: Request,
     parts: Using,

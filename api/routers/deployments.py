@@ -15,7 +15,7 @@ from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.starts import STARTED, start
-from codeai.api.views import DeploymentView, ExecuteBody, Listing, StoppedView
+from codeai.api.views import ChangedView, DeploymentView, ExecuteBody, Listing, StoppedView
 from codeai.persistence.base import is_uuid
 from codeai.persistence.deployments import Deployment, Deployments
 from codeai.persistence.executions import Execution, ExecutionFilter, Executions
@@ -30,7 +30,7 @@ Writer = Annotated[Caller, require_permission("deployments:write")]
 Runner = Annotated[Caller, require_permission("deployments:execute")]
 
 
-@router.post("", status_code=201, response_model=DeploymentView, responses=MAY_TAKE_LONGER)
+@router.post("", status_code=201, response_model=DeploymentView | ChangedView, responses=MAY_TAKE_LONGER)
 async def create_deployment(
     request: Request, parts: Using, caller: Writer, body: DeploymentBody, key: IdempotencyKey = None
 ) -> Response:
@@ -53,7 +53,7 @@ async def show_deployment(_: Reader, rows: Rows, response: Response, id: Name) -
     return DeploymentView.of(found)
 
 
-@router.put("/{id}", response_model=DeploymentView, responses=MAY_TAKE_LONGER)
+@router.put("/{id}", response_model=DeploymentView | ChangedView, responses=MAY_TAKE_LONGER)
 async def update_deployment(
     request: Request,
     parts: Using,

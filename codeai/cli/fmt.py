@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -70,14 +69,13 @@ def _rewrite(file: Path, text: str) -> None:
     """All of it or nothing, with the mode that the file has. Raises Stop."""
     target = file.resolve()
     try:
-        handle, made = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as made:
+            made.write(text.encode())
         try:
-            with open(handle, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-            os.chmod(made, target.stat().st_mode & 0o7777)
-            os.replace(made, target)
-        except BaseException:
-            Path(made).unlink(missing_ok=True)
+            Path(made.name).chmod(target.stat().st_mode & 0o7777)
+            Path(made.name).replace(target)
+        except OSError:
+            Path(made.name).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise Stop(f"{file}: cannot be written: {error.strerror or error}") from None

@@ -91,6 +91,7 @@ def _checked(
     from codeai.dsl.compile import compile_program
     from codeai.dsl.diagnostics import Severity, render_text, to_json
     from codeai.dsl.inputs import check_inputs, parse_inputs
+    from codeai.dsl.values import to_result
 
     checked = check(read_bytes(file))
     diagnostics = to_json(checked.diagnostics, str(file))
@@ -100,9 +101,10 @@ def _checked(
         text = render_text(checked.diagnostics, checked.source, str(file))
         print(visible(text), end="", file=sys.stderr)
     code = compile_program(checked)
-    given, problems = parse_inputs(code, texts)
-    given = values | given
-    unread = {problem.name for problem in problems}
+    read, problems = parse_inputs(code, texts)
+    given = values | {name: to_result(value) for name, value in read.items()}
+    unread = {name.removesuffix(":") for name in texts} - set(read)
+    problems = [problem for problem in problems if problem.name in unread]
     problems += [problem for problem in check_inputs(code, given) if problem.name not in unread]
     if problems:
         _refuse([_of_input(problem, file) for problem in problems], None, file, output)
@@ -124,10 +126,10 @@ def _of_input(problem: Any, file: Path) -> dict[str, Any]:
         "code": "invalid_input",
         "severity": "error",
         "message": problem.message,
-        "line": problem.line,
-        "column": problem.column,
-        "end_line": problem.line,
-        "end_column": problem.column,
+        "line": max(1, problem.line),
+        "column": max(1, problem.column),
+        "end_line": max(1, problem.line),
+        "end_column": max(1, problem.column),
         "hint": "",
     }
 

@@ -155,7 +155,7 @@ async def test_a_page_that_is_none_is_refused(admin: httpx2.AsyncClient, query: 
     problem(await admin.get(f"/configs?{query}"), "invalid")
 
 
-@pytest.mark.parametrize("id", ["no-uuid", "0", "%00", "a" * 300, "..%2f.."])
+@pytest.mark.parametrize("id", ["no-uuid", "%00", "a" * 300, "..%2f.."])
 async def test_an_id_that_is_none_is_a_problem(admin: httpx2.AsyncClient, id: str) -> None:
     for path in ("/configs", "/deployments", "/executions", "/operations"):
         assert (await admin.get(f"{path}/{id}")).status_code in (404, 422)
