@@ -135,11 +135,6 @@ class Machine:
         return tuple(step for step, fibre in self._waiting.items() if fibre.dying)
 
     @property
-    def steps(self) -> int:
-        """The number of the newest step; 0: there was none yet."""
-        return self._state.steps
-
-    @property
     def instructions(self) -> int:
         """Counted since the run began."""
         return self._running.spent
