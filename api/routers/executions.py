@@ -49,7 +49,7 @@ Writer = Annotated[Caller, require_all_permissions("executions:write", "configs:
 QUERY_LIMIT = timedelta(seconds=2)
 """How long a worker has to answer for a run's state."""
 ROW_LIMIT = 0.5
-"""Seconds that Postgres has to say which workflow a run is; then its usual id is taken."""
+"""Seconds that Postgres has to say which workflow a run is; then it is taken for the usual one."""
 
 
 @router.post("", status_code=202, response_model=None, responses=STARTED)
@@ -166,8 +166,8 @@ async def show_log(
 @router.get("/{id}/state")
 async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
     """Where a run is: statement, variables, what it waits for. From its worker, else as it was last kept."""
-    await _must_exist(parts, id)
-    workflow_id = await _workflow_id(parts, id)
+    found = await _row_in_time(parts, id)
+    workflow_id = found.workflow_id if found else EXECUTE_DEPLOYMENT.workflow_id(str(id))
     handle = parts.temporal.get_workflow_handle(workflow_id)
     try:
         state: dict[str, Any] = await handle.query("state", result_type=dict, rpc_timeout=QUERY_LIMIT)
@@ -176,6 +176,7 @@ async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
         async with reading(parts.database) as rows:
             kept = await Checkpoints(rows).newest(str(id))
     if kept is None:
+        await _must_exist(parts, id)
         raise Refused("no_worker", "no worker answers for this run, and no state of it was kept yet")
     return {**json.loads(kept.text), "as_of": kept.created_at.isoformat()}
 
@@ -183,13 +184,16 @@ async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
 @router.post("/{id}/cancel", status_code=202)
 async def cancel_execution(parts: Using, _: Controller, id: UUID) -> StartedView:
     """Stops a run now: its commands are ended, then what was done is undone. An ended run stays as it is."""
-    workflow_id = await _workflow_id(parts, id)
-    if not await cancel(parts.temporal, workflow_id):
-        found = await _row(parts, id)
-        if found is None and await described(parts.temporal, workflow_id) is None:
-            raise _no_execution(id)
-        return StartedView(id=str(id), status=found.status if found else "failed")
-    return StartedView(id=str(id), status="cancelling")
+    found = await _row_in_time(parts, id)
+    if found is not None and found.ended:
+        return StartedView(id=str(id), status=found.status)
+    workflow_id = found.workflow_id if found else EXECUTE_DEPLOYMENT.workflow_id(str(id))
+    if await cancel(parts.temporal, workflow_id):
+        return StartedView(id=str(id), status="cancelling")
+    if found is None and await described(parts.temporal, workflow_id) is None:
+        raise _no_execution(id)
+    # It has ended in Temporal; its row follows.
+    return StartedView(id=str(id), status="ended")
 
 
 async def _row(parts: Parts, id: UUID) -> Execution | None:
@@ -197,15 +201,13 @@ async def _row(parts: Parts, id: UUID) -> Execution | None:
         return await Executions(rows).get(str(id))
 
 
-async def _workflow_id(parts: Parts, id: UUID) -> str:
-    """The row says which workflow a run is; commands are taken while the database is away, too."""
-    usual = EXECUTE_DEPLOYMENT.workflow_id(str(id))
+async def _row_in_time(parts: Parts, id: UUID) -> Execution | None:
+    """The row, if Postgres answers at once: commands are taken while it is away, too."""
     try:
         async with asyncio.timeout(ROW_LIMIT):
-            found = await _row(parts, id)
+            return await _row(parts, id)
     except (TimeoutError, Refused):
-        return usual
-    return found.workflow_id if found else usual
+        return None
 
 
 async def _must_exist(parts: Parts, id: UUID) -> None:
