@@ -51,19 +51,19 @@ class Attendant:
     """Attends one attempt for one token, from wherever the attempt is. It can be cancelled at any time: all
     that counts is on disk, and whoever comes next goes on from there."""
 
-    def __init__(self, desk: Desk, attempt: Attempt, step: CommandInput, token: Token, adopted: bool) -> None:
+    def __init__(self, desk: Desk, attempt: Attempt, step: CommandInput, token: Token, wanted: bool) -> None:
         self.attempt = attempt
         self.token = token
         self._desk = desk
         self._step = step
         self._handle = desk.client.get_async_activity_handle(task_token=token.token)
-        self._adopted = adopted
+        self._wanted = wanted
         self._answered = asyncio.Event()  # Temporal has answered a heartbeat: the token is good
         self._cancelled = asyncio.Event()
         self._over = asyncio.Event()  # the supervisor has hung up
         self._chunker = Chunker(step.step_id, step.attempt, desk.settings.log_limit)
         self._position = 0
-        if not adopted:
+        if wanted:
             self._answered.set()
 
     async def attend(self) -> None:
@@ -214,17 +214,17 @@ class Attendant:
 
     async def _heartbeats(self) -> None:
         """Until the token is unknown to Temporal. Nothing but a requested cancel ends the command."""
-        if not self._adopted:
+        if self._wanted:
             await asyncio.sleep(HEARTBEAT)
         while True:
             try:
                 await self._handle.heartbeat(rpc_timeout=ANSWER)
                 self._answered.set()
             except AsyncActivityCancelledError as answer:
-                self._answered.set()
                 if answer.details and answer.details.cancel_requested and not self._cancelled.is_set():
                     self._cancelled.set()
                     self.attempt.say(formats.CANCEL)
+                self._answered.set()
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:
                     return

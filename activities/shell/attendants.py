@@ -35,9 +35,10 @@ class Attendants:
         self._taking = asyncio.Lock()
         self._detached = False
 
-    async def take(self, token: Token, step: CommandInput | None = None) -> None:
+    async def take(self, token: Token, step: CommandInput | None = None, wanted: bool = False) -> None:
         """Attends the token's attempt, unless somebody does; an own attendant of an older token makes room.
-        `step` is given with a token just made: without it the attempt is adopted."""
+        `step` is given with a token just made: without it the attempt is adopted. `wanted`: Temporal has
+        just said so."""
         async with self._taking:
             if self._detached:  # the token is on disk: the next worker finds it
                 return
@@ -52,14 +53,21 @@ class Attendants:
             if lock is None:
                 return
             try:
-                attendant = Attendant(self._desk, attempt, step or attempt.input(), token, step is None)
+                attendant = Attendant(self._desk, attempt, step or attempt.input(), token, wanted)
             except (OSError, ValueError):
                 os.close(lock)
                 raise
-            task = asyncio.create_task(self._attend(attendant, lock, adopted=step is None))
+            task = asyncio.create_task(self._attend(attendant, adopted=step is None))
             self._attending[token.key] = (token, task)
+            # Not in the task: one that is cancelled before its first step never comes to its `finally`.
+            task.add_done_callback(lambda _: self._let_go(token, lock))
 
-    async def _attend(self, attendant: Attendant, lock: int, adopted: bool) -> None:
+    def _let_go(self, token: Token, lock: int) -> None:
+        os.close(lock)
+        if self._attending[token.key][0] is token:
+            del self._attending[token.key]
+
+    async def _attend(self, attendant: Attendant, adopted: bool) -> None:
         key = attendant.token.key
         try:
             if adopted:
@@ -69,11 +77,6 @@ class Attendants:
         except Exception:  # noqa: BLE001 - one attempt's trouble must not end the others' attendance
             _log.exception("an attempt could not be attended; it is tried again", attempt=key)
             self._trouble[key] = asyncio.get_running_loop().time() + AFTER_TROUBLE
-        finally:
-            os.close(lock)
-            current = self._attending.get(key)
-            if current is not None and current[0] is attendant.token:
-                del self._attending[key]
 
     async def _reset_sticky_queue(self, token: Token) -> None:
         """The run's next task must not wait for the worker that is gone."""
@@ -90,29 +93,39 @@ class Attendants:
         """Adopts what nobody attends; lets go of what another worker's newer token asks for. Never
         returns."""
         while True:
-            now = asyncio.get_running_loop().time()
-            for key, at in self._desk.spool.newest_tokens().items():
-                current = self._attending.get(key)
-                if (current is not None and current[0].time >= at) or self._trouble.get(key, 0.0) > now:
-                    continue
-                self._trouble.pop(key, None)
-                try:
-                    token = self._desk.spool.token(key, at)
-                    if token is not None:
-                        await self.take(token)
-                except (OSError, ValueError) as error:
-                    _log.error("an attempt cannot be adopted", attempt=key, error=str(error))
-                    self._trouble[key] = now + AFTER_TROUBLE
+            try:
+                for key, at in self._desk.spool.newest_tokens().items():
+                    await self._adopt(key, at)
+            except OSError as error:
+                _log.error("the spool cannot be read", error=str(error))
+                await asyncio.sleep(AFTER_TROUBLE)
             await asyncio.sleep(LOOK)
+
+    async def _adopt(self, key: str, at: int) -> None:
+        current = self._attending.get(key)
+        now = asyncio.get_running_loop().time()
+        if (current is not None and current[0].time >= at) or self._trouble.get(key, 0.0) > now:
+            return
+        self._trouble.pop(key, None)
+        try:
+            token = self._desk.spool.token(key, at)
+            if token is not None:
+                await self.take(token)
+        except (OSError, ValueError) as error:
+            _log.error("an attempt cannot be adopted", attempt=key, error=str(error))
+            self._trouble[key] = now + AFTER_TROUBLE
 
     async def sweep(self) -> None:
         """Removes the folders of executions whose newest run has ended. Never returns."""
         while True:
             await asyncio.sleep(SWEEP)
-            waited_for = {key.partition("/")[0] for key in self._desk.spool.newest_tokens()}
-            for execution in self._desk.spool.executions():
-                if execution not in waited_for and await self._is_over(execution):
-                    await asyncio.to_thread(self._desk.spool.remove, execution)
+            try:
+                waited_for = {key.partition("/")[0] for key in self._desk.spool.newest_tokens()}
+                for execution in self._desk.spool.executions():
+                    if execution not in waited_for and await self._is_over(execution):
+                        await asyncio.to_thread(self._desk.spool.remove, execution)
+            except OSError as error:
+                _log.error("the spool cannot be swept", error=str(error))
 
     async def _is_over(self, execution: str) -> bool:
         attempts = self._desk.spool.attempts(execution)

@@ -99,7 +99,7 @@ class ShellHost:
 
     def running(self) -> int:
         """How many commands are under way on this host."""
-        return len(alive(self._spool))
+        return running(self._spool.path.parent)
 
     async def kill_all(self) -> int:
         """Ends every command on this host; how many there were."""
@@ -116,10 +116,11 @@ class ShellHost:
             raise ApplicationError(str(error), type="invalid_input", non_retryable=True) from error
         attempt.write_input(step)
         handle = self._client.get_async_activity_handle(task_token=info.task_token)
+        wanted = True
         try:
             await handle.heartbeat(rpc_timeout=ANSWER)
         except AsyncActivityCancelledError:
-            pass  # the attendant hears it, too, and sees to it
+            wanted = False  # the attendant asks again, before it starts anything
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise
@@ -127,7 +128,7 @@ class ShellHost:
         token = self._spool.put_token(
             attempt, info.task_token, info.workflow_id or "", info.workflow_run_id or ""
         )
-        await self._attendants.take(token, step)
+        await self._attendants.take(token, step, wanted)
         activity.raise_complete_async()
 
 
@@ -145,20 +146,25 @@ def host_id(root: Path) -> str:
     return file.read_text()
 
 
-def alive(spool: Spool) -> list[Attempt]:
-    """The attempts whose command is under way."""
-    return [attempt for attempt in spool.attempts() if isinstance(attempt.look(), Running)]
+def running(root: Path) -> int:
+    """How many commands are under way on the host at `root`. Needs no worker."""
+    return len(_alive(root))
+
+
+def _alive(root: Path) -> list[Attempt]:
+    if not (root / "spool").is_dir():
+        return []
+    return [
+        attempt for attempt in Spool.open(root / "spool").attempts() if isinstance(attempt.look(), Running)
+    ]
 
 
 def kill_all(root: Path) -> int:
     """Ends every command of the host at `root`, with its grace, and waits for that; how many there were.
     Needs no worker. Their steps are told `lost` when a worker comes."""
-    if not (root / "spool").is_dir():
-        return 0
-    spool = Spool.open(root / "spool")
     told: set[str] = set()
-    while running := alive(spool):
-        for attempt in running:
+    while attempts := _alive(root):
+        for attempt in attempts:
             if attempt.key not in told and attempt.say(formats.KILL):
                 told.add(attempt.key)
         time.sleep(0.02)

@@ -20,6 +20,7 @@ from codeai.workflows.contracts.shell import CommandInput
 
 _INPUT = "input"
 _ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
+_DYING = 2.0  # how long a killed process is waited for: one in the kernel's hands may take its time, seconds
 _READ = 1 << 20  # most bytes of output read at once
 
 
@@ -192,14 +193,18 @@ class Attempt:
 
     def kill_rest(self) -> None:
         """Kills what a lost supervisor left behind: the group that it noted, if its leader is still the same
-        process, and whatever has this attempt's marks; and removes its files."""
+        process, and whatever has this attempt's marks. Waits until it is gone, and removes the files."""
         notes = (formats.read(str(self.folder / formats.ENTRY)) or b"").decode().splitlines()
         for word, pid, *start in (line.split(" ") for line in notes):
             if word == "command" and start and start[0] and formats.start_time(pid) == start[0]:
                 _signal_group(int(pid))
         spec = formats.read(str(self.folder / formats.SPEC))
-        for process in formats.with_marks(Spec.decode(spec).marks) if spec else ():
-            _signal_one(process)
+        marks = Spec.decode(spec).marks if spec else []
+        end = time.monotonic() + _DYING
+        while marks and (processes := formats.with_marks(marks)) and time.monotonic() < end:
+            for process in processes:
+                _signal_one(process)
+            time.sleep(0.01)
         shutil.rmtree(self.files, ignore_errors=True)
 
 

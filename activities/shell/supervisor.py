@@ -23,6 +23,7 @@ TERM, KILL, CONT = 15, 9, 18
 LEFTOVERS = 0.2  # what is left of the process group may end by itself, seconds
 COALESCE = 0.1  # output is kept back so long, to be one frame, seconds
 FRAME = 65_536  # most bytes of a frame
+SMALLEST = 64  # what a frame counts at least against the log's limit, bytes: each becomes a row
 TICK = 0.01  # how often an ending process group is looked at, seconds
 WAIT = 1.0  # longest wait for an event, seconds
 
@@ -57,7 +58,7 @@ class Log:
             return
         data, cut = bytes(self.waiting[: self.left]), len(self.waiting) > self.left
         self.waiting.clear()
-        self.left -= len(data)
+        self.left = max(0, self.left - max(len(data), SMALLEST))
         now = time.time()
         frames = formats.frame(self.stream, now, data) if data else b""
         if cut:
@@ -178,6 +179,7 @@ class Command:
                 self.take(descriptor)
             elif descriptor == self.control:
                 word = os.read(self.control, 512)
+                self.reap()  # what has ended by itself was not cancelled
                 if self.cause == "exited" and self.code is None:
                     self.cause = "killed" if formats.KILL in word else "cancelled"
         self.reap()
