@@ -84,7 +84,9 @@ class Environments:
         ours = {name for row in ROWS if row.section in ("database", "temporal", "jwt") for name in row.names}
         ours |= {f"{name}_FILE" for name in ours}
         return {
-            name: value for name, value in os.environ.items() if name not in ours and "TEMPORAL_" not in name
+            name: value
+            for name, value in os.environ.items()
+            if name not in ours and not name.startswith("TEMPORAL_")
         }
 
     def _postgres(self) -> dict[str, str]:

@@ -281,12 +281,11 @@ def banner(folder: DataFolder, running: Running) -> str:
 
 def commands_under_way(folder: DataFolder) -> int:
     """How many shell commands of the folder's host live."""
-    if not (folder.workspaces / "spool").is_dir():
+    if not folder.workspaces.is_dir():
         return 0
-    from codeai.activities.shell.host import alive
-    from codeai.activities.shell.spool import Spool
+    from codeai.activities.shell.host import running
 
-    return len(alive(Spool.open(folder.workspaces / "spool")))
+    return running(folder.workspaces)
 
 
 def go_on(commands: int) -> str:
