@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -25,7 +25,7 @@ from codeai.persistence.steps import Step, Steps
 LONGEST = 3600.0
 """Seconds; then the client is asked to come again."""
 LOOK_EVERY = 0.5
-"""Seconds between two looks without being woken: a run's status and its steps wake nobody."""
+"""Seconds between two looks without being woken: a run's steps wake nobody."""
 ALIVE_EVERY = 15.0
 """Seconds of silence after which a comment shows that the stream lives."""
 AGAIN_AFTER = 1000
@@ -88,7 +88,7 @@ class Wakes:
 @dataclass(slots=True)
 class Follower:
     """One client that follows one run, from behind `offset`. `exists` says whether Temporal still has a run
-    whose row is not there yet."""
+    whose row is not there yet; `end` is over when the run is, or when that cannot be known."""
 
     database: Database
     wakes: Wakes
@@ -96,6 +96,7 @@ class Follower:
     offset: int
     until: float
     exists: Callable[[], Awaitable[bool]]
+    end: Callable[[], Coroutine[None, None, None]]
     with_steps: bool = False
     _steps: _StepsSeen = field(init=False)
     _told: tuple[str, str | None] | None = field(default=None, init=False)
@@ -109,7 +110,7 @@ class Follower:
         yield f"retry: {AGAIN_AFTER}\n\n"
         said = time.monotonic()
         try:
-            async with self.wakes.of(self.execution_id) as woken:
+            async with self.wakes.of(self.execution_id) as woken, _woken_by(self.end(), woken):
                 while time.time() < self.until:
                     woken.clear()
                     events, status = await self._look()
@@ -156,6 +157,19 @@ class Follower:
                 self.offset = lines[-1].offset
             if len(lines) < LINES_AT_ONCE:
                 return found
+
+
+@asynccontextmanager
+async def _woken_by(end: Coroutine[None, None, None], woken: asyncio.Event) -> AsyncIterator[None]:
+    """Sets `woken` when `end` is over."""
+    waiting = asyncio.ensure_future(end)
+    waiting.add_done_callback(lambda _: woken.set())
+    try:
+        yield
+    finally:
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
 
 
 @dataclass(slots=True)

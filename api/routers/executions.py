@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -151,6 +152,7 @@ async def show_log(
             after,
             min(time.time() + LONGEST, caller.expires_at),
             lambda: _is_running(parts.temporal, id),
+            lambda: _end(parts.temporal, id),
             with_steps=steps,
         )
         return StreamingResponse(follower.events(), media_type="text/event-stream")
@@ -218,6 +220,13 @@ async def _must_exist(parts: Parts, id: UUID) -> None:
 async def _is_running(temporal: Client, id: UUID) -> bool:
     known = await described(temporal, EXECUTE_DEPLOYMENT.workflow_id(str(id)))
     return known is not None and is_running(known)
+
+
+async def _end(temporal: Client, id: UUID) -> None:
+    """Over when the run is; its row was written before. What Temporal does not know is looked for in the row."""
+    handle = temporal.get_workflow_handle(EXECUTE_DEPLOYMENT.workflow_id(str(id)))
+    with suppress(WorkflowFailureError, RPCError):
+        await handle.result()
 
 
 async def _not_written_yet(temporal: Client, id: UUID) -> StartedView:

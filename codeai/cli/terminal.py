@@ -63,7 +63,8 @@ def put_thing(thing: Mapping[str, Any], output: Output) -> None:
         return
     width = max((len(name) for name in thing), default=0)
     for name, value in thing.items():
-        text = visible(value) if isinstance(value, str) and "\n" not in value else cell(value)
+        text = cell(value) if not isinstance(value, str) else local_time(value) or visible(value)
+        text = text if "\n" not in text else plain(text)
         print(f"{name.ljust(width)}  {text}".rstrip())
 
 
