@@ -228,16 +228,19 @@ class _Compiler(Fragments):
         source = first + LOOP_SLOTS - 1
         counts = _range_arguments(node)
         variable = self._walked(node)
+        alive = first - FIRST + LOOP_SLOTS
         if counts is not None:
             parts = yield self.sequence(counts)
+            self.height = alive
             self.emit(line, "count", first, [part.words for part in parts])
         elif variable is not None:
             source = self.place(variable)
+            self.height = alive
             self.emit(line, "over", first, source)
         else:
             made = yield self.value(node.iterable)
+            self.height = alive
             self.emit(line, "for", first, made.words)
-        self.height = first - FIRST + LOOP_SLOTS
         names = [self.slot(name) for name in node.names]
         if counts is not None:
             head = self.emit(line, "step", first, names[0], None)

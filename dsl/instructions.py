@@ -14,7 +14,7 @@ from codeai.dsl import operators
 from codeai.dsl.builtins_data import steps
 from codeai.dsl.expressions import Evaluate, Expressions, Part
 from codeai.dsl.faults import Fault, type_fault
-from codeai.dsl.limits import CALL_DEPTH, FRAME_SIZE
+from codeai.dsl.limits import CALL_DEPTH, FRAME_SIZE, ITEMS
 from codeai.dsl.opcodes import FIRST, NOWHERE
 from codeai.dsl.operators import truth
 from codeai.dsl.program import Code
@@ -134,7 +134,16 @@ def _push(binding: Binding, pc: int, slot: int, words: list[Any], line: int) -> 
     run, after = binding.run(pc, words), binding.target(pc + 1)
 
     def push(slots: Slots) -> int:
-        item = run(slots)
+        item, target = run(slots), slots[slot]
+        if type(item) is int and type(target) is Array and not target.shared and len(target) < ITEMS.most:
+            target.append(item)
+            change = len(repr(item)) + 1
+            target.size += change
+            running = slots[0]
+            running.held += change
+            if running.held > running.room:
+                running.grow(0, pc, slots)
+            return after
         try:
             slots[0].push(slots, slot, item, pc)
         except Fault as fault:
@@ -148,13 +157,35 @@ def _push(binding: Binding, pc: int, slot: int, words: list[Any], line: int) -> 
 def _put(binding: Binding, pc: int, slot: int, keys: list[list[Any]], sign: str, words: list[Any]) -> Step:
     runs = [binding.run(pc, key) for key in keys]
     run, after = binding.run(pc, words), binding.target(pc + 1)
+    first = runs[0]
 
-    def put(slots: Slots) -> int:
+    def put_into(slots: Slots) -> int:
         path = [key(slots) for key in runs]
         slots[0].put(slots, slot, path, sign, run(slots), pc)
         return after
 
-    return put
+    def put_item(slots: Slots) -> int:
+        key, value, target = first(slots), run(slots), slots[slot]
+        if (
+            type(target) is Array
+            and not target.shared
+            and type(value) is int
+            and type(key) is int
+            and 0 <= key < len(target)
+            and type(target[key]) is int
+        ):
+            running = slots[0]
+            change = len(repr(value)) - len(repr(target[key]))
+            target[key] = value
+            target.size += change
+            running.held += change
+            if running.held > running.room:
+                running.grow(0, pc, slots)
+            return after
+        slots[0].put(slots, slot, [key], sign, value, pc)
+        return after
+
+    return put_into if sign or len(runs) > 1 else put_item
 
 
 # Where to go on
@@ -277,30 +308,15 @@ def _next(binding: Binding, pc: int, first: int, source: int, names: list[int], 
     here, here_cost = binding.target(pc + 1), binding.enter[pc + 1] + own
     there, there_cost = binding.target(target), binding.enter[target] + own
     name = names[-1]
-    place, frame = (source, None) if source >= 0 else (~source, 1)
+    local, place = source >= 0, max(source, ~source)
 
-    def following(slots: Slots) -> int:
-        running = slots[0]
-        if running.spent > running.stop:
-            return running.pause(pc, slots)  # type: ignore[no-any-return]
-        value = slots[place] if frame is None else slots[1][place]
-        number = slots[first]
-        if number >= len(value):
-            _forget(running, slots, first)
-            running.spent += there_cost
-            return there
+    def each(slots: Slots) -> int:
+        """One name over an array of this frame, the usual loop; all others are `following`."""
+        running, value, number = slots[0], slots[place], slots[first]
+        if running.spent > running.stop or type(value) is Map or number >= len(value):
+            return following(slots)
         slots[first] = number + 1
         running.spent += here_cost
-        if type(value) is Map:
-            key = slots[first + 1][number]
-            if len(names) == 1:
-                running.store(slots, name, key, pc, True)
-                return here
-            running.store(slots, names[0], key, pc, True)
-            running.store(slots, name, value[key], pc, False)
-            return here
-        if len(names) > 1:
-            running.store(slots, names[0], number, pc, True)
         item = value[number]
         if type(item) in LIGHT and type(slots[name]) in LIGHT:
             slots[name] = item
@@ -308,7 +324,32 @@ def _next(binding: Binding, pc: int, first: int, source: int, names: list[int], 
             running.store(slots, name, item, pc, False)
         return here
 
-    return following
+    def following(slots: Slots) -> int:
+        running = slots[0]
+        if running.spent > running.stop:
+            return running.pause(pc, slots)  # type: ignore[no-any-return]
+        value = slots[place] if local else slots[1][place]
+        number = slots[first]
+        if number >= len(value):
+            _forget(running, slots, first)
+            running.spent += there_cost
+            return there
+        slots[first] = number + 1
+        running.spent += here_cost
+        key = number
+        if type(value) is Map:
+            key = slots[first + 1][number]
+            item = value[key]
+        else:
+            item = value[number]
+        if len(names) > 1:
+            running.store(slots, names[0], key, pc, True)
+        elif type(value) is Map:
+            item = key
+        running.store(slots, name, item, pc, False)
+        return here
+
+    return each if local and len(names) == 1 else following
 
 
 def _forget(running: Running, slots: Slots, first: int) -> None:

@@ -218,7 +218,7 @@ class Machine:
     def _enter(self, fibre: Fibre) -> None:
         """The registers are this fibre's from now on."""
         running = self._running
-        running.stack, running.held = fibre.stack, fibre.held
+        running.stack, running.held, running.level = fibre.stack, fibre.held, fibre.level
         running.room = STATE.most - (self._held - fibre.held)
 
     def _rest(self, fibre: Fibre, slots: Slots, pc: int) -> None:

@@ -59,11 +59,12 @@ class Why(Enum):
 
 class Running:
     """`spent` counts instructions over the whole run; at a loop head or function entry it may not be past
-    `stop`. `held` is the size of the current fibre's values, `room` what it may have."""
+    `stop`. `held` is the size of the current fibre's values, `room` what it may have, `level` where its own begin."""
 
     __slots__ = (
         "given",
         "held",
+        "level",
         "pc",
         "program",
         "room",
@@ -80,7 +81,7 @@ class Running:
     def __init__(self, program: Bound) -> None:
         self.program = program
         self.spent = self.since = self.slice_end = self.stop = 0
-        self.held, self.room = 0, STATE.most
+        self.held, self.room, self.level = 0, STATE.most, 0
         self.stack: list[tuple[Slots, int, int]] = []
         self.slots: Slots = []
         self.pc = 0
@@ -142,33 +143,41 @@ class Running:
         if type(old) not in LIGHT:
             change -= size_of(old)
         slots[slot] = value
-        self.grow(change, pc, slots)
+        self.grow(change, pc, slots, slot)
 
-    def grow(self, change: int, pc: int, slots: Slots) -> None:
+    def grow(self, change: int, pc: int, slots: Slots, slot: int = 0) -> None:
+        """The current fibre's values have grown, by what the instruction at `pc` puts into `slot`.
+
+        Raises:
+            Fault: kind `limit`.
+        """
         self.held += change
         if self.held > self.room:
-            self._overflow(pc, slots)
+            self._overflow(pc, slots, slot)
 
-    def _overflow(self, pc: int, slots: Slots) -> None:
+    def _overflow(self, pc: int, slots: Slots, slot: int) -> None:
         """Counts again without what is left of blocks that ended."""
         self.spent += len(self.stack)
-        self.held = self.settle(self.stack, slots, pc, 0)
+        self.held = self.settle(self.stack, slots, pc, self.level, slot)
         if self.held > self.room:
             raise STATE.fault()
 
-    def settle(self, stack: list[tuple[Slots, int, int]], slots: Slots, pc: int, level: int) -> int:
+    def settle(
+        self, stack: list[tuple[Slots, int, int]], slots: Slots, pc: int, level: int, slot: int = 0
+    ) -> int:
         """Empties the dropped places of a fibre's frames, counts again, and gives the size. The fibre's own
-        variables begin at `level` of its first frame; those below are its parent's."""
+        variables begin at `level` of its first frame; those below are its parent's. Variables up to `slot` of
+        the last frame are alive, whatever the instruction at `pc` says."""
         held = 0
         for number, (frame, call, _) in enumerate(stack):
             held += self._settled(frame, call, level if number == 0 else 0)
             stack[number] = (frame, call, held)
-        return held + self._settled(slots, pc, level if not stack else 0)
+        return held + self._settled(slots, pc, level if not stack else 0, slot)
 
-    def _settled(self, slots: Slots, pc: int, level: int) -> int:
+    def _settled(self, slots: Slots, pc: int, level: int, slot: int = 0) -> int:
         start, temporaries, end = self.program.extent(pc)
         held = FRAME_SIZE
-        alive = start + self.program.code.heights[pc]
+        alive = max(start + self.program.code.heights[pc], slot + 1)
         for place in range(start + level, temporaries):
             value = slots[place]
             if type(value) not in LIGHT:
