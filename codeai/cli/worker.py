@@ -32,6 +32,7 @@ def worker(
 
     Example: codeai worker exec
     """
+    from codeai.logs import configure
     from codeai.settings import BadSettings, load
     from codeai.workers.run import main
 
@@ -39,4 +40,5 @@ def worker(
         settings = load(os.environ, config)
     except BadSettings as error:
         raise Stop(str(error)) from None
+    configure(settings.logging, process="worker")
     main(role.value, settings)
