@@ -36,10 +36,19 @@ def _row(
     *names: str,
     secret: bool = False,
     from_file: bool = False,
+    none: str = "",
 ) -> Value:
     """A setting: its default, what it is, how it is read, its names in the environment where they are not
-    CODEAI_SECTION_KEY (the first one given wins), whether it is shown, whether NAME_FILE may name a file."""
-    about = {"help": help, "read": read, "names": names, "secret": secret, "from_file": from_file}
+    CODEAI_SECTION_KEY (the first one given wins), whether it is shown, whether NAME_FILE may name a file, the
+    word for None."""
+    about = {
+        "help": help,
+        "read": read,
+        "names": names,
+        "secret": secret,
+        "from_file": from_file,
+        "none": none,
+    }
     return field(default=default, metadata=about, repr=not secret)
 
 
@@ -53,7 +62,7 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...] = _row((), "names in Host besides the bound address and localhost", words)
     trusted_proxies: tuple[str, ...] = _row((), "addresses whose X-Forwarded-For is believed", words)
     rate: tuple[int, int] | None = _row(
-        (50, 100), "requests a second and burst of one caller, or off", rate, "CODEAI_API_RATE"
+        (50, 100), "requests a second and burst of one caller, or off", rate, "CODEAI_API_RATE", none="off"
     )
 
 
@@ -124,7 +133,9 @@ class WorkerSettings:
         (), "folders below which a workspace may be copied from", paths, "CODEAI_WORKSPACE_ROOTS"
     )
     drain_timeout: float = _row(30.0, "what running activities get when the worker stops", duration)
-    host_lost_after: float | None = _row(600.0, "when a silent host is given up, or never", never_or_duration)
+    host_lost_after: float | None = _row(
+        600.0, "when a silent host is given up, or never", never_or_duration, none="never"
+    )
     commands_at_once: int = _row(4, "commands that a host runs at a time", whole(1, 10_000))
     environment: tuple[str, ...] = _row((), "names of its environment that commands see as well", words)
     shell: str = _row("bash", "the shell of commands")
@@ -186,6 +197,7 @@ class Row:
     names: tuple[str, ...]
     secret: bool
     from_file: bool
+    none: str
 
     @property
     def path(self) -> str:
@@ -237,14 +249,14 @@ def shown(settings: Settings) -> list[tuple[str, str, str]]:
     lines = []
     for row in ROWS:
         value = getattr(getattr(settings, row.section), row.key)
-        masked = "***" if row.secret and value is not None else _as_text(value)
+        masked = "***" if row.secret and value is not None else _as_text(value) or row.none
         lines.append((row.path, masked, settings.origins.get(row.path, "default")))
     return lines
 
 
 def _as_text(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
+        return ("/" if value and isinstance(value[0], int) else ",").join(str(part) for part in value)
     return "" if value is None else str(value)
 
 

@@ -135,6 +135,15 @@ def test_values_are_read_as_people_write_them(
     assert getattr(getattr(load({name: value}), section), key) == read
 
 
+def test_what_is_shown_can_be_set_again() -> None:
+    given = {"CODEAI_API_RATE": "off", "CODEAI_WORKER_HOST_LOST_AFTER": "never"}
+    for settings in (load({}), load(given)):
+        names = {row.path: row.names[0] for row in ROWS if not row.secret}
+        printed = {names[path]: value for path, value, _ in shown(settings) if value and path in names}
+        again = load(printed)
+        assert [value for _, value, _ in shown(again)] == [value for _, value, _ in shown(settings)]
+
+
 def test_no_two_settings_have_one_name() -> None:
     names = [name for row in ROWS for name in row.names]
     assert len(names) == len(set(names))

@@ -34,7 +34,7 @@ def up(config: Config = None) -> None:
     from codeai.persistence import migrate
 
     owner, logins = _database(config)
-    warnings = _run(migrate.up(owner, logins))
+    warnings = _run(owner, migrate.up(owner, logins))
     if warnings:
         raise Stop("\n".join(warnings))
     print(f"{owner.name} is up to date")
@@ -46,7 +46,7 @@ def down(config: Config = None) -> None:
     from codeai.persistence import migrate
 
     owner, _ = _database(config)
-    undone = _run(migrate.down(owner))
+    undone = _run(owner, migrate.down(owner))
     print(f"{undone} is taken back" if undone else "nothing is left to take back")
 
 
@@ -60,7 +60,7 @@ def status(
     owner, _ = _database(config)
     found = [
         {"revision": each.revision, "name": each.name, "applied": each.applied}
-        for each in _run(migrate.status(owner))
+        for each in _run(owner, migrate.status(owner))
     ]
     put_items(found, ("revision", "name", "applied"), output)
 
@@ -78,7 +78,7 @@ def _database(config: Path | None) -> tuple[Address, Logins]:
     return owner, Logins(Login(of.worker_user, of.worker_password), Login(of.api_user, of.api_password))
 
 
-def _run(work: Coroutine[Any, Any, Answer]) -> Answer:
+def _run(owner: Address, work: Coroutine[Any, Any, Answer]) -> Answer:
     import asyncpg
     from sqlalchemy.exc import DBAPIError
 
@@ -88,6 +88,6 @@ def _run(work: Coroutine[Any, Any, Answer]) -> Answer:
         raise Stop(f"Postgres refuses: {str(problem.orig).splitlines()[0].partition('>: ')[2]}") from None
     except asyncpg.PostgresError as problem:
         raise Stop(f"Postgres refuses: {problem}") from None
-    except OSError as problem:
-        why = problem.strerror or str(problem)
-        raise Stop(f"Postgres does not answer: {why}; see DATABASE_HOST and DATABASE_PORT") from None
+    except OSError:
+        place = f"{owner.host}:{owner.port}"
+        raise Stop(f"Postgres does not answer at {place}; see DATABASE_HOST and DATABASE_PORT") from None

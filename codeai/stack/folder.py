@@ -30,6 +30,7 @@ class Running:
     ui: str | None
     ready: bool
     children: Mapping[str, int]
+    workspace_roots: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class DataFolder:
             noted["ui_url"],
             noted["ready"],
             noted["children"],
+            tuple(Path(root) for root in noted["workspace_roots"]),
         )
 
     def noted(self) -> dict[str, Any]:

@@ -47,6 +47,11 @@ class Environments:
     own_temporal: bool
     database: str = "codeai"
 
+    @property
+    def workspace_roots(self) -> tuple[Path, ...]:
+        """Below which folders may be copied: what is set, else the folder that `up` was started in."""
+        return self.settings.worker.workspace_roots or (Path.cwd(),)
+
     def migrate(self) -> dict[str, str]:
         """For `codeai migrate up`, which makes the roles and so knows all their passwords."""
         owner = {"DATABASE_USER": "codeai_owner", "DATABASE_PASSWORD": self.passwords.owner}
@@ -62,7 +67,7 @@ class Environments:
             "CODEAI_WORKER_HOST_LOST_AFTER": "never",
         }
         if not self.settings.worker.workspace_roots:
-            own["CODEAI_WORKSPACE_ROOTS"] = str(Path.cwd())
+            own["CODEAI_WORKSPACE_ROOTS"] = str(self.workspace_roots[0])
         return self._base() | self._postgres() | self._temporal() | self._login("worker") | own
 
     def api(self) -> dict[str, str]:

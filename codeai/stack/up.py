@@ -61,6 +61,7 @@ class Up:
         self._supervisor = Supervisor(folder.logs, tell, self._note)
         self._ports = Ports(0, 0, 0, 0)
         self._umask = 0o022
+        self._workspace_roots: tuple[Path, ...] = ()
 
     def run(self) -> None:
         """Starts everything, says where it is, waits for SIGINT or SIGTERM and stops everything.
@@ -113,6 +114,7 @@ class Up:
             own_postgres="postgres" not in self._wanted.external,
             own_temporal="temporal" not in self._wanted.external,
         )
+        self._workspace_roots = environments.workspace_roots
         self._folder.make_jwt_secret()
         self._note()
         await _together(
@@ -235,6 +237,7 @@ class Up:
                 "ui_url": f"http://127.0.0.1:{self._ports.ui}" if own_temporal else None,
                 "postgres": {"port": self._ports.postgres},
                 "children": {name: process.pid for name, process in children.items()},
+                "workspace_roots": [str(root.resolve()) for root in self._workspace_roots],
                 "children_started": {name: process.started for name, process in children.items()},
             }
         )

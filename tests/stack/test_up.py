@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from codeai.stack.processes import Process
 from tests.platform import CODEAI, Platform, wait_until
+from tests.postgres import PASSWORD, Server
 
 pytestmark = pytest.mark.stack
 
@@ -157,6 +159,25 @@ def test_what_the_user_set_for_another_server_is_not_taken(stopped: Platform) ->
     stopped.up()
     assert status(stopped)["status"] == "running"
     assert stopped.request("GET", "/configs", token=stopped.token)[0] == 200
+
+
+def test_a_postgres_of_ones_own_is_used_with_external(stopped: Platform, postgres: Server) -> None:
+    owner = postgres.owner("external")
+    asyncio.run(postgres.run("CREATE DATABASE external"))
+    stopped.environment |= {
+        "DATABASE_HOST": owner.host,
+        "DATABASE_PORT": str(owner.port),
+        "DATABASE_NAME": owner.name,
+        "DATABASE_USER": owner.user,
+        "DATABASE_PASSWORD": PASSWORD,
+        # The roles are the server's: other tests log in as them, too.
+        "CODEAI_DATABASE_WORKER_PASSWORD": PASSWORD,
+        "CODEAI_DATABASE_API_PASSWORD": PASSWORD,
+    }
+    done = stopped.command("up", "--detach", "--external", "postgres", *ports(stopped))
+    assert done.returncode == 0, done.stderr
+    assert set(children(stopped)) == {"temporal", "api", "worker"}
+    assert stopped.run("return 7")["result"] == 7
 
 
 def test_without_a_worker_one_is_left_to_start(stopped: Platform) -> None:
