@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from codeai.dsl import tree
-from codeai.dsl.diagnostics import Diagnostic, Severity
+from codeai.dsl.diagnostics import Diagnostic, Severity, Source
 from codeai.dsl.lexer import OPERAND_ENDS, Token, comments
 from codeai.dsl.parser import Parsed, parse
 from codeai.dsl.tree_walk import walk
@@ -32,14 +32,15 @@ class Formatted:
 
     text: str | None
     diagnostics: tuple[Diagnostic, ...]
+    source: Source
 
 
 def format_source(source: bytes | str) -> Formatted:
     """Never raises. Formatting what was formatted changes nothing."""
     parsed = parse(source)
     if parsed.tree is None or any(one.severity is Severity.ERROR for one in parsed.diagnostics):
-        return Formatted(None, parsed.diagnostics)
-    return Formatted(_Layout(parsed, parsed.tree).run(), parsed.diagnostics)
+        return Formatted(None, parsed.diagnostics, parsed.source)
+    return Formatted(_Layout(parsed, parsed.tree).run(), parsed.diagnostics, parsed.source)
 
 
 @dataclass(slots=True)

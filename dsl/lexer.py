@@ -22,6 +22,9 @@ KEYWORDS = frozenset(
     {"var", "function", "param", "if", "else", "for", "in", "while", "return", "exec", "undo", "try", "catch"}
     | {"parallel", "break", "continue", "and", "or", "not", "true", "false", "null"}
 )
+BEGINNINGS = frozenset(
+    {"var", "function", "param", "if", "for", "while", "return", "try", "break", "continue"}
+)
 OPEN = {"(": ")", "[": "]", "{": "}", "${": "}"}
 LARGEST_INTEGER = 2**63 - 1  # one more may follow a minus
 
@@ -156,6 +159,8 @@ class _Lexer:
         if following == ":" or (tokens and tokens[-1][0] == "."):
             self.put(("NAME", word, start, end))
             return
+        if word in BEGINNINGS and self.stack and self.stack[-1][0] in ("(", "["):
+            self.abandon(word, start)
         self.put((word, word, start, end))
         if word in ("exec", "undo") and following and ahead:
             if following == "{":
@@ -163,6 +168,14 @@ class _Lexer:
             else:
                 self.at = ahead.end()
                 self.open("(", ahead.start(1), 1)
+
+    def abandon(self, word: str, start: int) -> None:
+        """A word that only a statement begins with, first on its line: brackets around it were forgotten."""
+        before = self.lexed.tokens[-1]
+        of_parallel = word == "for" and before[0] in ("parallel", ")")
+        if "\n" in self.text[before[3] : start] and not of_parallel:
+            while self.stack and self.stack[-1][0] in ("(", "["):
+                self.stack.pop()
 
     def bracket(self, one: str, start: int) -> None:
         stack, tokens = self.stack, self.lexed.tokens

@@ -6,14 +6,16 @@ brackets, which the lexer has paired, tell where that is; nothing here recurses,
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from codeai.dsl import tree
 from codeai.dsl.diagnostics import Diagnostic, Findings, Severity, Source
 from codeai.dsl.expected import COMPARISONS, expected, found, hint
 from codeai.dsl.grammar_table import ACTIONS, END, GOTO, RULES, START
-from codeai.dsl.lexer import KEYWORDS, MOST_REPORTED, OPEN, Lexed, Token, lex
+from codeai.dsl.lexer import BEGINNINGS, KEYWORDS, MOST_REPORTED, OPEN, Lexed, Token, lex
 from codeai.dsl.source_text import read_source
 from codeai.dsl.tree_build import Builder
 
@@ -77,6 +79,15 @@ def _ordered(findings: Findings) -> tuple[Diagnostic, ...]:
     return tuple(kept)
 
 
+@cache
+def _settled(state: int) -> int | None:
+    """The one reduction that a state has, where nothing can be shifted: it is right whatever token follows, and
+    brings the parser to where what follows is wrong."""
+    choices = set(ACTIONS[state].values())
+    action = choices.pop() if len(choices) == 1 else 0
+    return action if action < 0 and RULES[~action][0] not in START else None
+
+
 class _Parser:
     def __init__(self, lexed: Lexed, findings: Findings, start: str) -> None:
         self.tokens = lexed.tokens
@@ -91,7 +102,6 @@ class _Parser:
         self.at = 0
         self.lost: int | None = None
         self.errors = 0
-        self.forgiven: set[int] = set()  # offsets of closing brackets whose opening one was dropped
 
     def run(self) -> Any:
         """The value of the goal; None where no statement list is left to go on in."""
@@ -102,7 +112,7 @@ class _Parser:
         token = tokens[0]
         while True:
             action = actions[states[-1]].get(token[0])
-            if action is None:
+            if action is None and (action := _settled(states[-1])) is None:
                 if not self.recover():
                     return None
                 token = self.tokens[self.at]
@@ -155,13 +165,9 @@ class _Parser:
     def recover(self) -> bool:
         """Reports the token that does not fit and goes on at the next statement; False to give up."""
         token = self.tokens[self.at]
-        if token[2] in self.forgiven and token[0] in _CLOSE:
-            self.forgiven.discard(token[2])
-            self.at += 1
-            return True
         dropped = self.statement_list()
         if token[0] != "?" and not (self.cut and token[0] == "$END"):
-            self.report(token)
+            self.report(token, dropped or 1)
         if self.lost is None:
             self.lost = self.starts[1] if len(self.starts) > 1 else token[2]
         self.errors += 1
@@ -202,7 +208,7 @@ class _Parser:
         header = header or tokens[at][0] in _BLOCKS
         inside: list[int] = sorted(closing, reverse=True)
         if inside and header and self.is_block(at):
-            self.forgiven.add(inside.pop())
+            self.forget(inside.pop())
         while True:
             kind, _, start, _ = tokens[at]
             if kind == "$END":
@@ -216,7 +222,7 @@ class _Parser:
                 continue
             if kind in OPEN and start in pairs:
                 if kind == "{" and header and self.is_block(at + 1):
-                    self.forgiven.add(pairs[start])
+                    self.forget(pairs[start])
                     at += 1
                     header = False
                     continue
@@ -225,6 +231,11 @@ class _Parser:
                 break
             at += 1
         self.at = at
+
+    def forget(self, closing: int) -> None:
+        """Takes out a closing bracket, by its offset, because what it closes was dropped."""
+        place = bisect_left(self.tokens, closing, key=lambda token: token[2])
+        del self.tokens[place]
 
     def may_begin(self, at: int) -> bool:
         """Whether a statement may be taken up at a token that could begin one: a name must be the first on its
@@ -244,30 +255,36 @@ class _Parser:
             return self.tokens[at + 1][0] != ":"
         return kind in KEYWORDS or kind == ";"
 
-    def report(self, token: Token) -> None:
+    def report(self, token: Token, kept: int) -> None:
+        """Says what is wrong with a token; `kept` is where the statement that it stands in begins."""
         if len(self.findings.found) >= 2 * MOST_REPORTED:
             return
         text, findings = self.findings.source.text, self.findings
         kind, _, start, end = token
-        if kind == "$END" or self.is_first(self.at):
-            opened = self.unclosed()
-            if opened is not None:
-                code = "unclosed_string" if opened[0] == "STR_START" else "unclosed_bracket"
-                findings.add(code, opened[2], opened[3], found=f"`{opened[0]}`")
-                return
-        if kind == "$END":
-            start = end = self.tokens[self.at - 1][3] if self.at else 0
+        first = self.is_first(self.at)
+        opened = self.unclosed(0 if kind == "$END" else kept - 1) if first or kind == "$END" else None
+        if opened is not None:
+            code = "unclosed_string" if opened[0] == "STR_START" else "unclosed_bracket"
+            findings.add(code, opened[2], opened[3], found=f"`{opened[0]}`")
+            return
         if kind in COMPARISONS and self.accepts("+") and not self.accepts("=="):
             findings.add("comparison_chain", start, end, "join them with `and`", found=f"`{kind}`")
             return
+        words = found(token, text)
+        if kind == "$END" or (first and kind in BEGINNINGS and not self.accepts("var")):
+            line, _ = findings.source.position(start)
+            start = end = self.tokens[self.at - 1][3] if self.at else 0  # where something is missing
+            words += "" if kind == "$END" else f" on line {line}"
         meant = hint(self.tokens, self.at, text, self.accepts)
-        findings.add("syntax", start, end, meant, found=found(token, text), expected=expected(self.accepts))
+        findings.add("syntax", start, end, meant, found=words, expected=expected(self.accepts))
 
-    def unclosed(self) -> Token | None:
-        """The innermost bracket that is open here and never closed (of an interpolation: its string)."""
+    def unclosed(self, first: int) -> Token | None:
+        """The innermost bracket that is open here, from value `first` on, and never closed (of an interpolation:
+        its string)."""
         inner = None
-        for value in reversed(self.values):
-            if type(value) is not tuple or len(value) != 4:
+        for place in range(len(self.values) - 1, first - 1, -1):
+            value = self.values[place]
+            if type(value) is not tuple:
                 continue
             if inner is not None and value[0] == "STR_START":
                 return value

@@ -1,6 +1,7 @@
 """From the grammar's alternatives to nodes: one function each, by the names that grammar.lark gives them.
 
-A function gets the values of the alternative's symbols (tokens as they are) and the span of all of them.
+A function gets the values of the alternative's symbols and the span of all of them. A value is a token (a tuple,
+and nothing else is one), a node or a list.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _MAKERS: dict[str, Make] = {
     "same": lambda v, *_: v[0],
     "first": lambda v, *_: [v[0]],
     "next": _next,
-    "list": lambda v, *_: tuple(v[1]) if len(v) > 2 else (),
+    "list": lambda v, *_: v[1] if len(v) > 2 else [],
     "param": lambda v, s, e: tree.Param(_identifier(v[1]), v[3] if len(v) > 2 else None, s, e),
     "var": lambda v, s, e: tree.VarDecl(_identifier(v[1]), v[3], s, e),
     "function": _function,
@@ -71,14 +72,14 @@ _MAKERS: dict[str, Make] = {
     "for": lambda v, s, e: tree.For((_identifier(v[1]),), v[3], v[4], s, e),
     "for_two": lambda v, s, e: tree.For((_identifier(v[1]), _identifier(v[3])), v[5], v[6], s, e),
     "parallel": lambda v, s, e: tree.Parallel((), _identifier(v[2]), v[4], v[5], s, e),
-    "parallel_options": lambda v, s, e: tree.Parallel(v[1], _identifier(v[3]), v[5], v[6], s, e),
+    "parallel_options": lambda v, s, e: tree.Parallel(tuple(v[1]), _identifier(v[3]), v[5], v[6], s, e),
     "try": lambda v, s, e: tree.Try(v[1], _identifier(v[3]), v[4], s, e),
     "return": lambda v, s, e: tree.Return(v[1] if len(v) > 1 else None, s, e),
     "break": lambda _, s, e: tree.Break(s, e),
     "continue": lambda _, s, e: tree.Continue(s, e),
     "undone": _undone,
-    "exec": lambda v, s, e: tree.Exec(v[1] if len(v) > 2 else (), v[-1][1], None, s, e),
-    "undo": lambda v, s, e: tree.Undo(v[1] if len(v) > 2 else (), v[-1][1], s, e),
+    "exec": lambda v, s, e: tree.Exec(tuple(v[1]) if len(v) > 2 else (), v[-1][1], None, s, e),
+    "undo": lambda v, s, e: tree.Undo(tuple(v[1]) if len(v) > 2 else (), v[-1][1], s, e),
     "option": lambda v, s, e: tree.Option(_identifier(v[0]), v[2], s, e),
     "binary": lambda v, s, e: tree.Binary(v[1][0], v[0], v[2], s, e),
     "true": lambda _, s, e: tree.BoolLiteral(True, s, e),
@@ -144,7 +145,7 @@ class Builder:
         return node
 
     def _unary(self, v: list[Any], s: int, e: int) -> tree.Node:
-        operand = v[1]
+        operand: tree.Node = v[1]
         if self.large and v[0][0] == "-" and self.large.get(operand.start) is operand:
             del self.large[operand.start]
             return tree.NumberLiteral(-LARGEST_INTEGER - 1, s, e)
