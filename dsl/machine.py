@@ -257,6 +257,7 @@ class Machine:
                     self._refill(group)
                 else:
                     ready.popleft()
+                    self._rest(fibre, slots, pc)
                     self._ended(fibre, running.value)
                 return True
             except Fault as fault:
@@ -264,6 +265,7 @@ class Machine:
                 found = self._handler(error, slots, pc)
                 if isinstance(found, ErrorValue):
                     ready.popleft()
+                    self._rest(fibre, slots, pc)
                     self._failed(fibre, found)
                     return True
                 slots, pc = found
@@ -273,10 +275,17 @@ class Machine:
         running, program = self._running, self._program
         if error.kind in NOT_CAUGHT:
             return error
-        while (found := program.handlers[pc]) is None:
-            if not running.stack:
-                return error
-            slots, pc, running.held = running.stack.pop()
+        depth = len(running.stack)
+        at, found = pc, program.handlers[pc]
+        while found is None:
+            if depth == 0:
+                return error  # nothing is unwound: the state shows where it failed
+            depth -= 1
+            at = running.stack[depth][1]
+            found = program.handlers[at]
+        if depth < len(running.stack):
+            slots, pc, running.held = running.stack[depth]
+            del running.stack[depth:]
         target, slot = found
         _, _, end = program.extent(pc)
         for place in range(slot, end):  # all that the block had
@@ -319,9 +328,10 @@ class Machine:
         kind, *operands = code.code[pc]
         line = code.lines[pc]
         if kind == "effect":
-            return Request(step, operands[0], line, fibre, effect_arguments(operands[0], given))
+            arguments = effect_arguments(operands[0], _handed_out(given))
+            return Request(step, operands[0], line, fibre, arguments)
         text, _, mentions, undo, assigned, _ = operands
-        arguments = effect_arguments("exec", given["options"])
+        arguments = effect_arguments("exec", _handed_out(given["options"]))
         variables = _mentioned(mentions, slots)
         size = text_size(text) + input_size(arguments) + input_size(variables)
         entry = None
@@ -330,7 +340,7 @@ class Machine:
             undo_variables = _mentioned(undo_mentions, slots)
             size += text_size(undo_text) + input_size(undo_variables)
             entry = UndoRequest(
-                undo_line, undo_text, undo_variables, undo_arguments(given["undo"], arguments)
+                undo_line, undo_text, undo_variables, undo_arguments(_handed_out(given["undo"]), arguments)
             )
         over = sum(found for value in variables.values() if (found := size_of(value)) > VARIABLE_TO_SHELL)
         if size - over > EFFECT_INPUT.most:
@@ -356,6 +366,7 @@ class Machine:
         if error is not None:
             found = self._handler(error, slots, pc)
             if isinstance(found, ErrorValue):
+                self._rest(fibre, slots, pc)
                 self._failed(fibre, found)
                 return
             slots, pc = found
@@ -514,7 +525,17 @@ class Machine:
 def _mentioned(mentions: list[list[Any]], slots: Slots) -> dict[str, Value]:
     """The variables that a shell text mentions, as they are now."""
     found = {name: slots[place] if place >= 0 else slots[1][~place] for name, place in mentions}
-    return {name: value for name, value in found.items() if value is not UNSET and value is not None}
+    return _handed_out(
+        {name: value for name, value in found.items() if value is not UNSET and value is not None}
+    )
+
+
+def _handed_out(values: dict[str, Value]) -> dict[str, Value]:
+    """Values that somebody outside holds from now on: the program may not change them in their place."""
+    for value in values.values():
+        if isinstance(value, Array | Map):
+            value.shared = True
+    return values
 
 
 def _received(request: Request, result: EffectResult) -> tuple[Value, ErrorValue | None]:
