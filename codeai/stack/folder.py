@@ -127,7 +127,7 @@ class DataFolder:
             noted["ui_url"],
             noted["ready"],
             noted["children"],
-            tuple(Path(root) for root in noted["workspace_roots"]),
+            tuple(Path(root) for root in noted.get("workspace_roots", ())),
         )
 
     def noted(self) -> dict[str, Any]:
