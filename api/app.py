@@ -19,7 +19,7 @@ from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
 from codeai.api.openapi import PROBLEM_ANSWERS, described_api
-from codeai.api.outages import by_rpc_error
+from codeai.api.outages import by_temporal_error
 from codeai.api.problems import Refused, by_status, field_errors, problem_response
 from codeai.api.routers import configs, deployments, executions, health, me, operations
 from codeai.api.streams import Wakes
@@ -67,6 +67,7 @@ def assemble(opened: Opened, hosts: Iterable[str], time_limit: float = TIME_LIMI
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RPCError, _refused)
+    app.add_exception_handler(RuntimeError, _refused)
     app.add_middleware(Edge, hosts=frozenset(hosts), time_limit=time_limit)
     return app
 
@@ -148,7 +149,7 @@ def _problem(error: Exception) -> Refused:
         refused = by_status(error.status_code, str(error.detail))
         refused.headers.update(error.headers or {})
         return refused
-    if isinstance(error, RPCError) and (known := by_rpc_error(error)) is not None:
+    if (known := by_temporal_error(error)) is not None:
         return known
     raise error
 

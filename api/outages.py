@@ -59,12 +59,19 @@ def no_database() -> Refused:
     return Refused("no_database", "the database does not answer; try again in a moment")
 
 
-def by_rpc_error(error: RPCError) -> Refused | None:
-    """The problem behind an error of Temporal's; None where it is one of ours."""
+def by_temporal_error(error: Exception) -> Refused | None:
+    """The problem behind an error of Temporal's client; None where it is one of ours."""
+    if not isinstance(error, RPCError):
+        # What a client that never connected raises has no type of its own.
+        return _no_temporal() if str(error).startswith("Failed client connect") else None
     if error.status in _TEMPORAL_AWAY:
-        return Refused("no_temporal", "Temporal does not answer; try again in a moment")
+        return _no_temporal()
     if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
         return Refused("busy", "Temporal has too much to do; try again in a moment")
     if error.status is RPCStatusCode.NOT_FOUND:
         return Refused("not_found", "Temporal knows nothing of it")
     return None
+
+
+def _no_temporal() -> Refused:
+    return Refused("no_temporal", "Temporal does not answer; try again in a moment")

@@ -139,7 +139,10 @@ class Follower:
             began, ended = await self._steps.changes(Steps(rows)) if self.with_steps else ([], [])
             lines = await self._lines(Logs(rows))
         if execution is None and not await self.exists():
-            return [], "failed"
+            # A short run may have begun and ended between the two questions: its row is there by now.
+            async with reading(self.database) as rows:
+                known = await Executions(rows).get(self.execution_id)
+            return ([], "failed") if known is None else await self._look()
         events = [event_text("step", _step(step)) for step in began]
         events += [event_text("log", LogView.of(line).model_dump(mode="json"), line.offset) for line in lines]
         events += [event_text("step", _step(step)) for step in ended]

@@ -132,6 +132,7 @@ class WorkerSettings:
     workspace_roots: tuple[Path, ...] = _row(
         (), "folders below which a workspace may be copied from", paths, "CODEAI_WORKSPACE_ROOTS"
     )
+    private: tuple[Path, ...] = _row((), "folders that no workspace is copied from", paths)
     drain_timeout: float = _row(30.0, "what running activities get when the worker stops", duration)
     host_lost_after: float | None = _row(
         600.0, "when a silent host is given up, or never", never_or_duration, none="never"

@@ -217,7 +217,9 @@ _ROWS = (
     Effect("uuid", (), "a UUID", Performer.WORKFLOW, help="a random UUID, the same on resume"),
     Effect("random", (), "a float in [0, 1)", Performer.WORKFLOW, help="the same on resume"),
     Effect("fail", (_needed("error", Kind.ANY),), "never returns", Performer.MACHINE, 1, help="fails"),
-    Effect("set_status", (_needed("text", Kind.TEXT),), "null", Performer.WORKFLOW, 1, help="the status line"),
+    Effect(
+        "set_status", (_needed("text", Kind.TEXT),), "null", Performer.WORKFLOW, 1, help="the status line"
+    ),
 )
 
 EFFECTS: dict[str, Effect] = {effect.name: effect for effect in _ROWS}

@@ -85,9 +85,7 @@ class If(Node):
     __slots__ = ("condition", "orelse", "then")
     fields = ("condition", "then", "orelse")
 
-    def __init__(
-        self, condition: Node, then: Block, orelse: Block | If | None, start: int, end: int
-    ) -> None:
+    def __init__(self, condition: Node, then: Block, orelse: Block | If | None, start: int, end: int) -> None:
         self.condition, self.then, self.orelse, self.start, self.end = condition, then, orelse, start, end
 
 

@@ -1,7 +1,7 @@
 """Every item of "What must hold" at its full size, one command an item, seed printed.
 
-    python -m tests.soak                    all of them
-    python -m tests.soak kills --seed 7     one of them
+python -m tests.soak                    all of them
+python -m tests.soak kills --seed 7     one of them
 """
 
 from __future__ import annotations

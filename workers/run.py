@@ -103,7 +103,7 @@ async def _host(client: Client, database: Database, settings: WorkerSettings) ->
         ShellSettings(
             commands_at_once=settings.commands_at_once,
             workspace_roots=settings.workspace_roots,
-            private=(settings.root.resolve(),),
+            private=settings.private,
             environment=settings.environment,
             shell=settings.shell,
         ),
@@ -137,6 +137,8 @@ async def _host(client: Client, database: Database, settings: WorkerSettings) ->
             ),
         ):
             yield
+            # At once: commands are let go of before anything else is waited for.
+            await host.detach()
     finally:
         await host.detach()
 

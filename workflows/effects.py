@@ -10,7 +10,7 @@ from typing import Any
 from codeai.dsl.environment import environment, undo_environment
 from codeai.dsl.requests import EffectResult, Request
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, CancelledError, is_cancelled_exception
 from temporalio.workflow import ActivityHandle
 
 from codeai.dsl.values import ErrorValue, ExecValue, shown
@@ -227,9 +227,9 @@ class Effects:
             try:
                 result = await handle
             except ActivityError as error:
-                if not is_cancelled_exception(error):
+                if not isinstance(error.cause, CancelledError):
                     raise
-                return CommandResult(outcome=Outcome.CANCELLED, attempt=attempt)
+                return cancelled_command(error.cause, attempt)
             if step in self._withdrawn or not may_try_again(result, attempt, retry):
                 return result
             attempt += 1
@@ -262,6 +262,13 @@ def withdrawn() -> EffectResult:
     return EffectResult(error=ErrorValue("cancelled", "cancelled"), undoable=False)
 
 
+def cancelled_command(error: CancelledError, attempt: int) -> CommandResult:
+    """How a cancelled command ended, as its attendant reported it, if it did."""
+    if error.details and isinstance(error.details[0], dict):
+        return CommandResult.model_validate(error.details[0])
+    return CommandResult(outcome=Outcome.CANCELLED, attempt=attempt)
+
+
 def exec_answer(result: CommandResult, line: int) -> EffectResult:
     """What the program gets: a result where the command ended by itself, else an error."""
     if result.error is not None:
@@ -270,7 +277,8 @@ def exec_answer(result: CommandResult, line: int) -> EffectResult:
             undoable=result.started,
         )
     if result.outcome is Outcome.CANCELLED:
-        return EffectResult(error=ErrorValue("cancelled", "the command was cancelled", line))
+        error = ErrorValue("cancelled", "the command was cancelled", line)
+        return EffectResult(error=error, undoable=result.started)
     return EffectResult(
         ExecValue(
             stdout=result.stdout,

@@ -150,9 +150,26 @@ def _of_problem(problem: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _workspace(file: Path, wanted: str | None) -> dict[str, str] | None:
+    """What the run's workspace is seeded from. FILE's folder is taken only where the platform on this machine may
+    copy it; a folder that was asked for is always sent, and refused there."""
     if wanted == "none" or (wanted is None and str(file) == "-"):
         return None
-    folder = Path(wanted) if wanted is not None else file.parent
+    folder = (Path(wanted) if wanted is not None else file.parent).resolve()
     if not folder.is_dir():
         raise Stop(f"--workspace {folder}: there is no such folder", Exit.INVALID)
-    return {"folder": str(folder.resolve())}
+    if wanted is None and not _may_be_copied(folder):
+        print(
+            f"the workspace is empty: {folder} is not below the folder that codeai up was started in; "
+            "CODEAI_WORKSPACE_ROOTS can name more",
+            file=sys.stderr,
+        )
+        return None
+    return {"folder": str(folder)}
+
+
+def _may_be_copied(folder: Path) -> bool:
+    from codeai.stack.locate import data_folder
+
+    here = data_folder()
+    running = here.running() if here is not None else None
+    return running is None or any(folder.is_relative_to(root) for root in running.workspace_roots)

@@ -65,6 +65,7 @@ class Environments:
             "CODEAI_WORKER_ROOT": str(self.folder.workspaces),
             "CODEAI_WORKER_READY_FILE": str(self.folder.worker_ready),
             "CODEAI_WORKER_HOST_LOST_AFTER": "never",
+            "CODEAI_WORKER_PRIVATE": str(self.folder.path),
         }
         if not self.settings.worker.workspace_roots:
             own["CODEAI_WORKSPACE_ROOTS"] = str(self.workspace_roots[0])

@@ -76,7 +76,14 @@ def by_hand(client: Client) -> Run:
 async def by_bash(steps: int) -> object:
     for _ in range(steps):
         process = await asyncio.create_subprocess_exec(
-            "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", COMMAND, stdout=asyncio.subprocess.DEVNULL
+            "bash",
+            "--noprofile",
+            "--norc",
+            "-eo",
+            "pipefail",
+            "-c",
+            COMMAND,
+            stdout=asyncio.subprocess.DEVNULL,
         )
         await process.wait()
     return None

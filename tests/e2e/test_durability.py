@@ -148,14 +148,17 @@ def test_temporal_alone_can_start_a_run(stack: Platform, token: str) -> None:
 
     def row() -> dict[str, object] | None:
         _, _, body = stack.request("GET", "/executions?limit=20", token=token)
-        mine = [one for one in body["items"] if one["workflow_id"] == "by-hand" and one["status"] == "complete"]
+        mine = [
+            one for one in body["items"] if one["workflow_id"] == "by-hand" and one["status"] == "complete"
+        ]
         return mine[0] if mine else None
 
     assert wait_until(row, 30, "the run's row")["result"] == "hello you"
 
 
 @pytest.mark.parametrize(
-    "given", ['{"program": 5}', '{"nothing": 1}', "[1]", '{"program": "return 1", "program": "return 2"}', "7"]
+    "given",
+    ['{"program": 5}', '{"nothing": 1}', "[1]", '{"program": "return 1", "program": "return 2"}', "7"],
 )
 def test_bad_input_by_temporal_fails_the_run_cleanly(stack: Platform, given: str) -> None:
     import subprocess

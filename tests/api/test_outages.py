@@ -1,0 +1,118 @@
+"""What is answered while Postgres or Temporal is away: accepted and kept, or a clear 503."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from codeai.stack.postgres import free_port
+from tests.api.conftest import Served, bearer, serving
+from tests.api.test_changes import PROGRAM, named
+from tests.api.test_edge import problem
+from tests.api.test_executions import running
+
+
+@pytest.fixture
+async def without_postgres(served: Served):
+    """The API where nothing listens on Postgres' port; the worker has its database."""
+    settings = replace(
+        served.settings,
+        server=replace(served.settings.server, port=free_port()),
+        database=replace(served.settings.database, port=free_port()),
+    )
+    url = f"http://127.0.0.1:{settings.server.port}"
+    async with (
+        serving(settings),
+        httpx2.AsyncClient(base_url=url, headers=bearer("admin"), timeout=70) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def without_temporal(served: Served):
+    """The API where nothing listens on Temporal's port."""
+    settings = replace(
+        served.settings,
+        server=replace(served.settings.server, port=free_port()),
+        temporal=replace(served.settings.temporal, address=f"127.0.0.1:{free_port()}"),
+    )
+    url = f"http://127.0.0.1:{settings.server.port}"
+    async with (
+        serving(settings),
+        httpx2.AsyncClient(base_url=url, headers=bearer("admin"), timeout=70) as client,
+    ):
+        yield client
+
+
+async def test_reads_wait_for_postgres(without_postgres: httpx2.AsyncClient) -> None:
+    for path in ("/configs", "/deployments", f"/executions/{uuid.uuid4()}", "/executions", "/configs/a-name"):
+        answer = await without_postgres.get(path)
+        problem(answer, "no_database")
+        assert answer.headers["retry-after"] == "1"
+
+
+async def test_changes_hold_without_postgres(
+    without_postgres: httpx2.AsyncClient, admin: httpx2.AsyncClient
+) -> None:
+    made = await without_postgres.post("/configs", json={"name": named(), "content": PROGRAM})
+    assert made.status_code == 201
+    assert (await admin.get(made.headers["location"])).json()["content"] == PROGRAM
+
+
+async def test_runs_start_unread_without_postgres(
+    without_postgres: httpx2.AsyncClient, admin: httpx2.AsyncClient
+) -> None:
+    config = (await admin.post("/configs", json={"name": named(), "content": PROGRAM})).json()
+    started = await without_postgres.post("/executions", json={"config": config["id"]})
+    assert started.status_code == 202
+    ended = await running(admin, started.json()["id"], "complete")
+    assert ended["result"] == "hello world"
+
+
+async def test_an_unread_start_is_checked_by_the_run(
+    without_postgres: httpx2.AsyncClient, admin: httpx2.AsyncClient
+) -> None:
+    started = await without_postgres.post("/executions", json={"config": "no such config"})
+    assert started.status_code == 202
+    ended = await running(admin, started.json()["id"], "failed")
+    assert ended["error"]["kind"] == "not_found"
+
+
+async def test_a_run_is_cancelled_without_postgres(
+    without_postgres: httpx2.AsyncClient, admin: httpx2.AsyncClient
+) -> None:
+    id = (await without_postgres.post("/executions", json={"program": 'sleep("1h")'})).json()["id"]
+    await running(admin, id)
+    assert (await without_postgres.post(f"/executions/{id}/cancel")).status_code == 202
+    await running(admin, id, "cancelled")
+
+
+async def test_nothing_is_accepted_without_temporal(without_temporal: httpx2.AsyncClient) -> None:
+    for path, body in (
+        ("/configs", {"name": named(), "content": PROGRAM}),
+        ("/executions", {"program": PROGRAM}),
+    ):
+        answer = await without_temporal.post(path, json=body)
+        problem(answer, "no_temporal")
+        assert answer.headers["retry-after"] == "1"
+    assert (await without_temporal.get("/configs")).status_code == 200
+
+
+async def test_ready_says_what_is_missing(
+    without_temporal: httpx2.AsyncClient, without_postgres: httpx2.AsyncClient, admin: httpx2.AsyncClient
+) -> None:
+    assert (await admin.get("/health/ready")).json()["status"] == "ok"
+    for client, missing in ((without_temporal, "temporal"), (without_postgres, "database")):
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503 and ready.json()["parts"][missing] != "ok"
+        assert (await client.get("/health")).json()["status"] == "degraded"
+        assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_health_tells_details_only_to_who_may_know(served: Served) -> None:
+    async with served.client() as nobody, served.client("viewer") as viewer:
+        assert (await nobody.get("/health/ready")).json()["parts"] is None
+        assert (await viewer.get("/health/ready")).json()["parts"]["database"] == "ok"
