@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from codeai.dsl.check import check
-from codeai.dsl.tree_json import to_json as tree_to_json
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from codeai.activities.canonical import canonical
+from codeai.dsl.check import check
 from codeai.dsl.diagnostics import to_json as diagnostics_to_json
+from codeai.dsl.tree_json import to_json as tree_to_json
 from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.base import now, uuid7
 from codeai.persistence.configs import Configs, NewConfig

@@ -10,11 +10,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
-from codeai.dsl.compile import compile_source
-from codeai.dsl.program import pack
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
+from codeai.dsl.compile import compile_source
+from codeai.dsl.program import pack
 from codeai.persistence.blobs import Blobs
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.deployments import Deployments

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from codeai.dsl.environment import environment, undo_environment
-from codeai.dsl.requests import EffectResult, Request
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, CancelledError, is_cancelled_exception
 from temporalio.workflow import ActivityHandle
 
+from codeai.dsl.environment import environment, undo_environment
+from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue, ExecValue, shown
 from codeai.workflows import calls
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord

@@ -16,7 +16,6 @@ with workflow.unsafe.imports_passed_through():
     from codeai.dsl.inputs import check_inputs
     from codeai.dsl.machine import Machine
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
-
     from codeai.dsl.values import to_result
     from codeai.workflows import calls
     from codeai.workflows.attributes import describe
