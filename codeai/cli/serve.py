@@ -15,7 +15,7 @@ app = new()
 
 MOST_HEADERS = 64 * 1024
 """Bytes that the server itself reads of headers; the API's own limit is below and answers with a problem."""
-DRAIN = 10
+DRAIN = 5
 """Seconds that running requests get when the server stops."""
 
 

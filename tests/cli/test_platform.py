@@ -1,0 +1,102 @@
+"""The commands against a platform of their own: a run from its start to its exit code."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from tests.platform import Platform, wait_until
+
+pytestmark = pytest.mark.stack
+
+
+def test_a_run_is_followed_to_its_result(stack: Platform) -> None:
+    file = stack.write(
+        "follow/a.cai", 'param n = 1\nlog("for people")\nexec { echo out; echo err >&2; ls }\nreturn n + 1\n'
+    )
+    done = stack.command("run", str(file), "-i", "n=41")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "out\na.cai\n42\n"
+    assert "for people\n" in done.stderr and "err\n" in done.stderr and "line 3" in done.stderr
+
+
+def test_json_is_all_that_stands_on_stdout(stack: Platform) -> None:
+    file = stack.write("json/a.cai", "exec { echo out }\nreturn {a: [1, 2.5, null]}\n")
+    done = stack.command("run", str(file), "--output", "json")
+    assert done.returncode == 0 and "out" in done.stderr
+    answer = json.loads(done.stdout)
+    assert answer.pop("execution_id")
+    assert answer == {"status": "complete", "result": {"a": [1, 2.5, None]}, "error": None, "undo_failed": []}
+
+
+def test_a_failed_run_ends_with_what_one_needs(stack: Platform) -> None:
+    file = stack.write("failed/a.cai", "var a = 1\nexec {\n    seq 30 >&2\n    exit 3\n}\n")
+    done = stack.command("run", str(file))
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("failed at line 2"))
+    assert lines[at + 1].strip() == "2 | exec {"
+    assert [line.strip(" |") for line in lines[at + 2 : at + 22]] == [str(number) for number in range(11, 31)]
+    assert "codeai logs" in done.stderr and f"codeai run {file}" in done.stderr
+
+
+def test_a_detached_run_is_found_as_the_newest(stack: Platform) -> None:
+    id = stack.detach('log("hello")\nvar seen = [1, 2]\nsleep("1h")\n')
+    wait_until(lambda: "hello" in stack.command("logs").stderr, 30, "its log")
+    assert "seen = [1, 2]" in stack.command("state").stdout
+    listed = json.loads(stack.command("executions", "list", "--output", "json").stdout)["items"]
+    assert listed[0]["id"] == id and listed[0]["status"] in ("running", "waiting")
+    assert id in stack.command("cancel").stdout
+    assert stack.command("logs", "-f", id).returncode == 0
+    shown = json.loads(stack.command("executions", "show", id, "--output", "json").stdout)
+    assert shown["status"] == "cancelled"
+
+
+def test_ctrl_c_lets_go_of_a_run_and_leaves_it_running(stack: Platform) -> None:
+    file = stack.write("detach/a.cai", 'log("it begins")\nexec { sleep 3 }\nreturn 1\n')
+    process = stack.start("run", str(file))
+    assert process.stderr is not None
+    while "it begins" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "codeai logs -f" in said and "codeai cancel" in said and "Traceback" not in said
+    assert stack.command("logs", "-f").returncode == 0
+    newest = json.loads(stack.command("executions", "show", "--output", "json").stdout)
+    assert newest["status"] == "complete"
+
+
+def test_configs_and_deployments_by_name(stack: Platform) -> None:
+    name = f"release {time.monotonic_ns()}"
+    file = str(stack.write("named/release.cai", "param service\nparam n = 1\nreturn [service, n]\n"))
+    for words in (
+        ("configs", "create", name, file),
+        ("configs", "update", name, file),
+        ("deployments", "create", name, "--config", name, "-i", "service=billing"),
+        ("deployments", "update", name, "--version", "2", "-i", "n:=7"),
+    ):
+        done = stack.command(*words)
+        assert done.returncode == 0, done.stderr
+    versions = json.loads(stack.command("configs", "versions", name, "--output", "json").stdout)["items"]
+    assert [one["version"] for one in versions] == [2, 1]
+    ran = stack.command("deployments", "execute", name, "--output", "json")
+    assert json.loads(ran.stdout)["result"] == ["billing", 7]
+    assert "complete" in stack.command("deployments", "show", name).stdout
+    assert "nothing" in stack.command("deployments", "stop", name).stdout
+    refused = stack.command("configs", "delete", name)
+    assert refused.returncode == 1 and "is used by" in refused.stderr
+    assert stack.command("deployments", "delete", name).returncode == 0
+    assert stack.command("configs", "delete", name).returncode == 0
+    gone = stack.command("configs", "show", name)
+    assert gone.returncode == 1 and len(gone.stderr.splitlines()) == 1
+
+
+def test_a_token_of_a_viewer_may_only_look(stack: Platform) -> None:
+    token = stack.command("token", "create", "--role", "viewer", "--ttl", "5m").stdout.strip()
+    assert stack.request("GET", "/executions", token=token)[0] == 200
+    assert stack.request("POST", "/executions", {"program": "return 1"}, token=token)[0] == 403
+    assert stack.request("GET", "/me", token=token)[2]["roles"] == ["viewer"]
