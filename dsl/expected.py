@@ -32,6 +32,7 @@ _SINGLE = {
     "if": "`if`",
     "SHELL": "a shell body `{ … }`",
 }
+_NO_STATEMENT = frozenset({"NUMBER", "STRING", "STR_START", "[", "(", "{", "-", "true", "false", "null"})
 _FOREIGN = {
     **dict.fromkeys(("elif", "elseif", "elsif"), "write `else if`"),
     **dict.fromkeys(("let", "const"), "a variable is declared with `var`"),
@@ -115,17 +116,6 @@ def hint(tokens: list[Token], at: int, text: str, accepts: Callable[[str], bool]
         return "a function has its parameters in `( … )`, even if there are none"
     if before[0] in ("STRING", "STR_END") and "\n" in text[before[2] : before[3]]:
         return "the string before it has more than one line: is a quote missing?"
-    if accepts("while") and kind in (
-        "NUMBER",
-        "STRING",
-        "STR_START",
-        "[",
-        "(",
-        "{",
-        "-",
-        "true",
-        "false",
-        "null",
-    ):
+    if accepts("while") and kind in _NO_STATEMENT:
         return "no statement begins so; a value is kept with `var` or `=`"
     return ""

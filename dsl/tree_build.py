@@ -120,7 +120,7 @@ class Builder:
         for node in self.large.values():
             self._too_large(node)
 
-    def _program(self, v: list[Any], s: int, e: int) -> tree.Node:
+    def _program(self, v: list[Any], _: int, __: int) -> tree.Node:
         params: list[tree.Param] = []
         body: list[tree.Node] = []
         for one in v[0]:
@@ -130,7 +130,7 @@ class Builder:
             if body:
                 self.findings.add("param_placement", one.start, one.end)
             params.append(one)
-        return tree.Program(tuple(params), tuple(body), s, e)
+        return tree.Program(tuple(params), tuple(body), 0, len(self.findings.source.text))
 
     def _block(self, v: list[Any], s: int, e: int) -> tree.Node:
         for one in v[1]:
