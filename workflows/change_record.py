@@ -39,7 +39,7 @@ class ChangeRecord:
         return self.outcome
 
     @workflow.update
-    async def apply(self, raw: RawValue = NOTHING) -> ChangeResult:
+    async def apply(self, _raw: RawValue = NOTHING) -> ChangeResult:
         """Waits for the outcome and does nothing: work done in a handler is lost when the server dies before it
         accepted the update. Its id carries the hash of the body."""
         await workflow.wait_condition(lambda: self.outcome is not None or self.broken is not None)

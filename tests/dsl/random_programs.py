@@ -11,8 +11,9 @@ FIELDS = ("stdout", "exit_code", "nothing")
 class Programs:
     """Makes one program; the same seed makes the same."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, fibres: bool = True) -> None:
         self.random = random.Random(seed)
+        self.fibres = fibres
         self.names = 0
 
     def program(self) -> str:
@@ -43,7 +44,7 @@ class Programs:
     def statement(self, seen: list[str], mine: list[str], depth: int, loop: str, calls: int) -> list[str]:
         pick = self.random.choice
         kinds = ["var", "var", "set", "change", "push", "put", "exec", "log", "if", "for", "while", "try"]
-        if depth < 3:
+        if depth < 3 and self.fibres:
             kinds += ["parallel", "collect"]
         if loop:
             kinds.append(pick(["break", "continue"]) if loop == "loop" else "continue")
