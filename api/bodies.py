@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 
 from fastapi import Request
@@ -12,7 +10,6 @@ from codeai.api.problems import Refused
 from codeai.workflows.contracts.decoding import InvalidInput, read_json
 
 MOST_BYTES = 3 * 1024 * 1024 // 2
-_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class StrictRequest(Request):
@@ -50,12 +47,6 @@ def _is_json(content_type: str) -> bool:
 
 def _decoded(data: bytes) -> Any:
     try:
-        value = read_json(data)
+        return read_json(data)
     except InvalidInput as error:
         raise Refused("invalid_json", f"the body is not JSON as this API reads it: {error}") from None
-    if _ESCAPED_SURROGATE.search(data):
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise Refused("invalid_json", "a text in the body holds half of a surrogate pair") from None
-    return value

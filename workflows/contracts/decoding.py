@@ -51,7 +51,7 @@ def read_json(data: bytes, depth: int = DEPTH) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidInput(f"not UTF-8 at byte {error.start}") from None
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_object,
             parse_int=_integer,
@@ -60,6 +60,9 @@ def read_json(data: bytes, depth: int = DEPTH) -> Any:
         )
     except json.JSONDecodeError as error:
         raise InvalidInput(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    if "\\u" in text:  # only an escape brings half a surrogate pair into decoded UTF-8
+        _refuse_surrogates(value)
+    return value
 
 
 def decode(data: bytes | None, model: type[AnyContract]) -> AnyContract:
@@ -71,7 +74,6 @@ def validated(value: Any, model: type[AnyContract]) -> AnyContract:
     """A decoded value as `model`. Raises InvalidInput with every field's error, never repeating a value."""
     if not isinstance(value, dict):
         raise InvalidInput("expected an object", ({"field": "", "message": "expected an object"},))
-    _refuse_surrogates(value)
     try:
         return model.model_validate(value)
     except ValidationError as error:
