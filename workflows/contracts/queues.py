@@ -13,11 +13,6 @@ def exec_on(host: str) -> str:
     return f"{EXEC}@{host}"
 
 
-def control_of(host: str) -> str:
-    """The control queue of `host`: probe, kill, read a spool."""
-    return f"codeai-host@{host}"
-
-
 @dataclass(frozen=True, slots=True)
 class TaskQueue:
     """One queue; a name that ends in `@` has the host's id behind it."""
@@ -32,8 +27,9 @@ class TaskQueue:
 TASK_QUEUES = (
     TaskQueue(WORKFLOWS, "workflows", 100, 100, "workflow code; short database and bookkeeping activities"),
     TaskQueue(EXEC, "exec", 4, help="which host takes the run (claim_host)"),
-    TaskQueue(f"{EXEC}@", "exec", 100, help="the run's shell steps, with a semaphore of 4 inside"),
-    TaskQueue("codeai-host@", "exec", 10, help="control: probe, kill, read a spool"),
+    TaskQueue(
+        f"{EXEC}@", "exec", 100, help="the run's shell steps, of which worker.commands_at_once run at a time"
+    ),
 )
 COMMANDS_AT_ONCE = 4
 """Shell commands that one host runs at a time."""
