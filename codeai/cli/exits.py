@@ -6,13 +6,20 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of `codeai`."""
+    """Exit codes of `codeai`, each with its `meaning`."""
 
-    OK = 0
-    FAILED = 1  # the command, or the run: failed, cancelled, compensated, rejected
-    INVALID = 2  # the program, its inputs, or the command line
-    PARKED = 3  # with --no-wait-parked
-    DETACHED = 130  # Ctrl-C: the run goes on
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Exit:
+        one = int.__new__(cls, code)
+        one._value_, one.meaning = code, meaning
+        return one
+
+    OK = 0, "done; a run that was followed is complete"
+    FAILED = 1, "the command failed, or the run: failed, cancelled, compensated or rejected"
+    INVALID = 2, "the program, its inputs or the command line is not valid"
+    PARKED = 3, "the run is parked (with --no-wait-parked)"
+    DETACHED = 130, "Ctrl-C: the run goes on"
 
 
 class Stop(Exception):
