@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFORMANCE ?= ../shared/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench soak conformance grammar lock tree clean
+.PHONY: help setup demo up test check format bench soak conformance grammar reference lock tree clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ conformance: setup ## the cases of the language's contract, against a platform o
 
 grammar: setup ## writes dsl/grammar_table.py from dsl/grammar.lark
 	@$(BIN)/python -m codeai.dsl.grammar_build
+
+reference: setup ## writes docs/reference from the tables
+	@$(BIN)/python -m tests.reference
 
 lock: setup ## pins requirements.lock anew
 	@$(BIN)/python -m pip install --quiet uv

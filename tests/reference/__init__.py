@@ -1,0 +1,1 @@
+"""The reference pages under docs/reference, made from the tables."""
