@@ -67,7 +67,9 @@ def places(builtin: Builtin, positional: int, names: Sequence[str]) -> list[int 
                 return list(range(positional or 1))
             continue
         taken: dict[str, int] = {parameter.name: at for at, parameter in enumerate(form[:positional])}
-        taken |= {name: number for number, name in enumerate(names, positional) if name not in taken}
+        if not taken.keys().isdisjoint(names):
+            continue
+        taken |= {name: number for number, name in enumerate(names, positional)}
         found = [taken.pop(parameter.name, parameter) for parameter in form]
         missing = any(isinstance(one, Parameter) and one.required for one in found)
         if len(form) >= positional and not missing and not taken and len(set(names)) == len(names):
