@@ -31,7 +31,8 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Unclosed:
-    """The text ended first. `what` was open, innermost, since offset `start` (the body itself: its brace)."""
+    """The text ended first. `what` (in words) was open, innermost, since offset `start`; for the body itself
+    that is its brace."""
 
     what: str
     start: int
@@ -76,6 +77,7 @@ _QUOTING = {
     "((": re.compile(r"""(?s)(?:[^"'\\$`()]++|\\.|'[^']*+')*+"""),
     "$[": re.compile(r"""(?s)(?:[^"'\\$`\[\]]++|\\.|'[^']*+')*+"""),
 }
+_OPENING = re.compile(r'"|\$?\(\(|[$<>]?\(|\$[{\[]')
 _DOLLAR = re.compile(r"\$(?:\(\(|[({\[])?")
 _ANSI = re.compile(r"(?s)\$'(?:[^'\\]|\\.)*+'")
 
@@ -182,8 +184,9 @@ class _Scan:
             kind = self.frames[-1].kind
             done = self._commands() if kind in ("{", "(") else self._quoted()
             if not done:
-                if self.unclosed.start == self.frames[0].start:
-                    self._blame(self.frames[-1].kind, self.frames[-1].start)
+                if self.unclosed.start == self.frames[0].start and len(self.frames) > 1:
+                    start = self.frames[-1].start
+                    self._blame(f"`{_OPENING.findall(self.text, start)[0]}`", start)
                 return -1
         return self.at
 
@@ -216,7 +219,7 @@ class _Scan:
             if not here or here == "\\":
                 return False
             if here == "'":
-                self._blame("'", at)
+                self._blame("`'`", at)
                 return False
             if here == "`":
                 if not self._tick():
@@ -244,7 +247,7 @@ class _Scan:
     def _tick(self) -> bool:
         tick = _TICK.match(self.text, self.at)
         if tick is None:
-            self._blame("`", self.at)
+            self._blame("backquote", self.at)
             return False
         self.at = tick.end()
         return True
@@ -300,7 +303,7 @@ class _Scan:
                 if not self._tick():
                     return False
             elif group in ("single", "ansi") and not _closed(token[0], group):
-                self._blame("'", start)
+                self._blame("`'`", start)
                 return False
         return False
 

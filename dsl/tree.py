@@ -11,7 +11,8 @@ from typing import ClassVar
 
 
 class Node:
-    """One node. `fields` names what it is made of, in source order; equality is identity (see `equal`)."""
+    """One node. `fields` names what it is made of, in the order of the source and of the constructor; equality
+    is identity (see `equal`)."""
 
     __slots__ = ("end", "start")
     fields: ClassVar[tuple[str, ...]] = ()
@@ -289,8 +290,8 @@ class Binary(Node):
     __slots__ = ("left", "operator", "right")
     fields = ("left", "operator", "right")
 
-    def __init__(self, operator: str, left: Node, right: Node, start: int, end: int) -> None:
-        self.operator, self.left, self.right, self.start, self.end = operator, left, right, start, end
+    def __init__(self, left: Node, operator: str, right: Node, start: int, end: int) -> None:
+        self.left, self.operator, self.right, self.start, self.end = left, operator, right, start, end
 
 
 class Unary(Node):

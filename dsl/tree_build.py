@@ -81,7 +81,7 @@ _MAKERS: dict[str, Make] = {
     "exec": lambda v, s, e: tree.Exec(tuple(v[1]) if len(v) > 2 else (), v[-1][1], None, s, e),
     "undo": lambda v, s, e: tree.Undo(tuple(v[1]) if len(v) > 2 else (), v[-1][1], s, e),
     "option": lambda v, s, e: tree.Option(_identifier(v[0]), v[2], s, e),
-    "binary": lambda v, s, e: tree.Binary(v[1][0], v[0], v[2], s, e),
+    "binary": lambda v, s, e: tree.Binary(v[0], v[1][0], v[2], s, e),
     "true": lambda _, s, e: tree.BoolLiteral(True, s, e),
     "false": lambda _, s, e: tree.BoolLiteral(False, s, e),
     "null": lambda _, s, e: tree.NullLiteral(s, e),

@@ -53,8 +53,8 @@ var all = parallel(limit: 2, on_error: "collect") for region in regions {
 parallel for x in [1] { log("${x}") }
 sleep("1s")
 if version.stdout != tag(version, suffix: "") {
-    return;
     nothing()
+    return;
 }
 return { version: str(version),
     lines: "two

@@ -206,7 +206,7 @@ def test_hints_say_what_was_meant(source: str, hint: str) -> None:
 
 def test_an_open_shell_body_says_what_is_open_in_it() -> None:
     (one,) = parse("exec {\n    echo 'it\n}\n").diagnostics
-    assert one.hint == "the ' on line 2, column 10 is open to the end of the file"
+    assert one.hint == "the `'` on line 2, column 10 is open to the end of the file"
 
 
 def test_no_more_than_fifty_errors_are_reported() -> None:
