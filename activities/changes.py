@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,9 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from codeai.activities.canonical import canonical
-from codeai.dsl.check import check
-from codeai.dsl.diagnostics import to_json as diagnostics_to_json
-from codeai.dsl.tree_json import to_json as tree_to_json
+from codeai.activities.compilers import Compilers, examined
 from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.base import now, uuid7
 from codeai.persistence.configs import Configs, NewConfig
@@ -68,7 +64,7 @@ class Kind(Protocol):
 class ConfigKind:
     """Configs: an invalid program is saved as a draft, with what is wrong with it."""
 
-    compilers: Executor
+    compilers: Compilers
     path: str = "/configs"
 
     async def create(self, rows: AsyncSession, id: str, body: ConfigBody, who: Who) -> None:
@@ -83,8 +79,7 @@ class ConfigKind:
         return await Configs(rows).delete(id, if_match)
 
     async def _row(self, body: ConfigBody, who: Who) -> NewConfig:
-        loop = asyncio.get_running_loop()
-        ast, errors = await loop.run_in_executor(self.compilers, examined, body.content)
+        ast, errors = await self.compilers.run(examined, body.content)
         workspace = canonical(body.workspace) if body.workspace else None
         return NewConfig(body.name, body.content, ast, errors, workspace, who.caller)
 
@@ -127,15 +122,7 @@ class DeploymentKind:
         )
 
 
-def examined(content: str) -> tuple[str | None, str]:
-    """A program's tree and its errors, both as canonical JSON."""
-    checked = check(content)
-    errors = diagnostics_to_json([one for one in checked.diagnostics if one.severity == "error"])
-    ast = canonical(tree_to_json(checked.tree)) if checked.tree is not None and not errors else None
-    return ast, canonical(errors)
-
-
-def kinds(compilers: Executor) -> dict[str, Kind]:
+def kinds(compilers: Compilers) -> dict[str, Kind]:
     """What can be changed (★): each name of `BODIES` with how it is done."""
     return {"config": ConfigKind(compilers), "deployment": DeploymentKind()}
 
@@ -149,7 +136,7 @@ class Changes:
     """The activity behind every change."""
 
     database: Database
-    compilers: Executor
+    compilers: Compilers
 
     @activity.defn(name="apply_change")
     async def apply_change(self, given: ChangeInput) -> ChangeResult:

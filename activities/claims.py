@@ -26,7 +26,7 @@ class Claims:
 
     @activity.defn(name="claim_host")
     async def claim_host(self, given: ClaimInput) -> ClaimResult:
-        async with self.database.transaction() as rows:
+        async with self.database.single() as rows:
             await Executions(rows).open(first_row(given.execution, self.host))
         return ClaimResult(host=self.host, spool=self.spool, budget=self.budget)
 

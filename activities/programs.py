@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-from codeai.dsl.compile import compile_source
-from codeai.dsl.program import pack
-from codeai.persistence.blobs import Blobs
+from codeai.activities.compilers import Compilers, compiled
+from codeai.persistence.blobs import Blobs, hash_of
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.deployments import Deployments
 from codeai.persistence.engine import Database
@@ -24,39 +21,15 @@ from codeai.workflows.contracts.executions import FailurePolicy
 from codeai.workflows.contracts.records import LoadInput, LoadResult
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
-MOST_PACKED = 1024 * 1024
-"""Bytes of a compiled program as it travels (PLATFORM.md, 3)."""
 KEPT = 256
 
 
 class NotLoadable(Exception):
     """There is no such program, or it cannot be run."""
 
-    def __init__(
-        self, kind: str, message: str, line: int | None = None, details: tuple[Any, ...] = ()
-    ) -> None:
-        super().__init__(message)
-        self.error = RunError(kind=kind, message=message, line=line, details=details or None)
-
-
-def compiled(text: str) -> str:
-    """The packed form of a program. Raises NotLoadable where it has errors or is too large."""
-    made = compile_source(text)
-    if made.code is None:
-        errors = [one for one in made.diagnostics if one.severity == "error"]
-        first = errors[0]
-        raise NotLoadable(
-            "invalid_input",
-            f"the program has {len(errors)} error{'s' if len(errors) > 1 else ''}; line {first.line}: {first.message}",
-            first.line,
-            tuple({"field": f"program:{one.line}:{one.column}", "message": one.message} for one in errors),
-        )
-    packed = pack(made.code)
-    if len(packed) > MOST_PACKED:
-        raise NotLoadable(
-            "limit", f"the compiled program is over {MOST_PACKED >> 20} MiB; split it with run()"
-        )
-    return packed
+    def __init__(self, error: RunError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -64,11 +37,15 @@ class Programs:
     """Reads programs and compiles them once a process; `compilers` keeps the compiling off the event loop."""
 
     database: Database
-    compilers: Executor
+    compilers: Compilers
     _known: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
     @activity.defn(name="load_program")
     async def load_program(self, given: LoadInput) -> LoadResult:
+        if given.program is not None:
+            content_hash = hash_of(given.program)
+            if content_hash in self._known:  # its text is kept already
+                return LoadResult(program_hash=content_hash, code=self._known[content_hash])
         try:
             async with self.database.transaction() as rows:
                 text, found = await self._find(rows, given)
@@ -82,7 +59,7 @@ class Programs:
         if given.program_hash is not None:
             text = await Blobs(rows).get(given.program_hash)
             if text is None:
-                raise NotLoadable("not_found", "the program's text is gone from the database")
+                raise _refusal("not_found", "the program's text is gone from the database")
             return text, LoadResult()
         if given.program is not None:
             return given.program, LoadResult()
@@ -91,14 +68,14 @@ class Programs:
             return config.content, _of_config(config)
         if given.deployment is not None:
             return await self._deployment(rows, given.deployment, given.version)
-        raise NotLoadable("invalid_input", "one of deployment, config and program must say what to run")
+        raise _refusal("invalid_input", "one of deployment, config and program must say what to run")
 
     async def _config(self, rows: AsyncSession, id_or_name: str, version: int | None) -> Config:
         config = await Configs(rows).get(id_or_name)
         if config is not None and version is not None and version != config.version:
             config = await Configs(rows).version(config.id, version)
         if config is None:
-            raise NotLoadable(
+            raise _refusal(
                 "not_found", f"there is no config {id_or_name!r}" + (f" version {version}" if version else "")
             )
         return config
@@ -108,9 +85,9 @@ class Programs:
     ) -> tuple[str, LoadResult]:
         deployment = await Deployments(rows).get(id_or_name)
         if deployment is None:
-            raise NotLoadable("not_found", f"there is no deployment {id_or_name!r}")
+            raise _refusal("not_found", f"there is no deployment {id_or_name!r}")
         if deployment.config_id is None:
-            raise NotLoadable("no_config", f"deployment {deployment.name!r} has no config yet")
+            raise _refusal("no_config", f"deployment {deployment.name!r} has no config yet")
         config = await self._config(rows, deployment.config_id, version or deployment.version)
         return config.content, _of_config(config).model_copy(
             update={
@@ -123,14 +100,20 @@ class Programs:
     async def _compiled(self, content_hash: str, text: str) -> str:
         known = self._known.get(content_hash)
         if known is None:
-            known = await asyncio.get_running_loop().run_in_executor(self.compilers, compiled, text)
-            self._known[content_hash] = known
+            made = await self.compilers.run(compiled, text)
+            if isinstance(made, RunError):
+                raise NotLoadable(made)
+            known = self._known[content_hash] = made
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return known
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.load_program]
+
+
+def _refusal(kind: str, message: str) -> NotLoadable:
+    return NotLoadable(RunError(kind=kind, message=message))
 
 
 def _of_config(config: Config) -> LoadResult:

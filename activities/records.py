@@ -43,7 +43,7 @@ class Records:
 
     @activity.defn(name="record_status")
     async def record_status(self, given: StatusInput) -> Nothing:
-        async with self.database.transaction() as rows:
+        async with self.database.single() as rows:
             await Executions(rows).set_status(given.execution_id, given.status.value, given.status_text)
         return Nothing()
 

@@ -22,7 +22,8 @@ class StepRecords:
     database: Database
 
     async def started(self, step: CommandInput, host: str, at: datetime) -> None:
-        async with self.database.transaction() as rows:
+        opened = self.database.transaction if step.lines else self.database.single
+        async with opened() as rows:
             await append_lines(rows, step.execution_id, step.lines)
             await Steps(rows).started(
                 NewStep(
@@ -50,7 +51,7 @@ class StepRecords:
             )
 
     async def ended(self, step: CommandInput, result: CommandResult, at: datetime) -> None:
-        async with self.database.transaction() as rows:
+        async with self.database.single() as rows:
             await Steps(rows).ended(
                 step.step_id,
                 step.attempt,

@@ -26,6 +26,7 @@ from codeai.api.operations import Operation, described
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.views import ChangedView, OperationView
+from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult, Problem
 from codeai.workflows.contracts.kinds import CHANGE_RECORD, TASK_TIMEOUT
 
@@ -98,6 +99,9 @@ async def _applied(temporal: Client, operation: Operation, asked: ChangeInput) -
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         task_timeout=TASK_TIMEOUT,
         memo=operation.memo,
+        search_attributes=at_start(
+            CHANGE_RECORD.type, f"{asked.kind}/{asked.id or 'new'}", asked.triggered_by
+        ),
         static_summary=f"{asked.action} {asked.kind}",
     )
     update = asyncio.ensure_future(

@@ -20,7 +20,8 @@ from codeai.api.problems import Refused
 from codeai.api.views import ResultView, StartedView
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.deployments import Deployments
-from codeai.workflows.contracts.executions import ExecuteInput
+from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.executions import ExecuteInput, entity_of
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 
 READ_LIMIT = 0.5
@@ -115,6 +116,9 @@ async def _started(temporal: Client, operation: Operation, asked: ExecuteInput) 
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=TASK_TIMEOUT,
             memo=operation.memo,
+            search_attributes=at_start(
+                EXECUTE_DEPLOYMENT.type, entity_of(asked, operation.id), asked.triggered_by
+            ),
             static_summary=f"run {asked.deployment or asked.config or 'a program'}",
             rpc_timeout=RPC_LIMIT,
         )

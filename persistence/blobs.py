@@ -23,6 +23,11 @@ class BlobRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+def hash_of(text: str) -> str:
+    """What a text is kept under: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Blobs:
     """Texts by hash."""
@@ -31,9 +36,9 @@ class Blobs:
 
     async def put(self, text: str) -> str:
         """Keeps `text` and answers its SHA-256 in hexadecimal. Again: changes nothing."""
-        content = text.encode("utf-8")
-        hash = hashlib.sha256(content).hexdigest()
-        await self.rows.execute(insert(BlobRow).values(hash=hash, content=content).on_conflict_do_nothing())
+        hash = hash_of(text)
+        row = insert(BlobRow).values(hash=hash, content=text.encode("utf-8"))
+        await self.rows.execute(row.on_conflict_do_nothing())
         return hash
 
     async def get(self, hash: str) -> str | None:

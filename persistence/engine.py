@@ -62,6 +62,7 @@ class Database:
     address: Address
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
+    singles: async_sessionmaker[AsyncSession]
 
     @classmethod
     def connect(
@@ -71,25 +72,33 @@ class Database:
         connect_timeout: float = 10.0,
         slow_query: float = 0.1,
         label: str = "codeai",
+        ping: bool = True,
     ) -> Database:
         """A pool on `address`; the first connection is made when the first question is asked.
 
         `connect_timeout` and `slow_query` (a statement that takes longer is logged) are in seconds; `label` is
-        what Postgres shows as the application's name.
+        what Postgres shows as the application's name. Without `ping` a connection that broke while nobody used it
+        is found out by the statement that meets it: for those who try again anyhow.
         """
         engine = create_async_engine(
             address.url(),
             pool_size=POOL_SIZE,
             max_overflow=OVERFLOW,
             pool_recycle=RECYCLE,
-            pool_pre_ping=True,
+            pool_pre_ping=ping,
             pool_use_lifo=True,
             hide_parameters=True,
             connect_args={"timeout": connect_timeout, "server_settings": {"application_name": label}},
         )
         tell_of_slow_queries(engine, slow_query)
         IdleConnections(engine)
-        return cls(address, engine, async_sessionmaker(engine, expire_on_commit=False))
+        single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        return cls(
+            address,
+            engine,
+            async_sessionmaker(engine, expire_on_commit=False),
+            async_sessionmaker(single, expire_on_commit=False),
+        )
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -101,6 +110,13 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed at the end of the block, and undone by an exception."""
         async with self.sessions.begin() as rows:
+            yield rows
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncSession]:
+        """A session whose every statement is a transaction of its own: a third of the round trips, for what is
+        done by one statement."""
+        async with self.singles() as rows:
             yield rows
 
     async def notifications(self, channel: str) -> AsyncGenerator[str]:

@@ -42,4 +42,5 @@ def worker_database(settings: DatabaseSettings) -> Database:
             sslmode=settings.sslmode,
         ),
         label="codeai worker",
+        ping=False,  # Temporal repeats an activity, the runner a record
     )

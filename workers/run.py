@@ -7,16 +7,16 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import timedelta
-from multiprocessing import get_context
 
 import structlog
+import uvloop
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.activities.changes import Changes
 from codeai.activities.claims import Claims
+from codeai.activities.compilers import Compilers
 from codeai.activities.programs import Programs
 from codeai.activities.records import Records
 from codeai.activities.shell.host import ShellHost
@@ -38,7 +38,7 @@ HEARTBEAT = timedelta(seconds=2)
 
 def main(role: str, settings: Settings) -> None:
     """Runs the worker of `role` (registry.ROLES) until SIGTERM or SIGINT."""
-    asyncio.run(_serve(role, settings))
+    uvloop.run(_serve(role, settings))
 
 
 async def _serve(role: str, settings: Settings) -> None:
@@ -72,11 +72,11 @@ async def _serve(role: str, settings: Settings) -> None:
 @contextlib.asynccontextmanager
 async def _workflows(client: Client, database: Database, settings: WorkerSettings) -> AsyncIterator[None]:
     """All workflow code, and the short activities of the database."""
-    with compilers() as pool:
+    with contextlib.closing(Compilers()) as compilers:
         activities = [
             *Records(database).activities(),
-            *Programs(database, pool).activities(),
-            *Changes(database, pool).activities(),
+            *Programs(database, compilers).activities(),
+            *Changes(database, compilers).activities(),
         ]
         worker = Worker(
             client,
@@ -141,11 +141,6 @@ async def _host(client: Client, database: Database, settings: WorkerSettings) ->
             await host.detach()
     finally:
         await host.detach()
-
-
-def compilers() -> Executor:
-    """Processes that compile programs: 10,000 lines take most of a second, which no event loop has."""
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
 def _tell_ready(settings: WorkerSettings) -> None:

@@ -1,22 +1,23 @@
-"""What lists and the Web UI show of a workflow: its search attributes (★)."""
+"""Setting a workflow's search attributes from inside."""
 
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-KIND = SearchAttributeKey.for_keyword("CodeAIKind")
-ENTITY = SearchAttributeKey.for_keyword("CodeAIEntity")
-STATUS = SearchAttributeKey.for_keyword("CodeAIStatus")
-TRIGGERED_BY = SearchAttributeKey.for_keyword("CodeAITriggeredBy")
-
-LONGEST = 255
+from codeai.workflows.contracts.attributes import KIND, described
 
 
-def describe(kind: str | None, entity: str | None, triggered_by: str | None, status: str) -> None:
-    """Sets what is given in one command; `entity` is `<kind>/<id>` of what the workflow works for."""
-    given = ((KIND, kind), (ENTITY, entity), (TRIGGERED_BY, triggered_by), (STATUS, status))
-    updates: list[SearchAttributeUpdate[str]] = [
-        key.value_set(value[:LONGEST]) for key, value in given if value is not None
-    ]
-    workflow.upsert_search_attributes(updates)
+def describe(kind: str, entity: str, triggered_by: str | None) -> None:
+    """Says at its beginning what the workflow is, unless whoever started it has said so."""
+    if workflow.info().typed_search_attributes.get(KIND) is None:
+        _set(kind, entity, triggered_by, "running")
+
+
+def describe_status(status: str) -> None:
+    """Says where it is now."""
+    _set(None, None, None, status)
+
+
+def _set(kind: str | None, entity: str | None, triggered_by: str | None, status: str) -> None:
+    pairs = described(kind, entity, triggered_by, status)
+    workflow.upsert_search_attributes([pair.key.value_set(pair.value) for pair in pairs])

@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls
-    from codeai.workflows.attributes import describe
+    from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.kinds import CHANGE_RECORD
@@ -32,9 +32,9 @@ class ChangeRecord:
             raise ApplicationError(
                 str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True
             ) from None
-        describe(CHANGE_RECORD.type, f"{asked.kind}/{asked.id or 'new'}", asked.triggered_by, "running")
+        describe(CHANGE_RECORD.type, f"{asked.kind}/{asked.id or 'new'}", asked.triggered_by)
         self.outcome = await calls.APPLY_CHANGE(asked)
-        describe(None, None, None, "failed" if self.outcome.problem else "completed")
+        describe_status("failed" if self.outcome.problem else "completed")
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.outcome
 

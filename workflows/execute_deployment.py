@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
     from codeai.dsl.values import to_result
     from codeai.workflows import calls
-    from codeai.workflows.attributes import describe
+    from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.compensation import undo_next
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.errors import RunError
@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         ExecutionStatus,
         FailurePolicy,
         Undoing,
+        entity_of,
     )
     from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
     from codeai.workflows.contracts.records import ClaimInput, CloseInput, LoadInput, LoadResult, StatusInput
@@ -120,7 +121,7 @@ class ExecuteDeployment:
         """Finds the program, checks the inputs, claims a host. Raises Refused."""
         asked = self.asked
         self.record = first_record(asked)
-        describe(EXECUTE_DEPLOYMENT.type, entity_of(asked, self.record), asked.triggered_by, "running")
+        describe(EXECUTE_DEPLOYMENT.type, entity_of(asked, self.record.id), asked.triggered_by)
         if asked.failure_policy is FailurePolicy.PARK:
             raise Refused(park_is_not_available())
         program, loaded = await self._load(
@@ -237,7 +238,7 @@ class ExecuteDeployment:
     ) -> ExecuteResult:
         """Writes the run's end and ends the workflow alike: a failed run is a failed workflow."""
         self.run_status = status
-        describe(None, None, None, status.value)
+        describe_status(status.value)
         closing = CloseInput(
             execution=self.record,
             status=status,
@@ -333,15 +334,6 @@ def first_record(asked: ExecuteInput) -> ExecutionRecord:
         triggered_by=asked.triggered_by,
         started_at=info.workflow_start_time.timestamp(),
     )
-
-
-def entity_of(asked: ExecuteInput, record: ExecutionRecord) -> str:
-    """What the run works for, as `<kind>/<id>`."""
-    if asked.deployment is not None:
-        return f"deployment/{asked.deployment}"
-    if asked.config is not None:
-        return f"config/{asked.config}"
-    return f"execution/{record.id}"
 
 
 def park_is_not_available() -> RunError:

@@ -113,10 +113,25 @@ class Attendant:
 
     async def _begin(self) -> None:
         await self._answered.wait()
-        await self._note_start()
+        noted = asyncio.create_task(self._note_start())
+        try:
+            ready = await self._prepare()
+            await noted  # before anything is started
+        finally:
+            noted.cancel()
+        while ready and isinstance(self.attempt.look(), Absent):
+            slot = await self._desk.slots.take()
+            try:
+                await self._desk.spawner.ask(str(self.attempt.folder), slot)
+            finally:
+                os.close(slot)  # the supervisor has its own
+            await self._appears()
+
+    async def _prepare(self) -> bool:
+        """Lays out what the supervisor needs. False: it can never be started, and that is said."""
         if self._step.spool != self._desk.spool.id:
             self._refuse("lost", "its host has been started anew since the run came to it, or lost its spool")
-            return
+            return False
         try:
             if not self.attempt.prepared:
                 work = await self._desk.workspaces.of(self._step.execution_id, self._step.workspace)
@@ -124,17 +139,11 @@ class Attendant:
                 self.attempt.prepare(spec, self._step.text, self._step.files)
         except ValueError as error:  # a SeedError, or a text that no file or environment can hold
             self._refuse("value_error", str(error))
-            return
+            return False
         except commands.NoShell as error:
             self._refuse("exec_failed", str(error))
-            return
-        while isinstance(self.attempt.look(), Absent):
-            slot = await self._desk.slots.take()
-            try:
-                await self._desk.spawner.ask(str(self.attempt.folder), slot)
-            finally:
-                os.close(slot)  # the supervisor has its own
-            await self._appears()
+            return False
+        return True
 
     async def _note_start(self) -> None:
         now = datetime.now(UTC)

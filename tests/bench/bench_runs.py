@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from codeai.stack.postgres import Cluster
+from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.executions import ExecuteInput
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 from tests.bench.handwritten import QUEUE
@@ -53,10 +54,12 @@ def own_postgres(folder: Path) -> Iterator[tuple[int, str]]:
 def ours(client: Client) -> Run:
     async def run(steps: int) -> object:
         program = f"exec {{ {COMMAND} }}\n" * steps
+        id = str(uuid.uuid4())
         return await client.execute_workflow(
             EXECUTE_DEPLOYMENT.type,
-            ExecuteInput(program=program),
-            id=EXECUTE_DEPLOYMENT.workflow_id(str(uuid.uuid4())),
+            ExecuteInput(program=program, execution=id),
+            id=EXECUTE_DEPLOYMENT.workflow_id(id),
+            search_attributes=at_start(EXECUTE_DEPLOYMENT.type, f"execution/{id}", None),
             task_queue=EXECUTE_DEPLOYMENT.queue,
             task_timeout=TASK_TIMEOUT,
         )

@@ -124,3 +124,12 @@ class ExecuteResult(Contract):
     result: Any = None
     error: RunError | None = None
     undo_failed: tuple[dict[str, Any], ...] = ()
+
+
+def entity_of(asked: ExecuteInput, execution: str) -> str:
+    """What a run works for, as `<kind>/<id>`."""
+    if asked.deployment is not None:
+        return f"deployment/{asked.deployment}"
+    if asked.config is not None:
+        return f"config/{asked.config}"
+    return f"execution/{execution}"
