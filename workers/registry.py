@@ -7,6 +7,3 @@ from codeai.workflows.execute_deployment import ExecuteDeployment
 
 WORKFLOWS: list[type] = [ExecuteDeployment, ChangeRecord]
 """Every workflow; all of them live on one queue."""
-
-ROLES = ("all", "workflows", "exec")
-"""What `codeai worker ROLE` takes."""

@@ -27,7 +27,7 @@ from codeai.settings import Settings, WorkerSettings
 from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
 from codeai.workflows.contracts.executions import Budget
-from codeai.workflows.contracts.queues import EXEC, WORKFLOWS, exec_on
+from codeai.workflows.contracts.queues import OF_CLAIMS, OF_COMMANDS, OF_WORKFLOWS, exec_on
 
 logger = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ HEARTBEAT = timedelta(seconds=2)
 
 
 def main(role: str, settings: Settings) -> None:
-    """Runs the worker of `role` (registry.ROLES) until SIGTERM or SIGINT."""
+    """Runs the worker of `role` (`all`, or one of the task queues' table) until SIGTERM or SIGINT."""
     uvloop.run(_serve(role, settings))
 
 
@@ -80,12 +80,12 @@ async def _workflows(client: Client, database: Database, settings: WorkerSetting
         ]
         worker = Worker(
             client,
-            task_queue=WORKFLOWS,
+            task_queue=OF_WORKFLOWS.name,
             workflows=registry.WORKFLOWS,
             activities=activities,
             workflow_runner=UnsandboxedWorkflowRunner(),
-            max_concurrent_workflow_tasks=100,
-            max_concurrent_activities=100,
+            max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,
+            max_concurrent_activities=OF_WORKFLOWS.slots,
             sticky_queue_schedule_to_start_timeout=STICKY,
             graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
         )
@@ -120,9 +120,9 @@ async def _host(client: Client, database: Database, settings: WorkerSettings) ->
         async with (
             Worker(
                 client,
-                task_queue=EXEC,
+                task_queue=OF_CLAIMS.name,
                 activities=claims.activities(),
-                max_concurrent_activities=4,
+                max_concurrent_activities=OF_CLAIMS.slots,
                 max_concurrent_activity_task_polls=2,
                 graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
             ),
@@ -130,7 +130,7 @@ async def _host(client: Client, database: Database, settings: WorkerSettings) ->
                 client,
                 task_queue=exec_on(host.id),
                 activities=host.activities(),
-                max_concurrent_activities=100,
+                max_concurrent_activities=OF_COMMANDS.slots,
                 max_concurrent_activity_task_polls=2,
                 max_heartbeat_throttle_interval=HEARTBEAT,
                 graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),

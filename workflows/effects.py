@@ -55,6 +55,18 @@ def may_try_again(result: CommandResult, attempt: int, retry: int) -> bool:
     return attempt <= retry and result.outcome in (Outcome.FAILED, Outcome.TIMEOUT)
 
 
+def not_in_this_build(arguments: dict[str, Any], line: int) -> ErrorValue | None:
+    """What an exec asks for that needs several hosts: refused before it starts, because to run it anyhow would be
+    to run it where, or as often as, it must not."""
+    if arguments["queue"] is not None:
+        return ErrorValue(
+            "value_error", "exec: queue is not available in this build: there is one host", line
+        )
+    if arguments["on_lost"] == "rerun":
+        return ErrorValue("value_error", 'exec: on_lost "rerun" is not available in this build', line)
+    return None
+
+
 class Effects:
     """The effects under way and the answers that the machine has not taken yet."""
 
@@ -170,16 +182,16 @@ class Effects:
         return EffectResult()
 
     async def _exec(self, request: Request) -> EffectResult:
+        arguments: dict[str, Any] = request.arguments
         seen = environment(request)
-        if seen.error is not None:
-            return EffectResult(error=seen.error, undoable=False)
+        if error := seen.error or not_in_this_build(arguments, request.line):
+            return EffectResult(error=error, undoable=False)
         for name in seen.skipped:
             self._keep_line(
                 f"{request.step}/{name}",
                 "warn",
                 f"{name} is too large for the environment and was not passed",
             )
-        arguments: dict[str, Any] = request.arguments
         given = self.command_input(
             request.step,
             request.line,

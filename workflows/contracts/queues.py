@@ -24,12 +24,14 @@ class TaskQueue:
     help: str = ""
 
 
-TASK_QUEUES = (
-    TaskQueue(WORKFLOWS, "workflows", 100, 100, "workflow code; short database and bookkeeping activities"),
-    TaskQueue(EXEC, "exec", 4, help="which host takes the run (claim_host)"),
-    TaskQueue(
-        f"{EXEC}@", "exec", 100, help="the run's shell steps, of which worker.commands_at_once run at a time"
-    ),
+OF_WORKFLOWS = TaskQueue(
+    WORKFLOWS, "workflows", 100, 100, "workflow code; short database and bookkeeping activities"
 )
+OF_CLAIMS = TaskQueue(EXEC, "exec", 4, help="which host takes the run (claim_host)")
+OF_COMMANDS = TaskQueue(
+    f"{EXEC}@", "exec", 100, help="the run's shell steps, of which worker.commands_at_once run at a time"
+)
+
+TASK_QUEUES = (OF_WORKFLOWS, OF_CLAIMS, OF_COMMANDS)
 COMMANDS_AT_ONCE = 4
 """Shell commands that one host runs at a time."""
