@@ -1,0 +1,246 @@
+"""Makes the stored histories anew on a platform of its own: `python -m tests.workflows.record_histories`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from codeai.workflows.contracts.kinds import CHANGE_RECORD, EXECUTE_DEPLOYMENT, TASK_TIMEOUT
+from tests.platform import platform
+
+HISTORIES = Path(__file__).with_name("histories")
+BUDGET = {"CODEAI_WORKER_SOFT_EVENTS": "70", "CODEAI_WORKER_HARD_EVENTS": "110"}
+"""Events of one workflow run: the short programs stay below, the long ones continue as new once."""
+OF_A_MACHINE = re.compile(r"/(?:home|opt|private|root|srv|tmp|usr|Users|var|work)/")
+"""What the path of a file on the machine that recorded would begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One run to be kept: a program's text (or any other input), and when it is cancelled."""
+
+    program: str | None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    cancel_at: int | None = None
+    """The number of the step during which the run is cancelled."""
+
+
+RECORDINGS: dict[str, Recording] = {
+    "straight_line": Recording(
+        """
+        param who
+        var greeting = exec { printf 'hello %s' "$who" }
+        exec { echo "$greeting" > note }
+        var seen = exec(retry: 1, backoff: 0, check: false) { cat note; exit 3 }
+        return {"said": str(seen), "code": seen.exit_code, "attempts": seen.attempt}
+        """,
+        {"inputs": {"who": "you"}, "triggered_by": "somebody"},
+    ),
+    "failure_with_undo": Recording(
+        """
+        var name = "first"
+        var made = exec { echo "made $name" } undo { echo "unmade $name, was $made" }
+        exec { echo kept } undo(retry: 0) { echo "cannot"; exit 4 }
+        exec { echo "no disk" >&2; exit 7 }
+        """
+    ),
+    "failure_without_undo": Recording(
+        'exec { true } undo { echo never }\nfail("stop")', {"failure_policy": "fail"}
+    ),
+    "caught": Recording(
+        """
+        var why = ""
+        try { exec { exit 5 } } catch problem { why = problem.kind }
+        return why
+        """
+    ),
+    "cancel_with_undo": Recording(
+        """
+        exec { true } undo { echo unmade }
+        exec { sleep 600 }
+        """,
+        cancel_at=2,
+    ),
+    "parallel_with_limit": Recording(
+        """
+        var found = parallel(limit: 2) for n in [1, 2, 3, 4] {
+            sleep("10ms")
+            return exec { echo $((n * n)) }
+        }
+        return found
+        """
+    ),
+    "parallel_that_fails": Recording(
+        """
+        parallel for seconds in [0, 600] {
+            exec { sleep "$seconds"; exit 6 } undo { echo unmade }
+        }
+        """
+    ),
+    "loop_over_two_runs": Recording(
+        """
+        var n = 0
+        while n < 14 {
+            exec { echo "$n" } undo { echo "unmade $n" }
+            n += 1
+        }
+        return n
+        """
+    ),
+    "handed_over_command": Recording(
+        """
+        return parallel(limit: 2) for n in range(20) {
+            return exec { if [ "$n" = 0 ]; then sleep 4; fi; echo "$n" }
+        }
+        """
+    ),
+    "undo_over_two_runs": Recording(
+        """
+        for n in range(7) { exec { echo "$n" } undo { echo "unmade $n" } }
+        fail("enough")
+        """
+    ),
+    "pure_effects": Recording(
+        """
+        var begun = now()
+        sleep("20ms")
+        log("warn", "slept")
+        set_status("nearly there")
+        return {"later": now() >= begun, "uuid": len(uuid()), "random": random() < 1.0}
+        """
+    ),
+    "slices": Recording("var n = 0\nwhile n < 30000 { n += 1 }\nreturn n"),
+    "refused_inputs": Recording("param who\nparam times = 1\nreturn who", {"inputs": {"times": "many"}}),
+    "refused_program": Recording("return nobody"),
+    "refused_policy": Recording("return 1", {"failure_policy": "park"}),
+    "not_an_input": Recording(None, {"nothing": 1}),
+}
+"""The runs of ExecuteDeployment (★), by the name of their file."""
+
+
+async def record() -> None:
+    """Runs everything and writes what Temporal keeps of it."""
+    with platform(**BUDGET) as running:
+        client = await Client.connect(
+            f"127.0.0.1:{running.temporal}", data_converter=pydantic_data_converter, identity="recorder"
+        )
+        for name, recording in RECORDINGS.items():
+            await _keep(client, name, await _execute(client, name, recording))
+        async for name, handle in _changes(client):
+            await _keep(client, name, handle)
+
+
+async def _execute(client: Client, name: str, recording: Recording) -> WorkflowHandle[Any, Any]:
+    given = dict(recording.more) | ({} if recording.program is None else {"program": recording.program})
+    handle = await client.start_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        given,
+        id=name,
+        task_queue=EXECUTE_DEPLOYMENT.queue,
+        task_timeout=TASK_TIMEOUT,
+    )
+    if recording.cancel_at is not None:
+        while not await _is_under_way(handle, recording.cancel_at):
+            await asyncio.sleep(0.05)
+        await handle.cancel()
+    try:
+        print(name, json.dumps(await handle.result()))
+    except WorkflowFailureError as error:
+        print(name, repr(error.cause))
+    return handle
+
+
+async def _is_under_way(handle: WorkflowHandle[Any, Any], step: int) -> bool:
+    pending = (await handle.describe()).raw_description.pending_activities
+    return any(one.activity_id == f"{step}/1" for one in pending)
+
+
+async def _changes(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any, Any]]]:
+    """A config is made, and not made again under the same name; a body that is none."""
+    config = {"kind": "config", "action": "create", "body": {"name": "release", "content": "return 1"}}
+    for name, given in (
+        ("change_made", config),
+        ("change_refused", config),
+        ("change_of_nothing", {"kind": "config", "action": "destroy"}),
+    ):
+        start = WithStartWorkflowOperation(
+            CHANGE_RECORD.type,
+            given,
+            id=CHANGE_RECORD.workflow_id(str(uuid.uuid5(uuid.NAMESPACE_OID, name))),
+            task_queue=CHANGE_RECORD.queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            task_timeout=TASK_TIMEOUT,
+        )
+        update = client.execute_update_with_start_workflow("apply", start_workflow_operation=start)
+        print(name, (await asyncio.gather(update, return_exceptions=True))[0])
+        handle = await start.workflow_handle()
+        await asyncio.gather(handle.result(), return_exceptions=True)
+        yield name, handle
+
+
+async def _keep(client: Client, name: str, handle: WorkflowHandle[Any, Any]) -> None:
+    """Writes `<name>.json`, or `<name>.1.json` and so on where the run continued as new."""
+    runs = []
+    run: str | None = handle.first_execution_run_id or handle.result_run_id
+    while run:
+        history = await client.get_workflow_handle(handle.id, run_id=run).fetch_history()
+        told: dict[str, Any] = json.loads(history.to_json())
+        last = told["events"][-1]
+        runs.append({"workflowId": handle.id, "events": told["events"]})
+        run = last.get("workflowExecutionContinuedAsNewEventAttributes", {}).get("newExecutionRunId")
+    for old in HISTORIES.glob(f"{name}.*json"):
+        old.unlink()
+    for number, told in enumerate(runs, start=1):
+        file = HISTORIES / (f"{name}.json" if len(runs) == 1 else f"{name}.{number}.json")
+        neutral = _neutral(told)
+        if found := sorted(set(paths_in(neutral))):
+            raise SystemExit(f"{file.name} has a path of this machine in it: {found}")
+        file.write_text(json.dumps(neutral, indent=1) + "\n")
+
+
+def _neutral(value: Any) -> Any:
+    """Without what belongs to the machine and says nothing of the run: who did it, and where its code lay."""
+    if isinstance(value, dict):
+        return {
+            key: "recorder" if key == "identity" else _neutral(one)
+            for key, one in value.items()
+            if key != "stackTrace"
+        }
+    if isinstance(value, list):
+        return [_neutral(one) for one in value]
+    return value
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text of a history; payloads decoded."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if key == "data" and isinstance(one, str):
+                yield base64.b64decode(one).decode("utf-8", "replace")
+            else:
+                yield from texts_in(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts_in(one)
+
+
+def paths_in(history: Any) -> Iterator[str]:
+    """Texts of a history that name a file of the machine."""
+    return (text for text in texts_in(history) if OF_A_MACHINE.search(text))
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
