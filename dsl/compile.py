@@ -236,7 +236,7 @@ class _Compiler(Fragments):
         elif variable is not None:
             source = self.place(variable)
             self.height = alive
-            self.emit(line, "over", first, source)
+            self.emit(line, "over", first, source, variable.name)
         else:
             made = yield self.value(node.iterable)
             self.height = alive

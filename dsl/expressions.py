@@ -136,13 +136,18 @@ def _temporary(_: Expressions, __: list[Part], ___: str, operands: list[Any]) ->
     return Part(take)
 
 
+def no_value(name: str) -> Fault:
+    """A function was called before the `var` of a variable that it reads."""
+    return Fault("name_error", f'"{name}" has no value yet: its `var` has not run')
+
+
 def _global(_: Expressions, __: list[Part], ___: str, operands: list[Any]) -> Part:
     place, name, _line = operands
 
     def read(slots: Slots) -> Any:
         value = slots[1][place]
         if value is UNSET:
-            raise Fault("name_error", f'"{name}" has no value yet: its `var` has not run')
+            raise no_value(name)
         return value
 
     return Part(read)

@@ -12,7 +12,7 @@ from typing import Any
 
 from codeai.dsl import operators
 from codeai.dsl.builtins_data import steps
-from codeai.dsl.expressions import Evaluate, Expressions, Part
+from codeai.dsl.expressions import Evaluate, Expressions, Part, no_value
 from codeai.dsl.faults import Fault, type_fault
 from codeai.dsl.limits import CALL_DEPTH, FRAME_SIZE, ITEMS
 from codeai.dsl.opcodes import FIRST, NOWHERE
@@ -290,13 +290,13 @@ def _for(binding: Binding, pc: int, first: int, words: list[Any]) -> Step:
     return begin
 
 
-def _over(binding: Binding, pc: int, first: int, source: int) -> Step:
+def _over(binding: Binding, pc: int, first: int, source: int, name: str) -> Step:
     after = binding.target(pc + 1)
 
     def begin(slots: Slots) -> int:
         value = slots[source] if source >= 0 else slots[1][~source]
         if value is UNSET:
-            raise Fault("name_error", "the variable has no value yet: its `var` has not run")
+            raise no_value(name)
         _begin(slots[0], slots, first, value, pc)
         return after
 

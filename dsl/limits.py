@@ -82,3 +82,5 @@ VARIABLE_TO_SHELL = 64 * KIB
 """Bytes of one variable that reach a command's environment."""
 FRAME_SIZE = 40
 """Bytes of the state that a call or a fibre is counted with."""
+FIBRE = 10
+"""Instructions that the beginning of a fibre counts as."""

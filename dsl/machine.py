@@ -15,7 +15,15 @@ from codeai.dsl.bind import Bound, bind
 from codeai.dsl.effects import PARALLEL_OPTIONS
 from codeai.dsl.faults import NOT_CAUGHT, Fault, type_fault
 from codeai.dsl.fibres import Fibre, Group, State, all_fibres
-from codeai.dsl.limits import EFFECT_INPUT, EFFECT_RESULT, SLICE, STATE, UNDO_ENTRIES, VARIABLE_TO_SHELL
+from codeai.dsl.limits import (
+    EFFECT_INPUT,
+    EFFECT_RESULT,
+    FIBRE,
+    SLICE,
+    STATE,
+    UNDO_ENTRIES,
+    VARIABLE_TO_SHELL,
+)
 from codeai.dsl.opcodes import FIRST, NOWHERE
 from codeai.dsl.requests import (
     Asking,
@@ -68,7 +76,7 @@ class Machine:
         self._state = state
         self._running = running
         self._program = running.program
-        self._new: list[Request] = []
+        self._new: dict[int, Request] = {}
         self._waiting: dict[int, Fibre] = {}
         self._pending: dict[int, Request] = {}
         self._held = 0
@@ -175,7 +183,11 @@ class Machine:
             return Sliced()
         self._running.open_slice(SLICE)
         while state.ready:
-            if not self._go(state.ready[0]):
+            fibre = state.ready[0]
+            if fibre.dying:
+                state.ready.popleft()
+                self._gone(fibre)
+            elif not self._go(fibre):
                 if not self._new and not state.withdrawn:
                     return Sliced()
                 state.owed = True
@@ -183,7 +195,7 @@ class Machine:
         if state.outcome is not None:
             state.told = True
             return state.outcome
-        asking = Asking(tuple(self._new), tuple(state.withdrawn))
+        asking = Asking(tuple(self._new.values()), tuple(state.withdrawn))
         self._new.clear()
         state.withdrawn.clear()
         return asking
@@ -235,6 +247,8 @@ class Machine:
         slots, pc = fibre.slots, fibre.pc
         while True:
             try:
+                if running.spent > running.stop:
+                    pc = running.pause(pc, slots)
                 while True:
                     while pc >= 0:
                         pc = steps[pc](slots)
@@ -321,7 +335,7 @@ class Machine:
         self._rest(fibre, slots, pc)
         self._waiting[step] = fibre
         self._pending[step] = request
-        self._new.append(request)
+        self._new[step] = request
 
     def _request(self, step: int, fibre: int, pc: int, slots: Slots, given: dict[str, Any]) -> Request:
         code = self._program.code
@@ -391,7 +405,7 @@ class Machine:
         """Begins as many fibres as may run; without any, the group is done."""
         parent = group.parent
         slot = FIRST + states.level_of(self._program, parent.pc)
-        while group.items and len(group.fibres) < group.limit:
+        while group.items and len(group.fibres) < group.limit and self._held <= STATE.most:
             place, item = group.next_place, group.items.popleft()
             self._resize(group, -size_of(item) - 1)
             state, running = self._state, self._running
@@ -407,7 +421,7 @@ class Machine:
                 running.spent += weight(item)
                 if isinstance(item, Array | Map):
                     item.shared = True
-            running.spent += self._program.enter[parent.pc + 1]
+            running.spent += FIBRE + self._program.enter[parent.pc + 1]
             group.fibres[fibre.number] = fibre
             self._rest(fibre, slots, fibre.pc)
             state.ready.append(fibre)
@@ -500,10 +514,8 @@ class Machine:
             if fibre.children is not None and not fibre.children.fibres:
                 self._finish(fibre.children)
         elif not fibre.step:
-            state.ready.remove(fibre)
-            self._gone(fibre)
-        elif any(request.step == fibre.step for request in self._new):  # nobody heard of it yet
-            self._new = [request for request in self._new if request.step != fibre.step]
+            return  # it is ready: its turn comes, and ends it
+        elif self._new.pop(fibre.step, None) is not None:  # nobody heard of it yet
             state.undo.pop(fibre.step, None)
             del self._waiting[fibre.step], self._pending[fibre.step]
             self._gone(fibre)

@@ -47,7 +47,9 @@ _INSTRUCTIONS = (
     ),
     Opcode("loop", (), "a loop head before a condition with calls or effects", simple=False),
     Opcode("for", ("first", "expression"), "begins a loop over a value of its own (in first + 2)"),
-    Opcode("over", ("first", "source"), "begins a loop over a variable that the loop does not change"),
+    Opcode(
+        "over", ("first", "source", "name"), "begins a loop over a variable that the loop does not change"
+    ),
     Opcode("count", ("first", "expressions"), "begins a loop over range(…)"),
     Opcode(
         "next",

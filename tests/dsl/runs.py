@@ -120,4 +120,4 @@ def run(
             if request.step in seen.withdrawn:
                 result = EffectResult(error=ErrorValue("cancelled", "cancelled"))
             machine.answer(request.step, result)
-            machine = stored(machine)
+            machine = stored(machine) if restored else machine
