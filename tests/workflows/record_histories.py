@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.kinds import CHANGE_RECORD, EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 from tests.platform import platform
 
@@ -34,6 +35,8 @@ class Recording:
     more: Mapping[str, Any] = field(default_factory=dict)
     cancel_at: int | None = None
     """The number of the step during which the run is cancelled."""
+    through_us: bool = False
+    """Started as the API does, with its search attributes; else by Temporal alone."""
 
 
 RECORDINGS: dict[str, Recording] = {
@@ -63,7 +66,8 @@ RECORDINGS: dict[str, Recording] = {
         var why = ""
         try { exec { exit 5 } } catch problem { why = problem.kind }
         return why
-        """
+        """,
+        through_us=True,
     ),
     "cancel_with_undo": Recording(
         """
@@ -149,6 +153,7 @@ async def _execute(client: Client, name: str, recording: Recording) -> WorkflowH
         id=name,
         task_queue=EXECUTE_DEPLOYMENT.queue,
         task_timeout=TASK_TIMEOUT,
+        search_attributes=_attributes(EXECUTE_DEPLOYMENT.type) if recording.through_us else None,
     )
     if recording.cancel_at is not None:
         while not await _is_under_way(handle, recording.cancel_at):
@@ -159,6 +164,10 @@ async def _execute(client: Client, name: str, recording: Recording) -> WorkflowH
     except WorkflowFailureError as error:
         print(name, repr(error.cause))
     return handle
+
+
+def _attributes(kind: str) -> TypedSearchAttributes:
+    return at_start(kind, "config/new", "somebody")
 
 
 async def _is_under_way(handle: WorkflowHandle[Any, Any], step: int) -> bool:
@@ -181,6 +190,7 @@ async def _changes(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[An
             task_queue=CHANGE_RECORD.queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             task_timeout=TASK_TIMEOUT,
+            search_attributes=_attributes(CHANGE_RECORD.type) if name == "change_made" else None,
         )
         update = client.execute_update_with_start_workflow("apply", start_workflow_operation=start)
         print(name, (await asyncio.gather(update, return_exceptions=True))[0])

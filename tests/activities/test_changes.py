@@ -1,0 +1,221 @@
+"""`apply_change`: row, audit entry and event, together and once, however often the change is tried."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from codeai.activities.changes import Changes, change_id
+from codeai.activities.compilers import Compilers
+from codeai.persistence.audit import Audit, Entry
+from codeai.persistence.configs import Config, Configs
+from codeai.persistence.deployments import Deployments
+from codeai.persistence.engine import Database
+from codeai.persistence.events import Event, Events
+from codeai.persistence.pages import Page
+from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
+from tests.activities.conftest import SCHEDULED, Place
+
+CONFIG = {"name": "release", "content": "return 1"}
+ID = "7d3c0d1e-6a55-4e2c-9a3f-1c1df0a0b001"
+NOBODY = "7d3c0d1e-6a55-4e2c-9a3f-1c1df0a0b00f"
+
+
+@pytest.fixture
+def changes(database: Database, compilers: Compilers) -> Changes:
+    return Changes(database, compilers)
+
+
+async def apply(changes: Changes, where: ActivityEnvironment, **given: Any) -> ChangeResult:
+    return await where.run(changes.apply_change, ChangeInput.model_validate({"kind": "config"} | given))
+
+
+async def told(database: Database) -> tuple[list[Entry], list[Event]]:
+    async with database.session() as rows:
+        assert await Audit(rows).first_broken() is None
+        audit = (await Audit(rows).page(Page())).items
+        return list(audit), list((await Events(rows).page(Page())).items)
+
+
+async def found(database: Database, id: str) -> Config | None:
+    async with database.session() as rows:
+        return await Configs(rows).get(id)
+
+
+async def test_a_config_is_created_updated_and_deleted(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    made = await apply(
+        changes, place(), action="create", body=CONFIG, triggered_by="ann", request_id="request-1"
+    )
+    assert made.status == 201 and made.resource is not None
+    id = made.resource.removeprefix("/configs/")
+    config = await found(database, id)
+    assert config is not None and (config.version, config.created_by) == (1, "ann")
+
+    saved = await apply(changes, place(), action="update", id=id, body=CONFIG | {"content": "return 2"})
+    assert (saved.status, saved.resource) == (200, made.resource)
+    config = await found(database, id)
+    assert config is not None and (config.version, config.content) == (2, "return 2")
+
+    gone = await apply(changes, place(), action="delete", id=id, triggered_by="bob")
+    assert (gone.status, gone.resource, gone.problem) == (204, None, None)
+    assert await found(database, id) is None
+
+    audit, events = await told(database)
+    assert [(one.action, one.entity, one.actor, one.via) for one in reversed(audit)] == [
+        ("create", f"config/{id}", "ann", "api"),
+        ("update", f"config/{id}", None, "temporal"),
+        ("delete", f"config/{id}", "bob", "temporal"),
+    ]
+    assert json.loads(audit[-1].details) == {"body": CONFIG}
+    assert {event.type for event in events} == {
+        "change.config.created",
+        "change.config.updated",
+        "change.config.deleted",
+    }
+    assert all(event.timestamp == SCHEDULED for event in events)
+    assert {json.loads(event.data)["id"] for event in events} == {id}
+
+
+@pytest.mark.parametrize("action", ["create", "update", "delete"])
+async def test_another_attempt_at_the_same_change_changes_nothing(
+    changes: Changes, database: Database, place: Place, action: str
+) -> None:
+    given: dict[str, Any] = {"action": action, "body": CONFIG | {"content": "return 2"}}
+    if action != "create":
+        await apply(changes, place(), action="create", id=ID, body=CONFIG)
+        given["id"] = ID
+    workflow = f"change/{uuid.uuid4()}"
+    first = await apply(changes, place(workflow, "run"), **given)
+    before = await told(database), await found(database, "release")
+    again = await apply(changes, place(workflow, "run", attempt=2), **given)
+    assert again == first and first.problem is None
+    assert (await told(database), await found(database, "release")) == before
+    assert len(before[0][0]) == len(before[0][1]) == (1 if action == "create" else 2)
+
+
+async def test_a_repeat_after_somebody_elses_change_leaves_that_alone(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    workflow = f"change/{uuid.uuid4()}"
+    await apply(changes, place(), action="create", id=ID, body=CONFIG)
+    mine = {"action": "update", "id": ID, "body": CONFIG | {"content": "return 2"}}
+    await apply(changes, place(workflow, "run"), **mine)
+    await apply(changes, place(), action="update", id=ID, body=CONFIG | {"content": "return 3"})
+    assert (await apply(changes, place(workflow, "run", attempt=2), **mine)).status == 200
+    config = await found(database, ID)
+    assert config is not None and (config.version, config.content) == (3, "return 3")
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code", "detail"),
+    [
+        ({"action": "create", "body": CONFIG}, 409, "conflict", "a config named 'release' already"),
+        (
+            {"action": "update", "id": ID, "body": CONFIG, "if_match": 9},
+            412,
+            "precondition_failed",
+            "its version is 1 now",
+        ),
+        ({"action": "delete", "id": ID, "if_match": 9}, 412, "precondition_failed", "its version is 1 now"),
+        ({"action": "delete", "id": ID}, 409, "conflict", "is used by a deployment"),
+        (
+            {"action": "update", "id": NOBODY, "body": CONFIG},
+            404,
+            "not_found",
+            f"there is no config '{NOBODY}'",
+        ),
+        ({"action": "delete", "id": NOBODY}, 404, "not_found", f"there is no config '{NOBODY}'"),
+        ({"action": "create", "body": {"name": ""}}, 422, "invalid", "content: Field required"),
+        ({"kind": "planet", "action": "create"}, 422, "invalid", "nothing of kind 'planet' can be changed"),
+        (
+            {"kind": "deployment", "action": "create", "body": {"name": "x", "config_id": "none"}},
+            422,
+            "invalid",
+            "there is no config 'none'",
+        ),
+        (
+            {"kind": "deployment", "action": "create", "body": {"name": "x", "config_id": ID, "version": 4}},
+            422,
+            "invalid",
+            f"there is no config version '{ID} 4'",
+        ),
+    ],
+)
+async def test_a_refusal_says_why_and_leaves_no_trace(
+    changes: Changes,
+    database: Database,
+    place: Place,
+    given: dict[str, Any],
+    status: int,
+    code: str,
+    detail: str,
+) -> None:
+    await apply(changes, place(), action="create", id=ID, body=CONFIG)
+    await apply(
+        changes, place(), kind="deployment", action="create", body={"name": "shop", "config_id": "release"}
+    )
+    before = await told(database), await found(database, ID)
+    refused = await apply(changes, place(), **given)
+    assert refused.problem is not None
+    assert (refused.status, refused.problem.status, refused.problem.code) == (status, status, code)
+    assert detail in refused.problem.detail
+    assert (await told(database), await found(database, ID)) == before
+
+
+async def test_a_change_goes_on_from_the_version_that_was_seen(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    await apply(changes, place(), action="create", id=ID, body=CONFIG)
+    saved = await apply(changes, place(), action="update", id=ID, body=CONFIG, if_match=1)
+    assert saved.status == 200
+    assert (await apply(changes, place(), action="delete", id=ID, if_match=2)).status == 204
+
+
+async def test_an_invalid_program_is_kept_as_a_draft(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    made = await apply(
+        changes, place(), action="create", id=ID, body=CONFIG | {"content": "return nobody", "workspace": {}}
+    )
+    assert made.status == 201
+    async with database.session() as rows:
+        draft = await Configs(rows).version(ID)
+    assert draft is not None and draft.ast is None
+    (error,) = json.loads(draft.validation_errors)
+    assert error["message"] == 'unknown name "nobody"'
+
+
+async def test_a_deployment_is_created_updated_and_deleted(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    await apply(changes, place(), action="create", id=ID, body=CONFIG)
+    body = {"name": "shop", "config_id": "release", "version": 1, "inputs": {"rate": 2.0}}
+    made = await apply(changes, place(), kind="deployment", action="create", body=body, triggered_by="ann")
+    assert made.resource is not None
+    id = made.resource.removeprefix("/deployments/")
+    body |= {"config_id": None, "version": None}
+    assert (await apply(changes, place(), kind="deployment", action="update", id=id, body=body)).status == 200
+    async with database.session() as rows:
+        saved = await Deployments(rows).get("shop")
+    assert saved is not None
+    assert (saved.revision, saved.config_id, saved.inputs, saved.created_by) == (
+        2,
+        None,
+        '{"rate":2.0}',
+        "ann",
+    )
+    assert (await apply(changes, place(), kind="deployment", action="delete", id=id)).status == 204
+    async with database.session() as rows:
+        assert await Deployments(rows).get("shop") is None
+
+
+def test_a_change_is_known_by_its_workflow() -> None:
+    assert change_id(f"change/{ID}", "any run") == uuid.UUID(ID)
+    by_hand = change_id("by hand", "run 1")
+    assert by_hand == change_id("by hand", "run 1") != change_id("by hand", "run 2")

@@ -1,0 +1,243 @@
+"""The bookkeeping of runs: written again and again, the rows are the same, and no status goes back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from codeai.activities.claims import Claims
+from codeai.activities.records import Records
+from codeai.activities.shell.record import Chunk
+from codeai.activities.step_records import StepRecords
+from codeai.persistence.engine import Database
+from codeai.persistence.executions import Execution, Executions
+from codeai.persistence.logs import LogLine as Kept
+from codeai.persistence.logs import Logs, NoSuchExecution
+from codeai.persistence.pages import Page
+from codeai.persistence.steps import Step, Steps
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.executions import Budget, ExecutionRecord, ExecutionStatus
+from codeai.workflows.contracts.records import (
+    ClaimInput,
+    CloseInput,
+    StatusInput,
+    UndoEntriesInput,
+    WriteLogInput,
+)
+from codeai.workflows.contracts.shell import CommandInput, CommandResult, LogLine, Outcome, UndoEntry
+from codeai.workflows.states import step_id
+
+AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
+RUN = ExecutionRecord(
+    id=str(uuid.UUID(int=7)),
+    workflow_id="by hand",
+    inputs={"rate": 2.0},
+    triggered_by="ann",
+    started_at=AT.timestamp(),
+)
+LINES = (
+    LogLine(step_id=step_id(RUN.id, "1"), level="info", text="began", time=AT.timestamp()),
+    LogLine(step_id=step_id(RUN.id, "2"), level="warn", text="slow", time=AT.timestamp()),
+)
+UNDO = UndoEntry(line=3, text="rm made", env={"n": "1"})
+
+
+@pytest.fixture
+def records(database: Database) -> Records:
+    return Records(database)
+
+
+@pytest.fixture
+async def claimed(database: Database) -> None:
+    await claim(database)
+
+
+async def claim(database: Database, host: str = "host") -> Any:
+    claims = Claims(database, host, "spool", Budget(soft_events=5))
+    return await ActivityEnvironment().run(claims.claim_host, ClaimInput(execution=RUN))
+
+
+async def twice(activity: Any, given: Any) -> None:
+    for _ in range(2):
+        await ActivityEnvironment().run(activity, given)
+
+
+async def row(database: Database) -> Execution:
+    async with database.session() as rows:
+        found = await Executions(rows).get(RUN.id)
+    assert found is not None
+    return found
+
+
+async def log(database: Database) -> list[Kept]:
+    async with database.session() as rows:
+        return await Logs(rows).after(RUN.id)
+
+
+async def steps(database: Database) -> list[Step]:
+    async with database.session() as rows:
+        return list((await Steps(rows).of(RUN.id, Page())).items)
+
+
+def closing(status: ExecutionStatus, **more: Any) -> CloseInput:
+    return CloseInput(
+        execution=RUN, status=status, completed_at=(AT + timedelta(seconds=9)).timestamp(), **more
+    )
+
+
+def command(attempt: int = 1, seq: int = 3, **more: Any) -> CommandInput:
+    return CommandInput(
+        execution_id=RUN.id,
+        workflow_id=RUN.workflow_id,
+        step_id=step_id(RUN.id, str(seq)),
+        seq=seq,
+        line=2,
+        attempt=attempt,
+        spool="spool",
+        text="touch made",
+        **more,
+    )
+
+
+async def test_who_claims_a_run_writes_its_row_and_the_first_host_stays(database: Database) -> None:
+    claimed = await claim(database)
+    assert (claimed.host, claimed.spool, claimed.budget) == ("host", "spool", Budget(soft_events=5))
+    first = await row(database)
+    assert (first.status, first.host, first.inputs, first.started_at) == (
+        "running",
+        "host",
+        '{"rate":2.0}',
+        AT,
+    )
+    await claim(database, "another")
+    assert await row(database) == first
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_a_status_never_goes_back(records: Records, database: Database) -> None:
+    async def record(status: ExecutionStatus, text: str | None = None) -> None:
+        given = StatusInput(execution_id=RUN.id, status=status, status_text=text)
+        await ActivityEnvironment().run(records.record_status, given)
+
+    await record(ExecutionStatus.UNDOING, "undoing")
+    await record(ExecutionStatus.RUNNING, "late")
+    assert ((await row(database)).status, (await row(database)).status_text) == ("undoing", "undoing")
+    await ActivityEnvironment().run(records.close_execution, closing(ExecutionStatus.CANCELLED))
+    await record(ExecutionStatus.UNDOING, "late")
+    assert ((await row(database)).status, (await row(database)).status_text) == ("cancelled", None)
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_a_run_ends_once(records: Records, database: Database) -> None:
+    error = RunError(kind="exec_failed", message="no", line=4, exit_code=2)
+    failed = closing(
+        ExecutionStatus.FAILED, error=error, undo_failed=({"line": 3, "message": "why"},), lines=LINES
+    )
+    await twice(records.close_execution, failed)
+    ended = await row(database)
+    assert (ended.status, ended.result, ended.host) == ("failed", "null", "host")
+    assert json.loads(ended.error or "") == {
+        "kind": "exec_failed",
+        "message": "no",
+        "line": 4,
+        "exit_code": 2,
+    }
+    assert ended.undo_failed == '[{"line":3,"message":"why"}]'
+    assert ended.completed_at == AT + timedelta(seconds=9)
+    await ActivityEnvironment().run(records.close_execution, closing(ExecutionStatus.COMPLETE, result=1))
+    assert await row(database) == ended
+    assert [line.text for line in await log(database)] == ["began\n", "warn: slow\n"]
+
+
+async def test_a_run_that_nobody_claimed_has_a_row_at_its_end(records: Records, database: Database) -> None:
+    await twice(records.close_execution, closing(ExecutionStatus.COMPLETE, result={"b": 2.0, "a": [None]}))
+    ended = await row(database)
+    assert (ended.status, ended.result, ended.error, ended.host) == (
+        "complete",
+        '{"b":2.0,"a":[null]}',
+        None,
+        None,
+    )
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_a_log_line_stands_once(records: Records, database: Database) -> None:
+    await twice(records.write_log, WriteLogInput(execution_id=RUN.id, lines=LINES[:1]))
+    await twice(records.write_log, WriteLogInput(execution_id=RUN.id, lines=LINES))
+    assert [(line.offset, line.stream, line.text) for line in await log(database)] == [
+        (1, "log", "began\n"),
+        (2, "log", "warn: slow\n"),
+    ]
+
+
+async def test_a_log_without_a_run_is_tried_again_later(records: Records) -> None:
+    with pytest.raises(NoSuchExecution):
+        await ActivityEnvironment().run(records.write_log, WriteLogInput(execution_id=RUN.id, lines=LINES))
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_a_step_is_one_row_with_its_newest_attempt(database: Database) -> None:
+    kept = StepRecords(database)
+    for _ in range(2):
+        await kept.started(command(lines=LINES, undo=UNDO), "host", AT)
+    (step,) = await steps(database)
+    assert (step.status, step.attempt, step.command, step.host) == ("running", 1, "touch made", "host")
+    assert UndoEntry.model_validate_json(step.undo or "") == UNDO
+    assert len(await log(database)) == 2
+
+    failed = CommandResult(outcome=Outcome.FAILED, exit_code=1, stderr="no\n")
+    for _ in range(2):
+        await kept.ended(command(), failed, AT)
+    await kept.started(command(), "host", AT)  # told late: changes nothing
+    (step,) = await steps(database)
+    assert (step.status, step.exit_code, step.stderr) == ("failed", 1, "no\n")
+
+    await kept.started(command(2, undo=UNDO), "host", AT)
+    await kept.ended(command(1), CommandResult(outcome=Outcome.LOST), AT)  # an older attempt's end
+    (step,) = await steps(database)
+    assert (step.attempt, step.status, step.stderr, step.completed_at) == (2, "running", None, None)
+    await kept.ended(command(2), CommandResult(outcome=Outcome.SUCCEEDED, exit_code=0, stdout="ok"), AT)
+    await kept.ended(command(2), CommandResult(outcome=Outcome.LOST), AT)
+    (step,) = await steps(database)
+    assert (step.attempt, step.status, step.stdout) == (2, "succeeded", "ok")
+    assert CommandResult.model_validate_json(step.result or "").stdout == "ok"
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_a_piece_of_output_stands_once(database: Database) -> None:
+    id = step_id(RUN.id, "3")
+    pieces = [
+        Chunk(id, 1, 0, "stdout", AT, "one\n"),
+        Chunk(id, 1, 4, "stderr", AT, "two\n"),
+        Chunk(id, 2, 0, "stdout", AT, "one again\n"),
+    ]
+    kept = StepRecords(database)
+    await kept.output(RUN.id, pieces[:2])
+    await kept.output(RUN.id, pieces)
+    assert [(line.attempt, line.stream, line.text) for line in await log(database)] == [
+        (1, "stdout", "one\n"),
+        (1, "stderr", "two\n"),
+        (2, "stdout", "one again\n"),
+    ]
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_undo_entries_are_read_as_they_were_written_with_their_outcomes(
+    records: Records, database: Database
+) -> None:
+    kept = StepRecords(database)
+    await kept.started(command(seq=1, undo=UNDO), "host", AT)
+    await kept.ended(command(seq=1), CommandResult(outcome=Outcome.SUCCEEDED, exit_code=0, stdout="id"), AT)
+    await kept.started(command(seq=2), "host", AT)
+    await kept.started(command(seq=3, undo=UNDO), "host", AT)
+    asked = UndoEntriesInput(execution_id=RUN.id, steps=(1, 2, 3, 4))
+    found = await ActivityEnvironment().run(records.undo_entries, asked)
+    assert [(one.seq, one.outcome, one.stdout, one.exit_code, one.entry) for one in found.steps] == [
+        (1, "succeeded", "id", 0, UNDO),
+        (3, "running", "", None, UNDO),
+    ]
