@@ -74,7 +74,7 @@ class Expressions:
             name = words[at]
             operands = words[at + 1 : at + _LENGTHS[name]]
             at += _LENGTHS[name]
-            part = _BINDERS[name](self, stack, name, operands)
+            part = BINDERS[name](self, stack, name, operands)
             if name in _WITH_LINE and operands[-1] != line:
                 part.run = _on_line(part.run, operands[-1])
             stack.append(part)
@@ -478,7 +478,7 @@ def _builtin(unit: Expressions, stack: list[Part], _: str, operands: list[Any]) 
     return Part(walk, fresh=row.fresh)
 
 
-_BINDERS: dict[str, Callable[[Expressions, list[Part], str, list[Any]], Part]] = {
+BINDERS: dict[str, Callable[[Expressions, list[Part], str, list[Any]], Part]] = {
     "v": _variable,
     "t": _temporary,
     "g": _global,

@@ -1,0 +1,128 @@
+"""Every limit of a run: what is just allowed, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from codeai.dsl.limits import LIMITS
+from codeai.dsl.machine import Machine
+from codeai.dsl.requests import Asking, EffectResult, Finished, Sliced
+from tests.dsl.runs import program, run
+
+OVER = {
+    "instructions between two effects": "while true { }",
+    "call depth": "function f(n) { return f(n + 1) }\nreturn f(0)",
+    "string size": 'var s = "0123456789abcdef"\nwhile true { s += s }',
+    "items": "return range(100001)",
+    "state size": "var a = [1]\nwhile true { a = [a, a] }",
+    "nesting": "var a = [1]\nwhile true { a = [a] }",
+}
+
+
+def fails(source: str, name: str) -> None:
+    done = run(source)
+    assert done.error is not None
+    assert done.error.kind == "limit" and f"limit {name}:" in done.error.message, done.error.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["instructions between two effects", "call depth", "string size", "items", "state size", "nesting"],
+)
+def test_a_program_over_a_limit_fails_and_is_told_which(name: str) -> None:
+    fails(OVER[name], name)
+
+
+def test_every_limit_says_what_to_do() -> None:
+    assert {limit.name for limit in LIMITS} >= OVER.keys()
+    assert all(limit.advice and limit.what for limit in LIMITS)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "function f(n) { if n == 0 { return 0 } return 1 + f(n - 1) }\nreturn f(255)",
+        'var s = "0123456789abcdef"\nfor i in range(14) { s += s }\nreturn len(s)',
+        "return len(range(100000))",
+        "var a = []\nfor i in range(100000) { a = append(a, i) }\nreturn len(a)",
+        "var a = range(100000)\nvar s = 0\nfor x in a { s += x }\nreturn s",
+        "var a = 1\nfor i in range(99) { a = [a] }\nreturn type([a])",
+        'var s = "0123456789abcdef"\nfor i in range(14) { s += s }\nlog(s)',
+    ],
+)
+def test_a_limit_itself_is_allowed(source: str) -> None:
+    assert run(source).error is None
+
+
+def test_a_limit_cannot_be_caught() -> None:
+    fails("try { return range(100001) } catch e { return 1 }", "items")
+    fails("function f(n) { try { f(n) } catch e { } }\nf(0)", "call depth")
+
+
+def test_what_is_given_to_an_effect_is_bounded() -> None:
+    big = 'var s = "0123456789abcdef"\nfor i in range(13) { s += s }\n'
+    fails(big + "log([s, s])", "effect input")
+    fails(big + 'exec(files: {a: s, b: s, c: "x"}) { cat }', "effect input")
+
+
+def test_many_undo_entries_are_refused_before_the_command() -> None:
+    machine = Machine.start(program("exec { a } undo { b }"), {})
+    machine._state.undo = dict.fromkeys(range(1000, 21_000))
+    outcome = machine.advance()
+    assert "limit open undo entries" in outcome.error.message  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "var a = []\nvar n = 0\nwhile n < 30000 { a = append(a, n) n += 1 }\nreturn len(a)",
+        "var a = []\nvar n = 0\nwhile n < 30000 { a += [n] n += 1 }\nreturn len(a)",
+        "var a = range(30000)\nvar n = 0\nwhile n < 30000 { a[n] = 0 n += 1 }\nreturn len(a)",
+        'var m = {}\nvar n = 0\nwhile n < 20000 { m["k${n}"] = n n += 1 }\nreturn len(m)',
+    ],
+)
+def test_building_a_value_counts_what_is_added(source: str) -> None:
+    assert run(source).instructions < 20 * 30_000
+
+
+def test_sharing_a_large_value_counts() -> None:
+    small = run("var a = range(16)\nfor i in range(100) { var b = a }").instructions
+    large = run("var a = range(16000)\nfor i in range(100) { var b = a }").instructions
+    assert large - small > 90 * 1000
+
+
+def test_the_count_does_not_depend_on_who_holds_a_value() -> None:
+    alone = run("var a = range(1000)\nvar b = 0\na[0] = 1\nreturn a[0]").instructions
+    shared = run("var a = range(1000)\nvar b = a\na[0] = 1\nreturn a[0]").instructions
+    assert shared == alone + 1000 // 16
+
+
+def test_blocks_that_ended_hold_nothing() -> None:
+    large = 'var b = "xxxxxxxxxxxxxxxx"\nfor i in range(13) { b += b }\n'
+    assert (
+        run(large + "if true { var c = [b, b, b, b] }\nif true { var q = 1 var d = [b, b, b, b] }").error
+        is None
+    )
+    assert run(large + "function f() { var c = [b, b, b, b] }\nf()\nf()\nvar d = [b, b, b, b]").error is None
+    fails(large + "var c = [b, b, b, b]\nvar d = [b, b, b, b]", "state size")
+
+
+def test_all_fibres_together_have_one_state() -> None:
+    large = 'var b = "xxxxxxxxxxxxxxxx"\nfor i in range(13) { b += b }\n'
+    fails(large + "parallel for x in range(8) { var c = b + x log(1) log(c) }", "state size")
+    assert run(large + "parallel(limit: 2) for x in range(20) { var c = b + x log(1) }").error is None
+
+
+def test_a_slice_ends_at_a_loop_head() -> None:
+    machine = Machine.start(program("var n = 0\nwhile n < 20000 { n += 1 }\nlog(n)"), {})
+    assert machine.advance() == Sliced()
+    assert 20_000 <= machine.instructions < 20_010
+    outcomes = [machine.advance() for _ in range(5)]
+    asking = next(one for one in outcomes if isinstance(one, Asking))
+    assert asking.requests[0].arguments["text"] == "20000"
+    machine.answer(1, EffectResult())
+    assert isinstance(machine.advance(), Finished)
+
+
+def test_fibres_without_loops_end_slices_too() -> None:
+    assert run("return len(parallel for x in range(20000) { return x })").slices > 5
