@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any
 
+from codeai.dsl.binding import Binding, Step
 from codeai.dsl.compile import NO_HANDLER
 from codeai.dsl.expressions import Expressions, cost
-from codeai.dsl.instructions import BINDERS, Binding, Step
+from codeai.dsl.instructions import BINDERS
 from codeai.dsl.opcodes import FIRST, OPCODES
 from codeai.dsl.program import Code
 from codeai.dsl.running import UNSET, Slots

@@ -6,19 +6,17 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from codeai.dsl import bound_operators as bound
 from codeai.dsl import operators
+from codeai.dsl.bound_operators import Evaluate, Part
 from codeai.dsl.builtins import BUILTINS
-from codeai.dsl.faults import Fault, value_fault
+from codeai.dsl.faults import Fault
 from codeai.dsl.limits import STRING
 from codeai.dsl.opcodes import WORDS
-from codeai.dsl.operators import truth
 from codeai.dsl.program import Expression
 from codeai.dsl.running import LIGHT, UNSET, Slots
 from codeai.dsl.values import (
-    LEAST,
-    MOST,
     Array,
-    Map,
     SecretHandle,
     Value,
     array,
@@ -28,23 +26,6 @@ from codeai.dsl.values import (
     text_size,
     weight,
 )
-
-Evaluate = Callable[[Slots], Any]
-
-_FRESH = frozenset(
-    {"[", "{", "s", "+", "-", "*", "/", "%", "==", "!=", "<", ">", "<=", ">=", "in", "not", "neg"}
-)
-_LIGHT_WORDS = _FRESH - {"[", "{", "s", "+"}
-
-
-class Part:
-    """A bound expression. `place` is where its value stands in the frame, -1 where it is computed; `fresh`:
-    nobody else holds the value; `light`: it is a number, bool or null."""
-
-    __slots__ = ("fresh", "light", "place", "run")
-
-    def __init__(self, run: Evaluate, place: int = -1, fresh: bool = False, light: bool = False) -> None:
-        self.run, self.place, self.fresh, self.light = run, place, fresh, light
 
 
 def cost(words: Expression) -> int:
@@ -238,190 +219,25 @@ def _secret(head: str, handle: SecretHandle, rest: list[Value]) -> SecretHandle:
 # Operators
 
 
-def _walked_add(slots: Slots, a: Value, b: Value) -> Value:
-    if type(a) not in LIGHT or type(b) not in LIGHT:
-        slots[0].spent += weight(a) + weight(b)
-    return operators.add(a, b)
-
-
-def _walked_in(slots: Slots, a: Value, b: Value) -> Value:
-    slots[0].spent += weight(a) if type(b) is Map else weight(a) + weight(b)
-    return operators.within(a, b)
-
-
-def _walked_comparison(compare: Callable[[Value, Value], bool]) -> Callable[[Slots, Value, Value], bool]:
-    def walked(slots: Slots, a: Value, b: Value) -> bool:
-        if type(a) not in LIGHT and type(b) not in LIGHT:
-            slots[0].spent += min(weight(a), weight(b))
-        return compare(a, b)
-
-    return walked
-
-
-def _plain(compute: Callable[[Value, Value], Value]) -> Callable[[Slots, Value, Value], Value]:
-    def computed(_: Slots, a: Value, b: Value) -> Value:
-        return compute(a, b)
-
-    return computed
-
-
-_SLOW: dict[str, Callable[[Slots, Value, Value], Value]] = {
-    "+": _walked_add,
-    "in": _walked_in,
-    **{sign: _plain(operators.BINARY[sign]) for sign in ("-", "*", "/", "%")},
-    **{sign: _walked_comparison(operators.BINARY[sign]) for sign in ("==", "!=", "<", ">", "<=", ">=")},  # type: ignore[arg-type]
-}
-_FAST: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-    "<=": operator.le,
-    ">=": operator.ge,
-}
-_OVERFLOW = "the result is no 64-bit integer (overflow)"
-
-
 def _binary(_: Expressions, stack: list[Part], sign: str, __: list[Any]) -> Part:
     right, left = stack.pop(), stack.pop()
-    light = sign in _LIGHT_WORDS
-    slow = _SLOW[sign]
-    fast = _FAST.get(sign)
-    if fast is None:
-        run = _general(left.run, right.run, slow)
-    elif sign in ("+", "-", "*"):
-        run = _arithmetic(left, right, fast, slow)
-    else:
-        run = _comparison(left, right, fast, slow)
-    return Part(run, fresh=True, light=light)
+    return bound.binary(sign, left, right)
 
 
-def _general(left: Evaluate, right: Evaluate, slow: Callable[[Slots, Value, Value], Value]) -> Evaluate:
-    def run(slots: Slots) -> Any:
-        return slow(slots, left(slots), right(slots))
+def _of_two(make: Callable[[Evaluate, Evaluate], Part]) -> Callable[..., Part]:
+    def bind(_: Expressions, stack: list[Part], __: str, ___: list[Any]) -> Part:
+        right, left = stack.pop(), stack.pop()
+        return make(left.run, right.run)
 
-    return run
-
-
-def _arithmetic(
-    left: Part, right: Part, fast: Callable[[Any, Any], Any], slow: Callable[[Slots, Value, Value], Value]
-) -> Evaluate:
-    """Two integers first: that is what loops count with."""
-    i, j, one, other = left.place, right.place, left.run, right.run
-    if i >= 0 and j >= 0:
-
-        def of_places(slots: Slots) -> Any:
-            a, b = slots[i], slots[j]
-            if type(a) is int and type(b) is int:
-                result = fast(a, b)
-                if LEAST <= result <= MOST:
-                    return result
-                raise value_fault(_OVERFLOW)
-            return slow(slots, a, b)
-
-        return of_places
-
-    def of_values(slots: Slots) -> Any:
-        a, b = one(slots), other(slots)
-        if type(a) is int and type(b) is int:
-            result = fast(a, b)
-            if LEAST <= result <= MOST:
-                return result
-            raise value_fault(_OVERFLOW)
-        return slow(slots, a, b)
-
-    return of_values
+    return bind
 
 
-def _comparison(
-    left: Part, right: Part, fast: Callable[[Any, Any], Any], slow: Callable[[Slots, Value, Value], Value]
-) -> Evaluate:
-    i, j, one, other = left.place, right.place, left.run, right.run
-    if i >= 0 and j >= 0:
-
-        def of_places(slots: Slots) -> Any:
-            a, b = slots[i], slots[j]
-            if type(a) is int and type(b) is int:
-                return fast(a, b)
-            return slow(slots, a, b)
-
-        return of_places
-
-    def of_values(slots: Slots) -> Any:
-        a, b = one(slots), other(slots)
-        if type(a) is int and type(b) is int:
-            return fast(a, b)
-        return slow(slots, a, b)
-
-    return of_values
-
-
-def _and(_: Expressions, stack: list[Part], __: str, ___: list[Any]) -> Part:
-    right, left = stack.pop().run, stack.pop().run
-
-    def run(slots: Slots) -> Any:
-        value = left(slots)
-        if value is True or (value is not False and truth(value)):
-            return right(slots)
-        return value
-
-    return Part(run)
-
-
-def _or(_: Expressions, stack: list[Part], __: str, ___: list[Any]) -> Part:
-    right, left = stack.pop().run, stack.pop().run
-
-    def run(slots: Slots) -> Any:
-        value = left(slots)
-        if value is True or (value is not False and truth(value)):
-            return value
-        return right(slots)
-
-    return Part(run)
-
-
-def _not(_: Expressions, stack: list[Part], __: str, ___: list[Any]) -> Part:
-    operand = stack.pop().run
-
-    def run(slots: Slots) -> Any:
-        value = operand(slots)
-        return value is False or (value is not True and not truth(value))
-
-    return Part(run, fresh=True, light=True)
-
-
-def _negate(_: Expressions, stack: list[Part], __: str, ___: list[Any]) -> Part:
-    operand = stack.pop().run
-    return Part(lambda slots: operators.negate(operand(slots)), fresh=True, light=True)
-
-
-def _index(_: Expressions, stack: list[Part], __: str, ___: list[Any]) -> Part:
-    key, subject = stack.pop().run, stack.pop().run
-    look = operators.index
-
-    def run(slots: Slots) -> Any:
-        container, at = subject(slots), key(slots)
-        if type(container) is Array and type(at) is int and 0 <= at < len(container):
-            return container[at]
-        return look(container, at)
-
-    return Part(run)
+def _of_one(make: Callable[[Evaluate], Part]) -> Callable[..., Part]:
+    return lambda _, stack, __, ___: make(stack.pop().run)
 
 
 def _member(_: Expressions, stack: list[Part], __: str, operands: list[Any]) -> Part:
-    subject, name = stack.pop().run, operands[0]
-    look = operators.member
-
-    def run(slots: Slots) -> Any:
-        container = subject(slots)
-        if type(container) is Map and name in container:
-            return container[name]
-        return look(container, name)
-
-    return Part(run)
+    return bound.field(stack.pop().run, operands[0])
 
 
 # Built-in functions
@@ -487,11 +303,11 @@ BINDERS: dict[str, Callable[[Expressions, list[Part], str, list[Any]], Part]] = 
     "{": _map,
     "s": _template,
     **dict.fromkeys(operators.BINARY, _binary),
-    "and": _and,
-    "or": _or,
-    "not": _not,
-    "neg": _negate,
-    "i": _index,
+    "and": _of_two(bound.both),
+    "or": _of_two(bound.either),
+    "not": _of_one(bound.negation),
+    "neg": _of_one(bound.minus),
+    "i": _of_two(bound.element),
     ".": _member,
     "b": _builtin,
 }

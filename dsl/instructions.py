@@ -10,57 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from codeai.dsl import operators
-from codeai.dsl.builtins_data import steps
-from codeai.dsl.expressions import Evaluate, Expressions, Part, no_value
-from codeai.dsl.faults import Fault, type_fault
+from codeai.dsl import asking, loops
+from codeai.dsl.binding import Binding, Step
+from codeai.dsl.bound_operators import Evaluate
+from codeai.dsl.faults import Fault
 from codeai.dsl.limits import CALL_DEPTH, FRAME_SIZE, ITEMS
 from codeai.dsl.opcodes import FIRST, NOWHERE
 from codeai.dsl.operators import truth
-from codeai.dsl.program import Code
-from codeai.dsl.running import LIGHT, STOP, UNSET, Running, Slots, Why
+from codeai.dsl.running import LIGHT, STOP, UNSET, Slots, Why
 from codeai.dsl.values import (
     LEAST,
     MOST,
     Array,
-    ErrorValue,
-    ExecValue,
     Map,
-    SecretHandle,
-    array,
-    named,
-    shown,
     size_of,
     weight,
 )
-
-Step = Callable[[Slots], int]
-
-
-class Binding:
-    """What the instructions of one unit are bound with."""
-
-    def __init__(self, code: Code, costs: list[int], enter: list[int], expressions: Expressions) -> None:
-        self.code, self.costs, self.enter = code, costs, enter
-        self._expressions = expressions
-        self.blanks: list[Slots] = []
-        self.links: dict[int, tuple[int, int, int]] = {}
-
-    def part(self, pc: int, words: list[Any]) -> Part:
-        return self._expressions.bind(words, self.code.lines[pc])
-
-    def run(self, pc: int, words: list[Any]) -> Evaluate:
-        return self.part(pc, words).run
-
-    def target(self, pc: int) -> int:
-        """Where one comes to who goes to `pc`: jumps are followed now."""
-        while self.code.code[pc][0] == "jump":
-            pc = self.code.code[pc][1]
-        return pc
-
-    def integer(self, value: int) -> int:
-        return self._expressions.constant(value)
-
 
 # Variables
 
@@ -226,178 +191,6 @@ def _branch(binding: Binding, pc: int, words: list[Any], target: int) -> Step:
     return branch
 
 
-def _while(binding: Binding, pc: int, words: list[Any], target: int) -> Step:
-    run, own = binding.run(pc, words), binding.costs[pc]
-    here, here_cost = binding.target(pc + 1), binding.enter[pc + 1] + own
-    there, there_cost = binding.target(target), binding.enter[target] + own
-
-    def head(slots: Slots) -> int:
-        running = slots[0]
-        if running.spent > running.stop:
-            return running.pause(pc, slots)  # type: ignore[no-any-return]
-        value = run(slots)
-        if value is True or (value is not False and truth(value)):
-            running.spent += here_cost
-            return here
-        running.spent += there_cost
-        return there
-
-    return head
-
-
-def _loop(binding: Binding, pc: int) -> Step:
-    after, after_cost = binding.target(pc + 1), binding.enter[pc + 1] + binding.costs[pc]
-
-    def head(slots: Slots) -> int:
-        running = slots[0]
-        if running.spent > running.stop:
-            return running.pause(pc, slots)  # type: ignore[no-any-return]
-        running.spent += after_cost
-        return after
-
-    return head
-
-
-# Loops over values: the first place of three has the number of the next item, the second a map's keys, the
-# third the value, where the loop has one of its own
-
-
-def _begin(running: Running, slots: Slots, first: int, value: Any, pc: int) -> None:
-    if type(value) is Map:
-        running.store(slots, first + 1, array(value), pc, True)
-    elif type(value) is not Array:
-        raise type_fault(f"for walks an array or a map, not {named(value)}{_advice(value)}")
-    running.spent += weight(value)
-    slots[first] = 0
-
-
-def _advice(value: Any) -> str:
-    return ": lines(…) gives the lines of a text" if isinstance(value, str | ExecValue) else ""
-
-
-def _for(binding: Binding, pc: int, first: int, words: list[Any]) -> Step:
-    part, after = binding.part(pc, words), binding.target(pc + 1)
-    run, fresh = part.run, part.fresh
-
-    def begin(slots: Slots) -> int:
-        value, running = run(slots), slots[0]
-        _begin(running, slots, first, value, pc)
-        if not fresh:
-            value.shared = True
-        running.store(slots, first + 2, value, pc, True)
-        return after
-
-    return begin
-
-
-def _over(binding: Binding, pc: int, first: int, source: int, name: str) -> Step:
-    after = binding.target(pc + 1)
-
-    def begin(slots: Slots) -> int:
-        value = slots[source] if source >= 0 else slots[1][~source]
-        if value is UNSET:
-            raise no_value(name)
-        _begin(slots[0], slots, first, value, pc)
-        return after
-
-    return begin
-
-
-def _next(binding: Binding, pc: int, first: int, source: int, names: list[int], target: int) -> Step:
-    own = binding.costs[pc]
-    here, here_cost = binding.target(pc + 1), binding.enter[pc + 1] + own
-    there, there_cost = binding.target(target), binding.enter[target] + own
-    name = names[-1]
-    local, place = source >= 0, max(source, ~source)
-
-    def each(slots: Slots) -> int:
-        """One name over an array of this frame, the usual loop; all others are `following`."""
-        running, value, number = slots[0], slots[place], slots[first]
-        if running.spent > running.stop or type(value) is Map or number >= len(value):
-            return following(slots)
-        slots[first] = number + 1
-        running.spent += here_cost
-        item = value[number]
-        if type(item) in LIGHT and type(slots[name]) in LIGHT:
-            slots[name] = item
-        else:
-            running.store(slots, name, item, pc, False)
-        return here
-
-    def following(slots: Slots) -> int:
-        running = slots[0]
-        if running.spent > running.stop:
-            return running.pause(pc, slots)  # type: ignore[no-any-return]
-        value = slots[place] if local else slots[1][place]
-        number = slots[first]
-        if number >= len(value):
-            _forget(running, slots, first)
-            running.spent += there_cost
-            return there
-        slots[first] = number + 1
-        running.spent += here_cost
-        key = number
-        if type(value) is Map:
-            key = slots[first + 1][number]
-            item = value[key]
-        else:
-            item = value[number]
-        if len(names) > 1:
-            running.store(slots, names[0], key, pc, True)
-        elif type(value) is Map:
-            item = key
-        running.store(slots, name, item, pc, False)
-        return here
-
-    return each if local and len(names) == 1 else following
-
-
-def _forget(running: Running, slots: Slots, first: int) -> None:
-    for place in range(first, first + 3):
-        if type(slots[place]) not in LIGHT:
-            running.held -= size_of(slots[place])
-        slots[place] = UNSET
-
-
-def _count(binding: Binding, pc: int, first: int, expressions: list[list[Any]]) -> Step:
-    runs = [binding.run(pc, words) for words in expressions]
-    after = binding.target(pc + 1)
-
-    def begin(slots: Slots) -> int:
-        numbers = steps(*(run(slots) for run in runs))
-        slots[0].spent += len(numbers) >> 4
-        slots[first], slots[first + 1], slots[first + 2] = numbers.start, numbers.stop, numbers.step
-        return after
-
-    return begin
-
-
-def _step(binding: Binding, pc: int, first: int, name: int, target: int) -> Step:
-    own = binding.costs[pc]
-    here, here_cost = binding.target(pc + 1), binding.enter[pc + 1] + own
-    there, there_cost = binding.target(target), binding.enter[target] + own
-    end, by = first + 1, first + 2
-
-    def following(slots: Slots) -> int:
-        running = slots[0]
-        if running.spent > running.stop:
-            return running.pause(pc, slots)  # type: ignore[no-any-return]
-        number, step = slots[first], slots[by]
-        if number < slots[end] if step > 0 else number > slots[end]:
-            slots[first] = number + step
-            if type(slots[name]) in LIGHT:
-                slots[name] = number
-            else:
-                running.store(slots, name, number, pc, True)
-            running.spent += here_cost
-            return here
-        slots[first] = slots[end] = slots[by] = UNSET
-        running.spent += there_cost
-        return there
-
-    return following
-
-
 # Functions
 
 
@@ -462,87 +255,6 @@ def _return(binding: Binding, pc: int, words: list[Any]) -> Step:
     return back
 
 
-# Errors and effects
-
-
-def _fail(binding: Binding, pc: int, words: list[Any]) -> Step:
-    run = binding.run(pc, words)
-
-    def fail(slots: Slots) -> int:
-        value = run(slots)
-        if isinstance(value, ErrorValue):
-            raise Fault(value.kind, value.message, value.line, value)
-        raise Fault("failed", shown(value))
-
-    return fail
-
-
-def _asks(binding: Binding, pc: int, slot: int, why: Why, given: Callable[[Slots], Any]) -> Step:
-    """Stops with what `given` gathers for the machine."""
-    binding.links[pc] = (binding.target(pc + 1), slot, binding.enter[pc + 1])
-
-    def ask(slots: Slots) -> int:
-        running = slots[0]
-        running.given = given(slots)
-        running.pc, running.slots, running.why = pc, slots, why
-        return STOP
-
-    return ask
-
-
-def _named(binding: Binding, pc: int, arguments: list[list[Any]]) -> Callable[[Slots], dict[str, Any]]:
-    runs = [(name, binding.run(pc, words)) for name, words in arguments]
-    return lambda slots: {name: run(slots) for name, run in runs}
-
-
-def _effect(binding: Binding, pc: int, name: str, arguments: list[list[Any]], slot: int) -> Step:
-    gather = _named(binding, pc, arguments)
-    if name != "secret":
-        return _asks(binding, pc, slot, Why.EFFECT, gather)
-    after, after_cost = binding.target(pc + 1), binding.enter[pc + 1]
-
-    def handle(slots: Slots) -> int:
-        name = operators.as_string(gather(slots)["name"])
-        if not name:
-            raise type_fault("secret takes the name of a secret")
-        slots[0].spent += after_cost
-        if slot != NOWHERE:
-            slots[0].store(slots, slot, SecretHandle((("secret", name),)), pc, True)
-        return after
-
-    return handle
-
-
-def _exec(
-    binding: Binding,
-    pc: int,
-    _text: str,
-    options: list[list[Any]],
-    _mentions: list[Any],
-    undo: list[Any] | None,
-    _assigned: str | None,
-    slot: int,
-) -> Step:
-    own = _named(binding, pc, options)
-    others = _named(binding, pc, undo[2] if undo else [])
-    return _asks(binding, pc, slot, Why.EFFECT, lambda slots: {"options": own(slots), "undo": others(slots)})
-
-
-def _parallel(
-    binding: Binding,
-    pc: int,
-    words: list[Any],
-    options: list[list[Any]],
-    _name: int,
-    target: int,
-    slot: int,
-) -> Step:
-    gather, items = _named(binding, pc, options), binding.run(pc, words)
-    ask = _asks(binding, pc, slot, Why.PARALLEL, lambda slots: (gather(slots), items(slots)))
-    binding.links[pc] = (binding.target(target), slot, binding.enter[target])
-    return ask
-
-
 BINDERS: dict[str, Callable[..., Step]] = {
     "given": _given,
     "set": _set,
@@ -552,17 +264,17 @@ BINDERS: dict[str, Callable[..., Step]] = {
     "put": _put,
     "jump": _jump,
     "branch": _branch,
-    "while": _while,
-    "loop": _loop,
-    "for": _for,
-    "over": _over,
-    "count": _count,
-    "next": _next,
-    "step": _step,
+    "while": loops.while_,
+    "loop": loops.loop,
+    "for": loops.for_,
+    "over": loops.over,
+    "count": loops.count,
+    "next": loops.next_,
+    "step": loops.step,
     "call": _call,
     "return": _return,
-    "fail": _fail,
-    "effect": _effect,
-    "exec": _exec,
-    "parallel": _parallel,
+    "fail": asking.fail,
+    "effect": asking.effect,
+    "exec": asking.exec_,
+    "parallel": asking.parallel,
 }

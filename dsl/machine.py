@@ -16,13 +16,10 @@ from codeai.dsl.effects import PARALLEL_OPTIONS
 from codeai.dsl.faults import NOT_CAUGHT, Fault, type_fault
 from codeai.dsl.fibres import Fibre, Group, State, all_fibres
 from codeai.dsl.limits import (
-    EFFECT_INPUT,
-    EFFECT_RESULT,
     FIBRE,
     SLICE,
     STATE,
     UNDO_ENTRIES,
-    VARIABLE_TO_SHELL,
 )
 from codeai.dsl.opcodes import FIRST, NOWHERE
 from codeai.dsl.requests import (
@@ -33,27 +30,21 @@ from codeai.dsl.requests import (
     Request,
     Sliced,
     UndoRequest,
-    effect_arguments,
-    exec_error,
-    input_size,
     parallel_options,
-    undo_arguments,
 )
 from codeai.dsl.running import LIGHT, STOP, UNSET, Running, Slots, Why, caught
 from codeai.dsl.values import (
     Array,
     ErrorValue,
-    ExecValue,
     Map,
     Value,
     array,
     from_plain,
     named,
     size_of,
-    text_size,
-    to_result,
     weight,
 )
+from codeai.dsl.waiting import collected, is_undoable, received, request_of, seen
 
 __all__ = [
     "Asking",
@@ -86,7 +77,9 @@ class Machine:
                 self._waiting[fibre.step] = fibre
         for step in sorted(self._waiting):
             fibre = self._waiting[step]
-            self._pending[step] = self._request(step, fibre.number, fibre.pc, fibre.slots, fibre.given)
+            self._pending[step] = request_of(
+                self._program.code, step, fibre, fibre.pc, fibre.slots, fibre.given
+            )
 
     @classmethod
     def start(cls, program: Bound, inputs: Mapping[str, Any]) -> Machine:
@@ -150,27 +143,12 @@ class Machine:
     def view(self) -> dict[str, Any]:
         """Where the run stands, for people: fibres with line and variables, requests, undo stack."""
         return {
-            "fibres": [self._fibre_view(fibre) for fibre in all_fibres(self._state.main)],
+            "fibres": [seen(self._program.code, fibre) for fibre in all_fibres(self._state.main)],
             "pending": [
                 {"step": one.step, "effect": one.effect, "line": one.line} for one in self._pending.values()
             ],
             "undo": list(self._state.undo),
             "instructions": self._running.spent,
-        }
-
-    def _fibre_view(self, fibre: Fibre) -> dict[str, Any]:
-        code = self._program.code
-        calls = [{"line": code.lines[pc]} for _, pc, _ in fibre.stack]
-        found: dict[str, Value] = {}
-        for slot, name, first, end in code.names:
-            if first <= fibre.pc < end and fibre.slots[slot] is not UNSET:
-                found[name] = fibre.slots[slot]
-        return {
-            "fibre": fibre.number,
-            "line": code.lines[fibre.pc],
-            "calls": calls,
-            "variables": {name: to_result(value) for name, value in found.items()},
-            "waits": "step" if fibre.step else "fibres" if fibre.children else None,
         }
 
     # Going on
@@ -210,8 +188,8 @@ class Machine:
         if fibre is None:
             raise ValueError(f"nobody waits for an answer to step {step}")
         request = self._pending.pop(step)
-        value, error = _received(request, result)
-        if request.undo is not None and not _undoable(request, result, error):
+        value, error = received(request, result)
+        if request.undo is not None and not is_undoable(request, result, error):
             self._state.undo.pop(step, None)
         if fibre.dying:
             self._gone(fibre)
@@ -324,7 +302,7 @@ class Machine:
         state = self._state
         self._running.mark_effect()
         step = state.steps + 1
-        request = self._request(step, fibre.number, pc, slots, given)
+        request = request_of(self._program.code, step, fibre, pc, slots, given)
         if request.undo is not None and len(state.undo) >= UNDO_ENTRIES.most:
             raise UNDO_ENTRIES.fault()
         self._running.grow(states.given_size(given), pc, slots)
@@ -336,30 +314,6 @@ class Machine:
         self._waiting[step] = fibre
         self._pending[step] = request
         self._new[step] = request
-
-    def _request(self, step: int, fibre: int, pc: int, slots: Slots, given: dict[str, Any]) -> Request:
-        code = self._program.code
-        kind, *operands = code.code[pc]
-        line = code.lines[pc]
-        if kind == "effect":
-            arguments = effect_arguments(operands[0], _handed_out(given))
-            return Request(step, operands[0], line, fibre, arguments)
-        text, _, mentions, undo, assigned, _ = operands
-        arguments = effect_arguments("exec", _handed_out(given["options"]))
-        variables = _mentioned(mentions, slots)
-        size = text_size(text) + input_size(arguments) + input_size(variables)
-        entry = None
-        if undo is not None:
-            undo_line, undo_text, _, undo_mentions = undo
-            undo_variables = _mentioned(undo_mentions, slots)
-            size += text_size(undo_text) + input_size(undo_variables)
-            entry = UndoRequest(
-                undo_line, undo_text, undo_variables, undo_arguments(_handed_out(given["undo"]), arguments)
-            )
-        over = sum(found for value in variables.values() if (found := size_of(value)) > VARIABLE_TO_SHELL)
-        if size - over > EFFECT_INPUT.most:
-            raise EFFECT_INPUT.fault()
-        return Request(step, "exec", line, fibre, arguments, text, variables, entry, assigned)
 
     def _deliver(self, fibre: Fibre, value: Value, error: ErrorValue | None) -> None:
         """The fibre goes on with what it waited for."""
@@ -485,7 +439,7 @@ class Machine:
         value: Value = None
         line = self._program.code.lines[parent.pc]
         if group.errors:
-            error = _collected(group, line)
+            error = collected(group, line)
         if error is None:
             try:
                 value = array(group.results)
@@ -532,59 +486,3 @@ class Machine:
         self._forget(fibre, group)
         if not group.fibres and group.parent.children is group:
             self._finish(group)
-
-
-def _mentioned(mentions: list[list[Any]], slots: Slots) -> dict[str, Value]:
-    """The variables that a shell text mentions, as they are now."""
-    found = {name: slots[place] if place >= 0 else slots[1][~place] for name, place in mentions}
-    return _handed_out(
-        {name: value for name, value in found.items() if value is not UNSET and value is not None}
-    )
-
-
-def _handed_out(values: dict[str, Value]) -> dict[str, Value]:
-    """Values that somebody outside holds from now on: the program may not change them in their place."""
-    for value in values.values():
-        if isinstance(value, Array | Map):
-            value.shared = True
-    return values
-
-
-def _received(request: Request, result: EffectResult) -> tuple[Value, ErrorValue | None]:
-    """What a program gets of an answer: a value, or an error."""
-    error = result.error
-    if error is not None:
-        line = request.line if error.line is None else error.line
-        stderr = "" if error.stderr is None and request.effect == "exec" else error.stderr
-        return None, ErrorValue(error.kind, error.message, line, error.exit_code, stderr, error.errors)
-    try:
-        value = from_plain(result.value)
-        if isinstance(value, ExecValue):
-            size = max(text_size(value.stdout), text_size(value.stderr))
-        else:
-            size = input_size({"": value})
-        if size > EFFECT_RESULT.most:
-            raise EFFECT_RESULT.fault()
-    except Fault as fault:
-        return None, caught(fault, request.line)
-    if isinstance(value, ExecValue) and value.exit_code != 0 and request.arguments.get("check"):
-        return None, exec_error(value, request.line)
-    return value, None
-
-
-def _undoable(request: Request, result: EffectResult, error: ErrorValue | None) -> bool:
-    """Whether the undo of an answered command stays on the stack."""
-    assert request.undo is not None
-    if not result.undoable:
-        return False
-    value = result.value
-    succeeded = error is None and isinstance(value, ExecValue) and value.exit_code == 0
-    return succeeded or request.undo.arguments["when"] != "succeeded"
-
-
-def _collected(group: Group, line: int) -> ErrorValue:
-    """The failures of a group as one error, in item order."""
-    errors = tuple(group.errors[place] for place in sorted(group.errors))
-    kinds = {error.kind for error in errors}
-    message = f"{len(errors)} of {group.count} iterations failed; the first: {errors[0].message}"
-    return ErrorValue(errors[0].kind if len(kinds) == 1 else "failed", message[:2000], line, errors=errors)
