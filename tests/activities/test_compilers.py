@@ -13,6 +13,7 @@ import pytest
 
 from codeai.activities.compilers import CompilerGone, Compilers, compiled, examined
 from codeai.dsl.program import unpack
+from codeai.stack.processes import Process
 from codeai.workflows.contracts.errors import RunError
 from tests.platform import wait_until
 
@@ -91,12 +92,4 @@ if __name__ == "__main__":
 def test_the_process_ends_with_a_worker_that_was_killed() -> None:
     done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=False)
     assert done.returncode == -9, done.stderr
-    wait_until(lambda: not is_alive(int(done.stdout)), 10, "the end of the orphan")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    wait_until(lambda: Process.of(int(done.stdout)) is None, 10, "the end of the orphan")

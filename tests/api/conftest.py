@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.activities.changes import Changes
 from codeai.activities.claims import Claims
+from codeai.activities.compilers import Compilers
 from codeai.activities.programs import Programs
 from codeai.activities.records import Records
 from codeai.api.app import create_app
@@ -130,7 +130,7 @@ async def serving(settings: Settings) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
     """A worker for workflows and records; no shell command can be run."""
-    with ThreadPoolExecutor(1) as pool:
+    with contextlib.closing(Compilers()) as pool:
         activities = [
             *Records(database).activities(),
             *Programs(database, pool).activities(),

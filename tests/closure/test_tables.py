@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import sentinel
 
 from temporalio import activity, workflow
@@ -69,5 +68,4 @@ def test_every_workflow_takes_one_raw_value() -> None:
 
 
 def test_everything_that_can_be_changed_has_a_body_and_somebody_who_does_it() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        assert set(kinds(pool)) == set(BODIES)
+    assert set(kinds(sentinel.compilers)) == set(BODIES)
