@@ -26,6 +26,7 @@ from codeai.persistence.engine import Database
 from codeai.settings import Settings, WorkerSettings
 from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
+from codeai.workers.polling import Ending, polling
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.queues import OF_CLAIMS, OF_COMMANDS, OF_WORKFLOWS, exec_on
 
@@ -42,60 +43,72 @@ def main(role: str, settings: Settings) -> None:
 
 
 async def _serve(role: str, settings: Settings) -> None:
-    stop = asyncio.Event()
+    ending = Ending()
     loop = asyncio.get_running_loop()
     # Before connecting: a worker told to stop in its first moments must not die of the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    connecting = asyncio.ensure_future(connect_temporal(settings.temporal, role))
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set():
-        connecting.cancel()
+        loop.add_signal_handler(number, ending.ask)
+    client = await _connected(settings, role, ending)
+    if client is None:
         return
-    client = connecting.result()
-    database = worker_database(settings.database)
-    try:
-        async with contextlib.AsyncExitStack() as running:
-            if role in ("all", "exec"):
-                await running.enter_async_context(_host(client, database, settings.worker))
-            if role in ("all", "workflows"):
-                await running.enter_async_context(_workflows(client, database, settings.worker))
+    async with contextlib.AsyncExitStack() as parts:
+        database = worker_database(settings.database)
+        parts.push_async_callback(database.close)
+        workers: list[Worker] = []
+        if role in ("all", "exec"):
+            host = await parts.enter_async_context(_host(client, database, settings.worker))
+            workers += _exec_workers(client, database, host, settings.worker, ending)
+        if role in ("all", "workflows"):
+            compilers = parts.enter_context(contextlib.closing(Compilers()))
+            workers.append(_workflow_worker(client, database, compilers, settings.worker, ending))
+        async with polling(workers, ending, settings.worker.drain_timeout):
             _tell_ready(settings.worker)
             logger.info("worker is ready", role=role, pid=os.getpid())
-            await stopping
+            await ending.wait()
             logger.info("worker stops", role=role)
-    finally:
-        await database.close()
+            if role in ("all", "exec"):
+                # At once: commands are let go of before anything else is waited for.
+                await host.detach()
+    ending.raise_what_broke()
 
 
-@contextlib.asynccontextmanager
-async def _workflows(client: Client, database: Database, settings: WorkerSettings) -> AsyncIterator[None]:
+async def _connected(settings: Settings, role: str, ending: Ending) -> Client | None:
+    """A client, as soon as there is a Temporal; None where the worker is told to stop before."""
+    connecting = asyncio.ensure_future(connect_temporal(settings.temporal, role))
+    stopping = asyncio.ensure_future(ending.wait())
+    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if ending.is_near:
+        connecting.cancel()
+        return None
+    return connecting.result()
+
+
+def _workflow_worker(
+    client: Client, database: Database, compilers: Compilers, settings: WorkerSettings, ending: Ending
+) -> Worker:
     """All workflow code, and the short activities of the database."""
-    with contextlib.closing(Compilers()) as compilers:
-        activities = [
+    return Worker(
+        client,
+        task_queue=OF_WORKFLOWS.name,
+        workflows=registry.WORKFLOWS,
+        activities=[
             *Records(database).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers).activities(),
-        ]
-        worker = Worker(
-            client,
-            task_queue=OF_WORKFLOWS.name,
-            workflows=registry.WORKFLOWS,
-            activities=activities,
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,
-            max_concurrent_activities=OF_WORKFLOWS.slots,
-            sticky_queue_schedule_to_start_timeout=STICKY,
-            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
-        )
-        async with worker:
-            yield
+        ],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,
+        max_concurrent_activities=OF_WORKFLOWS.slots,
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+        on_fatal_error=ending.broke,
+    )
 
 
 @contextlib.asynccontextmanager
-async def _host(client: Client, database: Database, settings: WorkerSettings) -> AsyncIterator[None]:
-    """The shell commands of this host: which runs it takes, and the commands themselves."""
+async def _host(client: Client, database: Database, settings: WorkerSettings) -> AsyncIterator[ShellHost]:
+    """The runner of shell commands on this host, ready to take them."""
     host = ShellHost(
         settings.root,
         client,
@@ -108,39 +121,44 @@ async def _host(client: Client, database: Database, settings: WorkerSettings) ->
             shell=settings.shell,
         ),
     )
+    try:
+        await host.start()
+        yield host
+    finally:
+        await host.detach()
+
+
+def _exec_workers(
+    client: Client, database: Database, host: ShellHost, settings: WorkerSettings, ending: Ending
+) -> list[Worker]:
+    """Which runs this host takes, and their commands."""
     budget = Budget(
         soft_events=settings.soft_events,
         soft_bytes=settings.soft_bytes,
         hard_events=settings.hard_events,
         hard_bytes=settings.hard_bytes,
     )
-    claims = Claims(database, host.id, host.spool_id, budget)
-    await host.start()
-    try:
-        async with (
-            Worker(
-                client,
-                task_queue=OF_CLAIMS.name,
-                activities=claims.activities(),
-                max_concurrent_activities=OF_CLAIMS.slots,
-                max_concurrent_activity_task_polls=2,
-                graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
-            ),
-            Worker(
-                client,
-                task_queue=exec_on(host.id),
-                activities=host.activities(),
-                max_concurrent_activities=OF_COMMANDS.slots,
-                max_concurrent_activity_task_polls=2,
-                max_heartbeat_throttle_interval=HEARTBEAT,
-                graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
-            ),
-        ):
-            yield
-            # At once: commands are let go of before anything else is waited for.
-            await host.detach()
-    finally:
-        await host.detach()
+    return [
+        Worker(
+            client,
+            task_queue=OF_CLAIMS.name,
+            activities=Claims(database, host.id, host.spool_id, budget).activities(),
+            max_concurrent_activities=OF_CLAIMS.slots,
+            max_concurrent_activity_task_polls=2,
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+            on_fatal_error=ending.broke,
+        ),
+        Worker(
+            client,
+            task_queue=exec_on(host.id),
+            activities=host.activities(),
+            max_concurrent_activities=OF_COMMANDS.slots,
+            max_concurrent_activity_task_polls=2,
+            max_heartbeat_throttle_interval=HEARTBEAT,
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+            on_fatal_error=ending.broke,
+        ),
+    ]
 
 
 def _tell_ready(settings: WorkerSettings) -> None:

@@ -46,6 +46,10 @@ AT_ONCE_AGAIN = RetryPolicy(
     maximum_interval=timedelta(seconds=1),
 )
 
+LOCAL_RETRIES = timedelta(seconds=1)
+"""From this pause on a local activity waits by a timer of the workflow: until then it holds its workflow task, adds
+an event to the history every few seconds, and its worker cannot stop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Given, Answer]):
@@ -68,6 +72,7 @@ class Call(Generic[Given, Answer]):
                 result_type=self.answer,
                 start_to_close_timeout=self.start_to_close,
                 retry_policy=self.retry,
+                local_retry_threshold=LOCAL_RETRIES,
                 cancellation_type=ActivityCancellationType.ABANDON,
             )
         return workflow.execute_activity(

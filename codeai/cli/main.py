@@ -44,6 +44,10 @@ def _dispatch(words: list[str]) -> int:
 
         if (code := checked_at_once(words[1:])) is not None:
             return code
+    if words[:1] == ["worker"]:
+        from codeai.cli.moments import end_when_told
+
+        end_when_told()
     return _dispatch_by_typer(words)
 
 
