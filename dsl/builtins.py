@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from codeai.dsl import builtins_data as data
 from codeai.dsl import builtins_text as texts
 from codeai.dsl import builtins_time as times
-from codeai.dsl.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,17 @@ class Parameter:
 class Builtin:
     """One function. `others` are further lists of parameters that it takes (chosen by number and names of
     the arguments). It is called with every parameter of the chosen list by position. `walks` says that it
-    looks at more than the head of its arguments, which is counted; `fresh` that nobody else holds its
-    result."""
+    looks at more than the head of its arguments, which is counted; one that `counts` gives its result and what
+    else it walked, in instructions; `fresh` says that nobody else holds its result."""
 
     name: str
     parameters: tuple[Parameter, ...]
-    function: Callable[..., Value]
+    function: Callable[..., Any]
     help: str
     others: tuple[tuple[Parameter, ...], ...] = ()
     walks: bool = True
     fresh: bool = True
+    counts: bool = False
 
     @property
     def forms(self) -> tuple[tuple[Parameter, ...], ...]:
@@ -148,12 +149,14 @@ _ROWS = (
         _needs("s", "pattern"),
         texts.regex_match,
         "null, or the match and its groups (RE2)",
+        counts=True,
     ),
     Builtin(
         "regex_replace",
         _needs("s", "pattern", "replacement"),
         texts.regex_replace,
         "s with every match replaced; $0 to $9 are its groups, $$ a dollar",
+        counts=True,
     ),
     Builtin(
         "format_time",

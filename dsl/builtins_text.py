@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import re2
 
 from codeai.dsl.faults import type_fault, value_fault
-from codeai.dsl.limits import ITEMS, NESTING, STRING
+from codeai.dsl.limits import INSTRUCTIONS, ITEMS, NESTING, STRING
 from codeai.dsl.operators import as_string
 from codeai.dsl.values import (
     MOST,
@@ -202,35 +202,60 @@ def _compiled(pattern: str) -> Any:
         raise value_fault(f"not a regular expression (RE2): {words}") from None
 
 
-def regex_match(s: Value, pattern: Value) -> Value:
-    found = _compiled(given_text("regex_match", pattern)).search(given_text("regex_match", s).encode())
+# RE2 takes time in proportion to text times pattern for one match with its groups (measured 7 ns for each byte
+# and instruction of its program), and for all matches together it may walk the rest of the text for each
+# (`a.*b|a` in "aaaa…": 1.7 ns a byte, 58 s for 256 KiB). So both are counted, in bytes of the second kind,
+# and bounded to about a second.
+_MOST_WALKED = 512 * 1024 * 1024
+_WALKED_PER_INSTRUCTION = 4096
+
+
+def _counted(walked: int) -> int:
+    """The instructions that a search counts as.
+
+    Raises:
+        Fault: kind `limit`.
+    """
+    if walked > _MOST_WALKED:
+        raise INSTRUCTIONS.fault()
+    return walked // _WALKED_PER_INSTRUCTION
+
+
+def regex_match(s: Value, pattern: Value) -> tuple[Value, int]:
+    """The match, and how many instructions the search counts as."""
+    source, compiled = given_text("regex_match", s).encode(), _compiled(given_text("regex_match", pattern))
+    count = _counted(4 * compiled.programsize * len(source))
+    found = compiled.search(source)
     if found is None:
-        return None
-    return array(
-        None if part is None else part.decode(errors="replace") for part in (found.group(0), *found.groups())
-    )
+        return None, count
+    parts = (found.group(0), *found.groups())
+    return array(None if part is None else part.decode(errors="replace") for part in parts), count
 
 
 _REFERENCE = re.compile(r"\$([0-9$])")
 
 
-def regex_replace(s: Value, pattern: Value, replacement: Value) -> Value:
+def regex_replace(s: Value, pattern: Value, replacement: Value) -> tuple[Value, int]:
+    """The text, and how many instructions the search counts as."""
     source = given_text("regex_replace", s).encode()
     compiled = _compiled(given_text("regex_replace", pattern))
     pieces = _pieces(given_text("regex_replace", replacement), compiled.groups)
     made: list[bytes] = []
-    size, at = 0, 0
+    size, at, walked = 0, 0, 4 * compiled.programsize * len(source)
+    _counted(walked)
     for found in compiled.finditer(source):
         start, end = found.span()
+        walked += len(source) - at
         new = [source[at:start]]
         new += [one if isinstance(one, bytes) else found.group(one) or b"" for one in pieces]
         size += sum(map(len, new))
         if size > STRING.most:
             raise STRING.fault()
+        _counted(walked)
         made += new
         at = end
     made.append(source[at:])
-    return text(b"".join(made).decode(errors="replace"))
+    return text(b"".join(made).decode(errors="replace")), _counted(walked)
 
 
 def _pieces(replacement: str, groups: int) -> list[bytes | int]:

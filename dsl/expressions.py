@@ -282,6 +282,8 @@ def _builtin(unit: Expressions, stack: list[Part], _: str, operands: list[Any]) 
         values = [run(slots) for run in arguments]
         result = function(*(values if in_order else [values[place] for place in places]))
         walked = 0
+        if row.counts:
+            result, walked = result
         for value in values:
             if type(value) not in LIGHT:
                 walked += weight(value)

@@ -115,12 +115,15 @@ def test_rows(row: str) -> None:
 
 
 def test_regular_expressions_run_in_linear_time() -> None:
-    assert (
-        run(
-            'return regex_match(join(split("a,a,a,a,a,a,a,a,a,a", ","), "aaaaaaaaaaaa") + "b", "^(a+)+$")'
-        ).result
-        is None
-    )
+    text = 'var s = "aaaaaaaaaaaaaaaa"\nfor i in range(12) { s += s }\n'
+    assert run(text + 'return regex_match(s, "^(a+)+$b")').result is None
+    assert run(text + 'return len(regex_replace(slice(s, 0, 20000), "a", "bb"))').result == 40000
+
+
+@pytest.mark.parametrize("call", ['regex_replace(s, "a.*b|a", "")', 'regex_match(s, "((a?){30}){30}b")'])
+def test_what_regular_expressions_cannot_do_in_time_is_a_limit(call: str) -> None:
+    done = run(f'var s = "aaaaaaaaaaaaaaaa"\nfor i in range(14) {{ s += s }}\nvar x = {call}')
+    assert done.error is not None and (done.error.kind, done.error.line) == ("limit", 3)
 
 
 def test_arguments_go_to_their_parameters() -> None:
