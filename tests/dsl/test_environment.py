@@ -15,7 +15,9 @@ def given(source: str) -> Environment:
 
 
 def test_values_are_text() -> None:
-    variables = 'var a = 5\nvar b = 1.5\nvar c = true\nvar d = [1, "ž"]\nvar e = ""\nvar f = exec { echo x }\n'
+    variables = (
+        'var a = 5\nvar b = 1.5\nvar c = true\nvar d = [1, "ž"]\nvar e = ""\nvar f = exec { echo x }\n'
+    )
     source = variables + "exec { $a $b $c $d $e $f }"
     assert given(source).env == {"a": "5", "b": "1.5", "c": "true", "d": '[1,"ž"]', "e": "", "f": "x"}
 
