@@ -182,6 +182,8 @@ class ExecuteDeployment:
         machine, effects = self.machine, self.effects
         for request in machine.pending.values():
             effects.start(request)
+        for step in machine.withdrawn:
+            effects.withdraw(step)
         if self.cancelled:
             machine.cancel()
         while True:
