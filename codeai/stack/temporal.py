@@ -24,6 +24,8 @@ DYNAMIC = {
     "history.transferProcessorMaxPollRPS": "100000",
     "history.timerProcessorMaxPollRPS": "100000",
     "history.visibilityProcessorMaxPollRPS": "100000",
+    # A timer is otherwise looked at up to a second late: a slice of a busy program ends by one of 1 ms.
+    "history.timerProcessorMaxTimeShift": '"20ms"',
     # Priorities order strictly in one partition only.
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
