@@ -17,7 +17,12 @@ def read_source(source: bytes | str) -> tuple[Findings, bool]:
     if size > MOST_BYTES:
         findings = Findings(Source(""))
         findings.add(
-            "too_large", 0, 0, "move data out of the program, into files of its workspace", found=size, most=MOST_BYTES
+            "too_large",
+            0,
+            0,
+            "move data out of the program, into files of its workspace",
+            found=size,
+            most=MOST_BYTES,
         )
         return findings, False
     text = _LINE_END.sub("\n", text.removeprefix("\ufeff"))
