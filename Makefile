@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFORMANCE ?= ../shared/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench soak conformance grammar reference lock tree clean
+.PHONY: help setup demo up test coverage check format bench soak conformance grammar reference lock tree clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,12 @@ up: setup ## the whole platform on this machine
 
 test: setup ## all tests, in under ten minutes
 	@$(BIN)/python -m pytest
+
+coverage: setup ## lines of our packages that the tests run; at least 90 %
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=90 --sort=cover
 
 check: setup ## format, lint, types, imports
 	@$(BIN)/ruff format --check .
