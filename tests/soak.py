@@ -16,20 +16,23 @@ from tests.platform import Platform, platform, wait_until
 
 
 def kills(stack: Platform, chance: random.Random) -> str:
-    """SIGKILL of the worker at random moments, also in mid-command: every exec exactly once."""
-    token, killed = stack.token, 0
-    for number in range(20):
-        file = stack.folder / f"kills-{number}"
-        id = stack.detach(COUNTING, "-i", f"file={file}", "-i", "steps=20", "-i", "pause=0.1")
-        until = time.monotonic() + 120
-        while len(effects(file)) < 40 and time.monotonic() < until:
-            time.sleep(chance.uniform(0.2, 2.0))
-            stack.kill("worker")
-            killed += 1
+    """SIGKILL of the worker at random moments under ten programs, also in mid-command: every exec exactly once."""
+    token, killed, programs, steps = stack.token, 0, 10, 20
+    files = [stack.folder / f"kills-{number}" for number in range(programs)]
+    given = ("-i", f"steps={steps}", "-i", "pause=0.2")
+    ids = [stack.detach(COUNTING, "-i", f"file={file}", *given) for file in files]
+    until = time.monotonic() + 900
+    while any(len(effects(file)) < 2 * steps for file in files) and time.monotonic() < until:
+        time.sleep(chance.uniform(0.2, 2.0))
+        before = stack.kill("worker")
+        killed += 1
+        # `up` waits ever longer before it starts again what dies all the time.
+        wait_until(lambda before=before: stack.child("worker") != before, 60, "another worker")
+    for id, file in zip(ids, files, strict=True):
         ended = stack.ended(id, token)
-        assert (ended["status"], ended["result"]) == ("complete", 20), ended
-        assert effects(file) == once_each(20), file
-    return f"{killed} kills over 400 commands: each began and ended exactly once"
+        assert (ended["status"], ended["result"]) == ("complete", steps), ended
+        assert effects(file) == once_each(steps), file
+    return f"{killed} kills over {programs * steps} commands: each began and ended exactly once"
 
 
 def servers(stack: Platform, chance: random.Random) -> str:
