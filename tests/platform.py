@@ -120,8 +120,12 @@ class Platform:
 
     def child(self, name: str) -> int:
         """The process id of a child of `codeai up`."""
-        state = json.loads((self.data / "up.json").read_text())
-        return int(state["children"][name])
+
+        def noted() -> int | None:
+            children: dict[str, int] = json.loads((self.data / "up.json").read_text())["children"]
+            return children.get(name)
+
+        return int(wait_until(noted, 60, f"{name} to be running"))
 
     def kill(self, name: str) -> int:
         """SIGKILL to a child; `codeai up` starts another."""
