@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, UniqueConstraint, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, UniqueConstraint, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -49,7 +50,7 @@ class NewChunk:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A piece of the log as it is read. `offset` counts from 1 in one execution, without gaps."""
+    """A piece of the log as it is read. `offset` grows from 1 in one execution."""
 
     offset: int
     step_id: str | None
@@ -76,26 +77,35 @@ class Logs:
         """Adds what is not there yet, and wakes the readers when the transaction is committed.
 
         The execution's row stays locked until then: offsets appear in their order, so who reads after the
-        last one seen misses nothing. Raises NoSuchExecution.
+        last one seen misses nothing. A piece that was known leaves a gap. Raises NoSuchExecution.
         """
-        counters = select(ExecutionRow.log_offset, ExecutionRow.log_bytes).where(
-            ExecutionRow.id == execution_id
+        if not chunks:
+            return
+        sizes = [len(chunk.text.encode("utf-8", "surrogatepass")) for chunk in chunks]
+        counted = await self.rows.execute(
+            update(ExecutionRow)
+            .where(ExecutionRow.id == execution_id)
+            .values(
+                log_offset=ExecutionRow.log_offset + len(chunks),
+                log_bytes=ExecutionRow.log_bytes + sum(sizes),
+            )
+            .returning(ExecutionRow.log_offset, ExecutionRow.log_bytes, func.pg_notify(CHANNEL, execution_id))
         )
-        held = (await self.rows.execute(counters.with_for_update(key_share=True))).one_or_none()
+        held = counted.one_or_none()
         if held is None:
             raise NoSuchExecution(execution_id)
-        last, used = held
-        new = await self._unknown(chunks)
+        offset, used = held.log_offset - len(chunks), held.log_bytes - sum(sizes)
         lines: list[dict[str, object]] = []
-        for chunk in new:
+        for chunk, size in zip(chunks, sizes, strict=True):
             if used > MOST_BYTES:
                 break
-            used += len(chunk.text.encode("utf-8", "surrogatepass"))
+            used += size
             over = used > MOST_BYTES
+            offset += 1
             lines.append(
                 {
                     "execution_id": execution_id,
-                    "offset": last + len(lines) + 1,
+                    "offset": offset,
                     "step_id": chunk.step_id,
                     "attempt": chunk.attempt,
                     "position": chunk.position,
@@ -104,15 +114,9 @@ class Logs:
                     "text": f"[the log is full: {MOST_BYTES >> 20} MiB]\n" if over else chunk.text,
                 }
             )
-        if not lines:
-            return
-        await self.rows.execute(insert(LogRow), lines)
-        await self.rows.execute(
-            update(ExecutionRow)
-            .where(ExecutionRow.id == execution_id)
-            .values(log_offset=last + len(lines), log_bytes=used)
-        )
-        await self.rows.execute(select(func.pg_notify(CHANNEL, execution_id)))
+        if lines:
+            new = insert(LogRow).on_conflict_do_nothing(index_elements=["step_id", "attempt", "position"])
+            await self.rows.execute(new, lines)
 
     async def after(self, execution_id: str, offset: int = 0, limit: int = 1000) -> list[LogLine]:
         """What comes behind `offset`, in order; 0 is the beginning."""
@@ -125,13 +129,3 @@ class Logs:
             .limit(limit)
         )
         return [as_shape(LogLine, row) for row in await self.rows.execute(asked)]
-
-    async def _unknown(self, chunks: Sequence[NewChunk]) -> list[NewChunk]:
-        places = {(chunk.step_id, chunk.attempt, chunk.position): chunk for chunk in chunks}
-        named = [place for place in places if place[0] is not None]
-        if named:
-            columns_ = tuple_(LogRow.step_id, LogRow.attempt, LogRow.position)
-            asked = select(LogRow.step_id, LogRow.attempt, LogRow.position).where(columns_.in_(named))
-            for known in await self.rows.execute(asked):
-                places.pop((known.step_id, known.attempt, known.position))
-        return list(places.values())
