@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -19,19 +20,19 @@ RETENTION = "30d"
 """How long the namespace keeps the history of what has ended."""
 SEARCH_ATTRIBUTES = ("CodeAIKind", "CodeAIEntity", "CodeAIStatus", "CodeAITriggeredBy")
 """Keyword search attributes (★) that every workflow sets."""
-DYNAMIC = {
+DYNAMIC: dict[str, int | bool | str] = {
     # 20 a second otherwise: 50 ms for every activity.
-    "history.transferProcessorMaxPollRPS": "100000",
-    "history.timerProcessorMaxPollRPS": "100000",
-    "history.visibilityProcessorMaxPollRPS": "100000",
+    "history.transferProcessorMaxPollRPS": 100_000,
+    "history.timerProcessorMaxPollRPS": 100_000,
+    "history.visibilityProcessorMaxPollRPS": 100_000,
     # A timer is otherwise looked at up to a second late: a slice of a busy program ends by one of 1 ms.
-    "history.timerProcessorMaxTimeShift": '"20ms"',
+    "history.timerProcessorMaxTimeShift": "20ms",
     # Priorities order strictly in one partition only.
-    "matching.numTaskqueueReadPartitions": "1",
-    "matching.numTaskqueueWritePartitions": "1",
-    "matching.enableFairness": "true",
+    "matching.numTaskqueueReadPartitions": 1,
+    "matching.numTaskqueueWritePartitions": 1,
+    "matching.enableFairness": True,
 }
-"""The server's dynamic configuration (★); `temporal-config/dynamic.yaml` is the same for a cluster."""
+"""The server's dynamic configuration (★); `temporal-config/dynamicconfig.yaml` is the same for a cluster."""
 ALONE = ("--disable-config-file", "--disable-config-env")
 """What the user has set for another server is not meant for ours."""
 PRAGMAS = ("journal_mode=wal", "synchronous=normal")
@@ -57,7 +58,7 @@ class DevServer:
         for pragma in PRAGMAS:
             argv += ["--sqlite-pragma", pragma]
         for name, value in DYNAMIC.items():
-            argv += ["--dynamic-config-value", f"{name}={value}"]
+            argv += ["--dynamic-config-value", f"{name}={json.dumps(value)}"]
         for name in SEARCH_ATTRIBUTES:
             argv += ["--search-attribute", f"{name}=Keyword"]
         return Command("temporal", tuple(argv), self.file.parent, self._environment())

@@ -38,7 +38,7 @@ async def test_a_chunk_written_again_is_there_once(database: Database) -> None:
     async with database.session() as rows:
         lines = await Logs(rows).after(run)
         assert [line.text for line in lines] == ["a", "b", "c"]
-    assert lines[0].offset < lines[1].offset < lines[2].offset
+        assert lines[0].offset < lines[1].offset < lines[2].offset
         assert [line.text for line in await Logs(rows).after(run, 1, limit=1)] == ["b"]
 
 

@@ -25,7 +25,7 @@ def test_a_missing_program_is_one_clear_line(tmp_path: Path, monkeypatch: pytest
 
 def test_a_cluster_has_the_dynamic_configuration_of_the_dev_server() -> None:
     content = yaml.safe_load((CONFIG / "dynamicconfig.yaml").read_text())
-    cluster = {name: str(rows[0]["value"]).lower() for name, rows in content.items()}
+    cluster = {name: rows[0]["value"] for name, rows in content.items()}
     assert cluster == temporal.DYNAMIC
 
 
