@@ -57,12 +57,28 @@ class Platform:
             **settings,
         }
 
-    def up(self) -> Platform:
+    def up(self, *words: str) -> Platform:
         ports = ["--port", str(self.api), "--temporal-port", str(self.temporal), "--ui-port", str(self.ui)]
-        done = self.command("up", "--detach", *ports, timeout=90)
+        done = self.command("up", "--detach", *ports, *words, timeout=90)
         if done.returncode:
             raise AssertionError(f"codeai up: {done.stdout}{done.stderr}{self.logs()}")
         return self
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """A worker of our own beside `codeai up --no-worker`, which would wait ever longer for one that is killed
+        again and again. Ready when it is returned."""
+        script = '. "$1/worker.env" && exec "$2" worker all'
+        with (self.data / "logs" / "own-worker.log").open("ab") as log:
+            started = subprocess.Popen(
+                ["sh", "-c", script, "sh", self.data, CODEAI],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        ready = self.data / "worker.ready"
+        wait_until(lambda: ready.exists() and ready.read_text() == str(started.pid), 60, "our own worker")
+        return started
 
     def close(self) -> None:
         self.command("down", "--kill", timeout=90)
@@ -188,12 +204,12 @@ def _decoded(data: bytes) -> Any:
 
 
 @contextlib.contextmanager
-def platform(**settings: str) -> Iterator[Platform]:
+def platform(*words: str, **settings: str) -> Iterator[Platform]:
     """A platform for the length of a block."""
     folder = Path(tempfile.mkdtemp(prefix="codeai platform "))
     made = Platform(folder, **settings)
     try:
-        yield made.up()
+        yield made.up(*words)
     finally:
         made.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -22,16 +22,19 @@ def kills(stack: Platform, chance: random.Random) -> str:
     given = ("-i", f"steps={steps}", "-i", "pause=0.2")
     ids = [stack.detach(COUNTING, "-i", f"file={file}", *given) for file in files]
     until = time.monotonic() + 900
+    worker = stack.worker()
     while any(len(effects(file)) < 2 * steps for file in files) and time.monotonic() < until:
-        time.sleep(chance.uniform(0.2, 2.0))
-        before = stack.kill("worker")
+        time.sleep(chance.uniform(0.0, 2.0))
+        worker.kill()
+        worker.wait()
         killed += 1
-        # `up` waits ever longer before it starts again what dies all the time.
-        wait_until(lambda before=before: stack.child("worker") != before, 60, "another worker")
+        worker = stack.worker()
     for id, file in zip(ids, files, strict=True):
         ended = stack.ended(id, token)
         assert (ended["status"], ended["result"]) == ("complete", steps), ended
         assert effects(file) == once_each(steps), file
+    worker.terminate()
+    worker.wait(60)
     return f"{killed} kills over {programs * steps} commands: each began and ended exactly once"
 
 
@@ -57,21 +60,29 @@ def long_loop(stack: Platform, chance: random.Random) -> str:
     file = stack.folder / "long"
     id = stack.detach(COUNTING, "-i", f"file={file}", "-i", "steps=5000", "-i", "pause=0")
     began = time.monotonic()
+    worker = stack.worker()
     for number in range(10):
         goal = (number + 1) * 900 + chance.randrange(-200, 200)
         wait_until(lambda goal=goal: len(effects(file)) > goal, 900, f"{goal} effects")
-        stack.kill("worker")
+        worker.kill()
+        worker.wait()
+        worker = stack.worker()
     ended = stack.ended(id, stack.token, 1200)
+    worker.terminate()
+    worker.wait(60)
     assert (ended["status"], ended["result"]) == ("complete", 5000), ended
     assert effects(file) == once_each(5000)
     return f"5,000 commands, 10 kills, {time.monotonic() - began:.0f} s: each exactly once"
 
 
-ITEMS: dict[str, Callable[[Platform, random.Random], str]] = {
-    "kills": kills,
-    "servers": servers,
-    "long_loop": long_loop,
+Item = Callable[[Platform, random.Random], str]
+
+ITEMS: dict[str, tuple[Item, tuple[str, ...]]] = {
+    "kills": (kills, ("--no-worker",)),
+    "servers": (servers, ()),
+    "long_loop": (long_loop, ("--no-worker",)),
 }
+"""Each item, and what `codeai up` is told for it."""
 
 
 def main() -> None:
@@ -81,8 +92,9 @@ def main() -> None:
     asked = options.parse_args()
     for name in asked.item or ITEMS:
         print(f"{name} (seed {asked.seed}) ...", flush=True)
-        with platform() as stack:
-            print(f"{name}: {ITEMS[name](stack, random.Random(asked.seed))}", flush=True)
+        item, words = ITEMS[name]
+        with platform(*words) as stack:
+            print(f"{name}: {item(stack, random.Random(asked.seed))}", flush=True)
 
 
 if __name__ == "__main__":
