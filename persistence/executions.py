@@ -162,9 +162,10 @@ class Executions:
         error: str | None,
         undo_failed: str | None,
         completed_at: datetime,
-    ) -> None:
-        """How the run ended; the first ending stays. `result`, `error`, `undo_failed` are canonical JSON."""
-        await self.rows.execute(
+    ) -> bool:
+        """How the run ended; the first ending stays. `result`, `error`, `undo_failed` are canonical JSON. Answers
+        whether this was written: not where the run has ended already, or has no row yet."""
+        closed = await self.rows.execute(
             update(ExecutionRow)
             .where(ExecutionRow.id == id, _rank() < LAST)
             .values(
@@ -176,7 +177,9 @@ class Executions:
                 completed_at=completed_at,
                 updated_at=func.now(),
             )
+            .returning(ExecutionRow.id)
         )
+        return closed.first() is not None
 
     async def get(self, id: str) -> Execution | None:
         if not is_uuid(id):
