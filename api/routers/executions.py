@@ -98,19 +98,18 @@ async def list_executions(
 @router.get("/{id}")
 async def show_execution(parts: Using, caller: Reader, id: UUID) -> ExecutionView | StartedView:
     """One run. While its row is not there yet Temporal says what is known of it."""
-    found = await _row(parts, id)
-    if found is None:
-        return await _not_written_yet(parts.temporal, id)
+    found = await _known(parts, id)
+    if isinstance(found, StartedView):
+        return found
     return ExecutionView.of(found, inspected=caller.may("executions:inspect"))
 
 
 @router.get("/{id}/result")
 async def show_result(parts: Using, _: Reader, id: UUID) -> ResultView:
     """How a run ended. Without `completed_at` it has not."""
-    found = await _row(parts, id)
-    if found is None:
-        queued = await _not_written_yet(parts.temporal, id)
-        return ResultView(execution_id=queued.id, status=queued.status)
+    found = await _known(parts, id)
+    if isinstance(found, StartedView):
+        return ResultView(execution_id=found.id, status=found.status)
     return ResultView.of(found)
 
 
@@ -213,8 +212,7 @@ async def _row_in_time(parts: Parts, id: UUID) -> Execution | None:
 
 
 async def _must_exist(parts: Parts, id: UUID) -> None:
-    if await _row(parts, id) is None:
-        await _not_written_yet(parts.temporal, id)
+    await _known(parts, id)
 
 
 async def _is_running(temporal: Client, id: UUID) -> bool:
@@ -229,16 +227,24 @@ async def _end(temporal: Client, id: UUID) -> None:
         await handle.result()
 
 
-async def _not_written_yet(temporal: Client, id: UUID) -> StartedView:
-    """What Temporal says of a run without a row. Raises Refused with the problem that it ended with."""
+async def _known(parts: Parts, id: UUID) -> Execution | StartedView:
+    """The run as its row has it; as Temporal knows it while the row is not there. Raises Refused with the problem
+    that a run without a row ended with."""
+    found = await _row(parts, id)
+    if found is not None:
+        return found
     workflow_id = EXECUTE_DEPLOYMENT.workflow_id(str(id))
-    known = await described(temporal, workflow_id)
-    if known is None:
+    described_run = await described(parts.temporal, workflow_id)
+    if described_run is None:
         raise _no_execution(id)
-    if is_running(known):
+    if is_running(described_run):
         return StartedView(id=str(id))
+    # A short run may have begun and ended between the two questions: its row was written before it ended.
+    found = await _row(parts, id)
+    if found is not None:
+        return found
     try:
-        await temporal.get_workflow_handle(workflow_id).result(rpc_timeout=RPC_LIMIT)
+        await parts.temporal.get_workflow_handle(workflow_id).result(rpc_timeout=RPC_LIMIT)
     except WorkflowFailureError as failure:
         ending = ending_of(failure)
         errors = (ending.value or {}).get("errors") or ()

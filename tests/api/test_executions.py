@@ -10,6 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from codeai.api.dependencies import Parts
+from codeai.api.routers import executions
+from codeai.persistence.executions import Execution
 from tests.api.conftest import Served
 from tests.api.test_changes import named
 from tests.api.test_edge import problem
@@ -59,6 +62,26 @@ async def test_a_location_always_answers(admin: httpx2.AsyncClient) -> None:
     answer = await admin.post("/executions", json={"program": PROGRAM})
     for path in ("", "/result", "/steps", "/logs"):
         assert (await admin.get(answer.headers["location"] + path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "/result", "/steps"])
+async def test_a_run_that_ends_while_it_is_looked_for_is_found(
+    admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """The row was not there at the first look, and Temporal then says that the run is over."""
+    answer = await admin.post("/executions", json={"program": 'fail("short")', "wait": True})
+    row, looks = executions._row, 0
+
+    async def too_early(parts: Parts, id: uuid.UUID) -> Execution | None:
+        nonlocal looks
+        looks += 1
+        return None if looks == 1 else await row(parts, id)
+
+    monkeypatch.setattr(executions, "_row", too_early)
+    found = await admin.get(answer.headers["location"] + path)
+    assert found.status_code == 200, found.text
+    assert path == "/steps" or found.json()["error"]["message"] == "short"
+    assert looks == 2
 
 
 async def test_a_program_with_errors_is_not_started(admin: httpx2.AsyncClient) -> None:
