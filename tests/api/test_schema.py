@@ -20,6 +20,8 @@ async def test_generated_requests_are_answered_as_documented(served: Served, tmp
             "--header",
             f"Authorization: {bearer('admin')['Authorization']}",
         ),
+        # `wait: true` may be answered after 55 s.
+        *("--request-timeout", "60"),
         *("--max-time", str(SECONDS), "--phases", "examples,coverage,fuzzing", "--workers", "1"),
         *("--exclude-checks", "positive_data_acceptance,unsupported_method", "--no-color"),
         # One worker: ast.parse of Python 3.11, which Hypothesis uses, breaks in threads.
