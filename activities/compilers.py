@@ -46,7 +46,7 @@ def compiled(text: str) -> str | RunError:
         )
     packed = pack(made.code)
     if len(packed) > MOST_PACKED:
-        said = f"the compiled program is over {MOST_PACKED >> 20} MiB; make it smaller"
+        said = f"the compiled program is over {MOST_PACKED >> 20} MiB; split it with run()"
         return RunError(kind="limit", message=said)
     return packed
 
