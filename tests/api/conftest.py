@@ -112,7 +112,12 @@ def settings_for(address: Address, temporal: str) -> Settings:
 async def serving(settings: Settings) -> AsyncIterator[None]:
     """The API on its port, in this event loop."""
     config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=settings.server.port, log_config=None, access_log=False
+        create_app(settings),
+        host="127.0.0.1",
+        port=settings.server.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -123,7 +128,7 @@ async def serving(settings: Settings) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True  # not force_exit: that leaves the application's lifespan pending for ever
         await running
 
 
