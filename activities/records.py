@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,23 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from codeai.activities.canonical import at, canonical
+from codeai.activities.checkpoints import save
+from codeai.activities.notes import write_notes_of
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions, NewExecution
-from codeai.persistence.logs import Logs, NewChunk
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.executions import ExecutionRecord
 from codeai.workflows.contracts.records import (
     CloseInput,
+    NotesInput,
     Nothing,
-    StatusInput,
     UndoableStep,
     UndoEntriesInput,
     UndoEntriesResult,
-    WriteLogInput,
 )
-from codeai.workflows.contracts.shell import LogLine, UndoEntry
-
-LOG_STREAM = "log"
+from codeai.workflows.contracts.steps import UndoEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +33,22 @@ class Records:
 
     database: Database
 
-    @activity.defn(name="write_log")
-    async def write_log(self, given: WriteLogInput) -> Nothing:
+    @activity.defn(name="write_notes")
+    async def write_notes(self, given: NotesInput) -> Nothing:
         async with self.database.transaction() as rows:
-            await append_lines(rows, given.execution_id, given.lines)
-        return Nothing()
-
-    @activity.defn(name="record_status")
-    async def record_status(self, given: StatusInput) -> Nothing:
-        async with self.database.single() as rows:
-            await Executions(rows).set_status(given.execution_id, given.status.value, given.status_text)
+            await write_notes_of(rows, given.execution_id, given.notes)
         return Nothing()
 
     @activity.defn(name="close_execution")
     async def close_execution(self, given: CloseInput) -> Nothing:
-        if not given.lines:  # most runs: they have a row, and one statement ends it
-            async with self.database.single() as rows:
-                if await close(rows, given):
-                    return Nothing()
         async with self.database.transaction() as rows:
-            await Executions(rows).open(first_row(given.execution))
-            await append_lines(rows, given.execution.id, given.lines)
-            await close(rows, given)
+            if not given.notes.is_empty:
+                await write_notes_of(rows, given.execution.id, given.notes)
+            if given.checkpoint is not None:
+                await save(rows, given.execution.id, given.checkpoint)
+            if not await close(rows, given):
+                await Executions(rows).open(first_row(given.execution))
+                await close(rows, given)
         return Nothing()
 
     @activity.defn(name="undo_entries")
@@ -78,7 +70,7 @@ class Records:
         )
 
     def activities(self) -> list[Callable[..., Any]]:
-        return [self.write_log, self.record_status, self.close_execution, self.undo_entries]
+        return [self.write_notes, self.close_execution, self.undo_entries]
 
 
 def first_row(record: ExecutionRecord, host: str | None = None) -> NewExecution:
@@ -108,21 +100,3 @@ async def close(rows: AsyncSession, given: CloseInput) -> bool:
         canonical(list(given.undo_failed)),
         at(given.completed_at),
     )
-
-
-async def append_lines(rows: AsyncSession, execution_id: str, lines: Sequence[LogLine]) -> None:
-    """Lines of `log()`: the step alone makes each unique, as there is one line a step."""
-    if not lines:
-        return
-    chunks = [
-        NewChunk(
-            step_id=line.step_id,
-            attempt=1,
-            position=0,
-            stream=LOG_STREAM,
-            time=at(line.time),
-            text=line.text + "\n" if line.level == "info" else f"{line.level}: {line.text}\n",
-        )
-        for line in lines
-    ]
-    await Logs(rows).append(execution_id, chunks)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from codeai.activities.canonical import canonical
-from codeai.activities.records import append_lines
+from codeai.activities.notes import write_notes_of
 from codeai.activities.shell.record import Chunk
 from codeai.persistence.engine import Database
 from codeai.persistence.logs import Logs, NewChunk
@@ -22,9 +22,9 @@ class StepRecords:
     database: Database
 
     async def started(self, step: CommandInput, host: str, at: datetime) -> None:
-        opened = self.database.transaction if step.lines else self.database.single
+        opened = self.database.single if step.notes.is_empty else self.database.transaction
         async with opened() as rows:
-            await append_lines(rows, step.execution_id, step.lines)
+            await write_notes_of(rows, step.execution_id, step.notes)
             await Steps(rows).started(
                 NewStep(
                     id=step.step_id,

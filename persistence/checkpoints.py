@@ -19,16 +19,19 @@ class CheckpointRow(Base):
     execution_id: Mapped[str] = mapped_column(key(), primary_key=True)
     run: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]
+    journal: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state of a run (`text`, canonical JSON) at the end of its `run`-th workflow run."""
+    """A run at the end of its `run`-th workflow run: what it carried on (`text`) and its `journal` since the
+    checkpoint before, both JSON, deflated, base64."""
 
     execution_id: str
     run: int
     text: str
+    journal: str
     created_at: datetime
 
 
@@ -38,15 +41,28 @@ class Checkpoints:
 
     rows: AsyncSession
 
-    async def save(self, execution_id: str, run: int, text: str) -> None:
-        """Keeps the state; the same run's newer state takes its place."""
-        row = insert(CheckpointRow).values(execution_id=execution_id, run=run, text=text)
+    async def save(self, execution_id: str, run: int, text: str, journal: str = "") -> None:
+        """Keeps a checkpoint; the same run's newer one takes its place."""
+        row = insert(CheckpointRow).values(execution_id=execution_id, run=run, text=text, journal=journal)
         await self.rows.execute(
             row.on_conflict_do_update(
                 index_elements=["execution_id", "run"],
-                set_={"text": row.excluded.text, "created_at": func.clock_timestamp()},
+                set_={
+                    "text": row.excluded.text,
+                    "journal": row.excluded.journal,
+                    "created_at": func.clock_timestamp(),
+                },
             )
         )
+
+    async def all(self, execution_id: str) -> list[Checkpoint]:
+        """The checkpoints of a run, oldest first."""
+        asked = (
+            select(*columns(Checkpoint, CheckpointRow))
+            .where(CheckpointRow.execution_id == execution_id)
+            .order_by(CheckpointRow.run)
+        )
+        return [as_shape(Checkpoint, row) for row in await self.rows.execute(asked)]
 
     async def newest(self, execution_id: str) -> Checkpoint | None:
         if not is_uuid(execution_id):

@@ -36,6 +36,7 @@ class StepRow(Base):
     host: Mapped[str | None]
     result: Mapped[str | None]
     undo: Mapped[str | None]
+    arguments: Mapped[str | None]
     started_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
 
@@ -44,7 +45,8 @@ class StepRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class NewStep:
-    """An attempt of a step as it begins. `undo`, JSON, is its compensation: known before the command runs."""
+    """An attempt of a step as it begins. `undo` is its compensation, known before the command runs, `arguments`
+    those of an effect that is no command; both JSON."""
 
     id: str
     execution_id: str
@@ -56,11 +58,12 @@ class NewStep:
     started_at: datetime
     host: str | None = None
     undo: str | None = None
+    arguments: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step as it is read. `result` and `undo` are canonical JSON."""
+    """A step as it is read. `result`, `undo` and `arguments` are canonical JSON."""
 
     id: str
     execution_id: str
@@ -76,6 +79,7 @@ class Step:
     host: str | None
     result: str | None
     undo: str | None
+    arguments: str | None
     started_at: datetime
     completed_at: datetime | None
 

@@ -17,18 +17,22 @@ from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
+from codeai.workflows.contracts.events import EmitInput, EmitResult, WaitInput, WaitOver, WaitResult
+from codeai.workflows.contracts.http import HttpInput, HttpResult
 from codeai.workflows.contracts.queues import EXEC, WORKFLOWS, exec_on
 from codeai.workflows.contracts.records import (
+    CheckpointFound,
+    CheckpointInput,
+    CheckpointWanted,
     ClaimInput,
     ClaimResult,
     CloseInput,
     LoadInput,
     LoadResult,
+    NotesInput,
     Nothing,
-    StatusInput,
     UndoEntriesInput,
     UndoEntriesResult,
-    WriteLogInput,
 )
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 
@@ -88,8 +92,12 @@ class Call(Generic[Given, Answer]):
 
 LOAD_PROGRAM = Call("load_program", LoadInput, LoadResult, timedelta(seconds=60), local=True)
 CLAIM_HOST = Call("claim_host", ClaimInput, ClaimResult, timedelta(seconds=5), EXEC, AT_ONCE_AGAIN)
-WRITE_LOG = Call("write_log", WriteLogInput, Nothing, timedelta(seconds=10))
-RECORD_STATUS = Call("record_status", StatusInput, Nothing, timedelta(seconds=10), local=True)
+WRITE_NOTES = Call("write_notes", NotesInput, Nothing, timedelta(seconds=10), local=True)
+SAVE_CHECKPOINT = Call("save_checkpoint", CheckpointInput, Nothing, timedelta(seconds=10), local=True)
+FIND_CHECKPOINT = Call("find_checkpoint", CheckpointWanted, CheckpointFound, timedelta(seconds=10))
+EMIT_EVENT = Call("emit_event", EmitInput, EmitResult, timedelta(seconds=10))
+AWAIT_EVENT = Call("await_event", WaitInput, WaitResult, timedelta(seconds=10))
+END_WAIT = Call("end_wait", WaitOver, Nothing, timedelta(seconds=10), local=True)
 CLOSE_EXECUTION = Call("close_execution", CloseInput, Nothing, timedelta(seconds=10), local=True)
 UNDO_ENTRIES = Call("undo_entries", UndoEntriesInput, UndoEntriesResult, timedelta(seconds=10))
 APPLY_CHANGE = Call("apply_change", ChangeInput, ChangeResult, timedelta(seconds=30))
@@ -97,8 +105,12 @@ APPLY_CHANGE = Call("apply_change", ChangeInput, ChangeResult, timedelta(seconds
 CALLS: tuple[Call[Contract, Contract], ...] = (
     LOAD_PROGRAM,
     CLAIM_HOST,
-    WRITE_LOG,
-    RECORD_STATUS,
+    WRITE_NOTES,
+    SAVE_CHECKPOINT,
+    FIND_CHECKPOINT,
+    EMIT_EVENT,
+    AWAIT_EVENT,
+    END_WAIT,
     CLOSE_EXECUTION,
     UNDO_ENTRIES,
     APPLY_CHANGE,
@@ -124,4 +136,25 @@ def start_command(given: CommandInput, host: str) -> ActivityHandle[CommandResul
         heartbeat_timeout=COMMAND_HEARTBEAT,
         retry_policy=AT_ONCE_AGAIN,
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )
+
+
+HTTP_REQUEST = "http_request"
+HTTP_MARGIN = timedelta(seconds=30)
+
+
+def send_http(given: HttpInput) -> ActivityHandle[HttpResult]:
+    """One request of a program with all its attempts. Cancelling lets go of it."""
+    attempts = 1 + (2 if given.retry is None else given.retry)
+    limit = timedelta(seconds=(given.timeout + 60) * attempts) + HTTP_MARGIN
+    return workflow.start_activity(
+        HTTP_REQUEST,
+        given,
+        result_type=HttpResult,
+        activity_id=str(given.step.seq),
+        task_queue=WORKFLOWS,
+        start_to_close_timeout=min(limit, FOREVER),
+        heartbeat_timeout=COMMAND_HEARTBEAT,
+        retry_policy=UNTIL_IT_HOLDS,
+        cancellation_type=ActivityCancellationType.TRY_CANCEL,
     )

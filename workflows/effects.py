@@ -17,14 +17,8 @@ from codeai.dsl.values import ErrorValue, ExecValue, shown
 from codeai.workflows import calls
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
 from codeai.workflows.contracts.records import WriteLogInput
-from codeai.workflows.contracts.shell import (
-    CommandInput,
-    CommandResult,
-    LogLine,
-    Outcome,
-    UndoEntry,
-    WorkspaceSeed,
-)
+from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome, WorkspaceSeed
+from codeai.workflows.contracts.steps import LogLine, UndoEntry
 from codeai.workflows.states import step_id
 
 LINES_KEPT = 64 * 1024

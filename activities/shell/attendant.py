@@ -85,7 +85,9 @@ class Attendant:
     async def _serve(self) -> None:
         if isinstance(self.attempt.look(), Absent):
             await self._start()
-        elif self._step.lines:  # another activity than the one that started it may have brought them
+        elif (
+            not self._step.notes.is_empty
+        ):  # another activity than the one that started it may have brought them
             await self._note_start()
         listener = self._listen()
         try:

@@ -29,7 +29,8 @@ from codeai.workflows.contracts.records import (
     UndoEntriesInput,
     WriteLogInput,
 )
-from codeai.workflows.contracts.shell import CommandInput, CommandResult, LogLine, Outcome, UndoEntry
+from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
+from codeai.workflows.contracts.steps import LogLine, UndoEntry
 from codeai.workflows.states import step_id
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)

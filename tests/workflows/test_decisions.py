@@ -7,7 +7,8 @@ import pytest
 from codeai.workflows.compensation import block_environment, is_wanted, said
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.records import UndoableStep
-from codeai.workflows.contracts.shell import CommandResult, Outcome, UndoEntry
+from codeai.workflows.contracts.shell import CommandResult, Outcome
+from codeai.workflows.contracts.steps import UndoEntry
 from codeai.workflows.effects import delay_before, may_try_again
 
 

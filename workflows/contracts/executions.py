@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract, UuidText
+from codeai.workflows.contracts.commands import Decision
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
@@ -96,6 +97,11 @@ class Carried(Contract):
     attempts: dict[int, int] = Field(default_factory=dict, description="step -> attempt under way")
     deadlines: dict[int, float] = Field(default_factory=dict, description="step -> when its timer ends")
     status_text: str | None = None
+    paused: bool = False
+    use_secrets: bool = True
+    depth: int = 0
+    workspace: WorkspaceSeed | None = None
+    decisions: dict[int, Decision] = Field(default_factory=dict, description="step -> taken, not read yet")
     run: int = Field(1, description="the number of this workflow run, from 1")
 
 
@@ -113,6 +119,9 @@ class ExecuteInput(Contract):
     failure_policy: FailurePolicy | None = None
     workspace: WorkspaceSeed | None = None
     triggered_by: str | None = None
+    use_secrets: bool = Field(True, description="whether who started it may use secrets")
+    depth: int = Field(0, ge=0, description="how many runs stand above it, by run()")
+    do: Literal["compensate"] | None = Field(None, description="a command to an ended run; needs `execution`")
     carried: Carried | None = Field(None, description="set by the workflow itself when it continues as new")
 
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import Budget, ExecutionRecord, ExecutionStatus, FailurePolicy
-from codeai.workflows.contracts.shell import LogLine, UndoEntry, WorkspaceSeed
+from codeai.workflows.contracts.shell import WorkspaceSeed
+from codeai.workflows.contracts.steps import NO_NOTES, Notes, UndoEntry
 
 
 class LoadInput(Contract):
@@ -50,21 +51,45 @@ class ClaimResult(Contract):
     budget: Budget = Budget()
 
 
-class WriteLogInput(Contract):
-    execution_id: str
-    lines: tuple[LogLine, ...]
-
-
-class StatusInput(Contract):
-    """A run's status or status line changed; a later status never goes back."""
+class NotesInput(Contract):
+    """What a run has to tell, where no other record takes it along."""
 
     execution_id: str
-    status: ExecutionStatus
-    status_text: str | None = None
+    notes: Notes
+
+
+class Checkpoint(Contract):
+    """What is kept of a run at the end of one of its workflow runs: enough to go on from, and all that the machine
+    was answered since the checkpoint before (see `dsl/journal.py`)."""
+
+    run: int
+    carried: str = Field(description="`Carried` as JSON, deflated, base64")
+    journal: str = Field(description="the journal's rounds as JSON, deflated, base64")
+
+
+class CheckpointInput(Contract):
+    """Keeps a checkpoint before a run continues as new."""
+
+    execution_id: str
+    checkpoint: Checkpoint
+    notes: Notes = NO_NOTES
+
+
+class CheckpointWanted(Contract):
+    """Asks for the newest checkpoint of an ended run."""
+
+    execution_id: str
+
+
+class CheckpointFound(Contract):
+    """The newest checkpoint (`carried` as in `Checkpoint`) and how the run had ended; empty where there is none."""
+
+    carried: str | None = None
+    status: str | None = None
 
 
 class CloseInput(Contract):
-    """A run has ended: its row (made here if it never was), its last log lines, its outcome."""
+    """A run has ended: its row (made here if it never was), its last notes, its outcome, its state."""
 
     execution: ExecutionRecord
     status: ExecutionStatus
@@ -72,7 +97,8 @@ class CloseInput(Contract):
     result: Any = None
     error: RunError | None = None
     undo_failed: tuple[dict[str, Any], ...] = ()
-    lines: tuple[LogLine, ...] = ()
+    notes: Notes = NO_NOTES
+    checkpoint: Checkpoint | None = None
     completed_at: float
 
 

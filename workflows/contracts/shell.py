@@ -8,6 +8,7 @@ from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.steps import NO_NOTES, Notes, SecretText, UndoEntry
 
 
 class WorkspaceSeed(Contract):
@@ -28,30 +29,6 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-class UndoEntry(Contract):
-    """The compensation of an exec, kept with its step's record: written before the command starts."""
-
-    line: int
-    text: str
-    env: dict[str, str] = Field(default_factory=dict, description="the environment as it was")
-    unset: tuple[str, ...] = ()
-    cwd: str | None = None
-    timeout: float = 600.0
-    retry: int = 2
-    backoff: float = 1.0
-    when: str = Field("always", pattern="^(always|succeeded)$")
-    assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`, if the text has it")
-
-
-class LogLine(Contract):
-    """One line of `log()`; its step makes it unique however often it is written."""
-
-    step_id: str
-    level: str
-    text: str
-    time: float = Field(description="seconds since 1970")
-
-
 class CommandInput(Contract):
     """One attempt of one shell step, for the activity `run_command` on `codeai-exec@<host>`."""
 
@@ -65,7 +42,10 @@ class CommandInput(Contract):
     text: str = Field(description="the shell text")
     env: dict[str, str] = Field(default_factory=dict, description="by mention and by the option env")
     unset: tuple[str, ...] = Field((), description="names that `env: {NAME: null}` removes")
+    secrets: dict[str, SecretText] = Field(default_factory=dict, description="more of the environment")
     files: dict[str, str] = Field(default_factory=dict, description="name -> text, for $CODEAI_FILES")
+    secret_files: dict[str, SecretText] = Field(default_factory=dict, description="more files")
+    use_secrets: bool = Field(True, description="whether who started the run may use secrets")
     cwd: str | None = None
     timeout: float = Field(600.0, description="seconds from the command's start")
     grace: float = 10.0
@@ -73,7 +53,7 @@ class CommandInput(Contract):
     workspace: WorkspaceSeed | None = Field(None, description="seeds the workspace where it is not there yet")
     undo: UndoEntry | None = None
     kind: str = Field("exec", description="exec or undo: the kind of the step's row")
-    lines: tuple[LogLine, ...] = Field((), description="log lines of the run that came before this command")
+    notes: Notes = Field(NO_NOTES, description="what the run has to tell that came before this command")
 
 
 class CommandResult(Contract):

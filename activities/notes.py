@@ -1,0 +1,64 @@
+"""Notes: what a run had to tell, written inside whatever transaction takes them along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from codeai.activities.canonical import at, canonical
+from codeai.persistence.executions import Executions
+from codeai.persistence.logs import Logs, NewChunk
+from codeai.persistence.steps import NewStep, Steps
+from codeai.workflows.contracts.steps import LogLine, Notes
+
+LOG_STREAM = "log"
+
+
+async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) -> None:
+    """Writes what a run had to tell, in its order: lines, steps, status."""
+    await append_lines(rows, execution_id, notes.lines)
+    steps = Steps(rows)
+    for begun in notes.begun:
+        await steps.started(
+            NewStep(
+                id=begun.step_id,
+                execution_id=execution_id,
+                seq=begun.seq,
+                kind=begun.kind,
+                line=begun.line,
+                attempt=1,
+                command=begun.command,
+                arguments=canonical(begun.arguments),
+                started_at=at(begun.started_at),
+                undo=canonical(begun.undo) if begun.undo else None,
+            )
+        )
+    for ended in notes.ended:
+        await steps.ended(
+            ended.step_id,
+            1,
+            ended.status,
+            completed_at=at(ended.completed_at),
+            result=canonical(ended.answer),
+        )
+    if notes.status is not None:
+        await Executions(rows).set_status(execution_id, notes.status, notes.status_text)
+
+
+async def append_lines(rows: AsyncSession, execution_id: str, lines: Sequence[LogLine]) -> None:
+    """Lines of `log()`: the step alone makes each unique, as there is one line a step."""
+    if not lines:
+        return
+    chunks = [
+        NewChunk(
+            step_id=line.step_id,
+            attempt=1,
+            position=0,
+            stream=LOG_STREAM,
+            time=at(line.time),
+            text=line.text + "\n" if line.level == "info" else f"{line.level}: {line.text}\n",
+        )
+        for line in lines
+    ]
+    await Logs(rows).append(execution_id, chunks)

@@ -1,0 +1,81 @@
+"""What a run tells the database of its effects that are no commands, and of what it has logged."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from codeai.workflows.contracts.base import Contract
+
+
+class SecretText(Contract):
+    """A text with secrets in it, in order; only an activity puts it together."""
+
+    parts: tuple[tuple[Literal["text", "secret"], str], ...]
+
+
+class UndoEntry(Contract):
+    """The compensation of an effect, kept with its step's record: written before the effect starts. That of a
+    `run` has a `child` and no text."""
+
+    line: int
+    text: str = ""
+    env: dict[str, str] = Field(default_factory=dict, description="the environment as it was")
+    secrets: dict[str, SecretText] = Field(default_factory=dict, description="more of it")
+    unset: tuple[str, ...] = ()
+    child: str | None = Field(None, description="the execution that is compensated")
+    cwd: str | None = None
+    timeout: float = 600.0
+    retry: int = 2
+    backoff: float = 1.0
+    when: str = Field("always", pattern="^(always|succeeded)$")
+    assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`, if the text has it")
+
+
+class LogLine(Contract):
+    """One line of `log()`; its step makes it unique however often it is written."""
+
+    step_id: str
+    level: str
+    text: str
+    time: float = Field(description="seconds since 1970")
+
+
+class StepBegun(Contract):
+    """An effect began. `arguments` are as people may see them: secrets are `***`."""
+
+    step_id: str
+    seq: int
+    kind: str
+    line: int
+    command: str = Field(description="the effect in one line, for people")
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    undo: UndoEntry | None = None
+    started_at: float = Field(description="seconds since 1970")
+
+
+class StepEnded(Contract):
+    """An effect ended. `answer` is what the program got: `{"value": …}` or `{"error": …}`."""
+
+    step_id: str
+    status: str = Field(description="succeeded, failed, timeout, cancelled")
+    answer: dict[str, Any] = Field(default_factory=dict)
+    completed_at: float
+
+
+class Notes(Contract):
+    """What nobody has written yet: it travels with the next record. Each can be written again and again."""
+
+    lines: tuple[LogLine, ...] = ()
+    begun: tuple[StepBegun, ...] = ()
+    ended: tuple[StepEnded, ...] = ()
+    status: str | None = Field(None, description="the run's status from now on")
+    status_text: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == NO_NOTES
+
+
+NO_NOTES = Notes()
