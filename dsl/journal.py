@@ -1,0 +1,132 @@
+"""The journal of a run: every call on its machine, so that the same run can be made again from what was answered.
+
+It is a list of rounds, plain JSON data: `[advances, entry…]`, the number of `advance` calls, then what was told the
+machine before the next one. An entry is `[step]` (the result stands in the step's row), `[step, result]`, or
+`"cancel"`. A journal that is taken up after `take` goes on where the one before ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from codeai.dsl.machine import Machine
+from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Sliced
+from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, decode, encode
+
+Round = list[Any]
+CANCEL = "cancel"
+
+
+class Journal:
+    """Notes the calls on a machine; `size` is about how many bytes of JSON it has."""
+
+    def __init__(self) -> None:
+        self.rounds: list[Round] = []
+        self.size = 0
+
+    def advanced(self) -> None:
+        if self.rounds and len(self.rounds[-1]) == 1:
+            self.rounds[-1][0] += 1
+        else:
+            self.rounds.append([1])
+            self.size += 4
+
+    def answered(self, step: int, result: EffectResult | None) -> None:
+        """The machine was answered; None: what it was told stands in the step's row."""
+        self._note([step] if result is None else [step, result_to_plain(result)])
+
+    def cancelled(self) -> None:
+        self._note(CANCEL)
+
+    def take(self) -> list[Round]:
+        """What was noted so far; from now on it notes what follows."""
+        rounds, self.rounds, self.size = self.rounds, [], 0
+        return rounds
+
+    def _note(self, entry: Any) -> None:
+        if not self.rounds:
+            self.rounds.append([0])
+        self.rounds[-1].append(entry)
+        self.size += len(json.dumps(entry)) + 1
+
+
+def replay(
+    machine: Machine, rounds: list[Round], result_of: Callable[[int], EffectResult | None]
+) -> Iterator[Asking | Sliced | Finished | Failed]:
+    """Makes the noted calls on a machine that stands where the journal began, and gives each answer of `advance`.
+    Ends where a result is wanted that `result_of` a step's row does not have."""
+    for advances, *entries in rounds:
+        for _ in range(advances):
+            yield machine.advance()
+        for entry in entries:
+            if entry == CANCEL:
+                machine.cancel()
+                continue
+            step, *plain = entry
+            result = result_from_plain(plain[0]) if plain else result_of(step)
+            if result is None:
+                return
+            machine.answer(step, result)
+
+
+# Results as plain data, without loss
+
+
+def result_to_plain(result: EffectResult) -> dict[str, Any]:
+    """Plain JSON data from which `result_from_plain` makes the same result."""
+    plain: dict[str, Any] = {}
+    if result.error is not None:
+        plain["error"] = _error_to_plain(result.error)
+    if result.error is None or result.value is not None:
+        plain["value"] = _to_plain(result.value)
+    if not result.undoable:
+        plain["undoable"] = False
+    return plain
+
+
+def result_from_plain(plain: dict[str, Any]) -> EffectResult:
+    """The result that `result_to_plain` was given."""
+    error = _error_from_plain(plain["error"]) if "error" in plain else None
+    return EffectResult(_from_plain(plain.get("value")), error, plain.get("undoable", True))
+
+
+def _error_to_plain(error: ErrorValue) -> dict[str, Any]:
+    plain: dict[str, Any] = {"kind": error.kind, "message": error.message}
+    for name in ("line", "exit_code", "stderr"):
+        if getattr(error, name) is not None:
+            plain[name] = getattr(error, name)
+    if error.errors is not None:
+        plain["errors"] = [_error_to_plain(one) for one in error.errors]
+    return plain
+
+
+def _error_from_plain(plain: dict[str, Any]) -> ErrorValue:
+    fields = dict(plain)
+    if "errors" in fields:
+        fields["errors"] = tuple(_error_from_plain(one) for one in fields["errors"])
+    return ErrorValue(**fields)
+
+
+def _to_plain(value: Any) -> Any:
+    """As `values.encode`, of plain data too: what an effect answers need not be a value of the language yet."""
+    if isinstance(value, dict):
+        plain = {key: _to_plain(item) for key, item in value.items()}
+        return {"$map": plain} if any(key.startswith("$") for key in plain) else plain
+    if isinstance(value, list | tuple):
+        return [_to_plain(item) for item in value]
+    return encode(value) if isinstance(value, ExecValue | ErrorValue | SecretHandle) else value
+
+
+def _from_plain(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return [_from_plain(item) for item in plain]
+    if isinstance(plain, dict):
+        special = next(iter(plain), "") if len(plain) == 1 else ""
+        if special == "$map":
+            plain = plain[special]
+        elif special.startswith("$"):
+            return decode(plain)
+        return {key: _from_plain(item) for key, item in plain.items()}
+    return plain
