@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from contextlib import suppress
@@ -16,25 +15,24 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedE
 from temporalio.service import RPCError
 
 from codeai.api.auth.caller import Caller
-from codeai.api.cancels import cancel
 from codeai.api.dependencies import (
     IdempotencyKey,
     Paged,
-    Parts,
     Route,
     Rows,
     Using,
     require_all_permissions,
     require_permission,
 )
-from codeai.api.operations import RPC_LIMIT, described, ending_of, is_running
+from codeai.api.operations import described, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
+from codeai.api.runs import known, must_exist, row_in_time, workflow_of
 from codeai.api.starts import STARTED, start
 from codeai.api.streams import LONGEST, Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
 from codeai.persistence.checkpoints import Checkpoints
-from codeai.persistence.executions import Execution, ExecutionFilter, Executions
+from codeai.persistence.executions import ExecutionFilter, Executions
 from codeai.persistence.logs import Logs
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
@@ -44,13 +42,10 @@ router = APIRouter(prefix="/executions", tags=["executions"], route_class=Route)
 
 Reader = Annotated[Caller, require_permission("executions:read")]
 Inspector = Annotated[Caller, require_permission("executions:inspect")]
-Controller = Annotated[Caller, require_permission("executions:control")]
 Writer = Annotated[Caller, require_all_permissions("executions:write", "configs:write")]
 
 QUERY_LIMIT = timedelta(seconds=2)
 """How long a worker has to answer for a run's state."""
-ROW_LIMIT = 0.5
-"""Seconds that Postgres has to say which workflow a run is; then it is taken for the usual one."""
 
 
 @router.post("", status_code=202, response_model=None, responses=STARTED)
@@ -98,7 +93,7 @@ async def list_executions(
 @router.get("/{id}")
 async def show_execution(parts: Using, caller: Reader, id: UUID) -> ExecutionView | StartedView:
     """One run. While its row is not there yet Temporal says what is known of it."""
-    found = await _known(parts, id)
+    found = await known(parts, id)
     if isinstance(found, StartedView):
         return found
     return ExecutionView.of(found, inspected=caller.may("executions:inspect"))
@@ -107,7 +102,7 @@ async def show_execution(parts: Using, caller: Reader, id: UUID) -> ExecutionVie
 @router.get("/{id}/result")
 async def show_result(parts: Using, _: Reader, id: UUID) -> ResultView:
     """How a run ended. Without `completed_at` it has not."""
-    found = await _known(parts, id)
+    found = await known(parts, id)
     if isinstance(found, StartedView):
         return ResultView(execution_id=found.id, status=found.status)
     return ResultView.of(found)
@@ -119,7 +114,7 @@ async def list_steps(parts: Using, _: Reader, id: UUID, page: Paged) -> Listing[
     async with reading(parts.database) as rows:
         found = await Steps(rows).of(str(id), page)
     if not found.items:
-        await _must_exist(parts, id)
+        await must_exist(parts, id)
     return Listing[StepView].of(found, StepView.of)
 
 
@@ -143,7 +138,7 @@ async def show_log(
     """The log of a run, oldest first. A stream goes on behind `Last-Event-ID` or `cursor`."""
     after = int(last_event_id or cursor or 0)
     if follow:
-        await _must_exist(parts, id)
+        await must_exist(parts, id)
         follower = Follower(
             parts.database,
             parts.wakes,
@@ -158,7 +153,7 @@ async def show_log(
     async with reading(parts.database) as rows:
         lines = await Logs(rows).after(str(id), after, limit)
     if not lines:
-        await _must_exist(parts, id)
+        await must_exist(parts, id)
     more = str(lines[-1].offset) if len(lines) == limit else None
     page = Listing[LogView](items=[LogView.of(line) for line in lines], next_cursor=more)
     return JSONResponse(page.model_dump(mode="json"))
@@ -167,9 +162,8 @@ async def show_log(
 @router.get("/{id}/state")
 async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
     """Where a run is: statement, variables, what it waits for. From its worker, else as it was last kept."""
-    found = await _row_in_time(parts, id)
-    workflow_id = found.workflow_id if found else EXECUTE_DEPLOYMENT.workflow_id(str(id))
-    handle = parts.temporal.get_workflow_handle(workflow_id)
+    found = await row_in_time(parts, id)
+    handle = parts.temporal.get_workflow_handle(workflow_of(found, id))
     try:
         state: dict[str, Any] = await handle.query("state", result_type=dict, rpc_timeout=QUERY_LIMIT)
         return state
@@ -177,42 +171,9 @@ async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
         async with reading(parts.database) as rows:
             kept = await Checkpoints(rows).newest(str(id))
     if kept is None:
-        await _must_exist(parts, id)
+        await must_exist(parts, id)
         raise Refused("no_worker", "no worker answers for this run, and no state of it was kept yet")
     return {**json.loads(kept.text), "as_of": kept.created_at.isoformat()}
-
-
-@router.post("/{id}/cancel", status_code=202)
-async def cancel_execution(parts: Using, _: Controller, id: UUID) -> StartedView:
-    """Stops a run now: its commands are ended, then what was done is undone. An ended run stays as it is."""
-    found = await _row_in_time(parts, id)
-    if found is not None and found.ended:
-        return StartedView(id=str(id), status=found.status)
-    workflow_id = found.workflow_id if found else EXECUTE_DEPLOYMENT.workflow_id(str(id))
-    if await cancel(parts.temporal, workflow_id):
-        return StartedView(id=str(id), status="cancelling")
-    if found is None and await described(parts.temporal, workflow_id) is None:
-        raise _no_execution(id)
-    # It has ended in Temporal; its row follows.
-    return StartedView(id=str(id), status="ended")
-
-
-async def _row(parts: Parts, id: UUID) -> Execution | None:
-    async with reading(parts.database) as rows:
-        return await Executions(rows).get(str(id))
-
-
-async def _row_in_time(parts: Parts, id: UUID) -> Execution | None:
-    """The row, if Postgres answers at once: commands are taken while it is away, too."""
-    try:
-        async with asyncio.timeout(ROW_LIMIT):
-            return await _row(parts, id)
-    except (TimeoutError, Refused):
-        return None
-
-
-async def _must_exist(parts: Parts, id: UUID) -> None:
-    await _known(parts, id)
 
 
 async def _is_running(temporal: Client, id: UUID) -> bool:
@@ -225,34 +186,3 @@ async def _end(temporal: Client, id: UUID) -> None:
     handle = temporal.get_workflow_handle(EXECUTE_DEPLOYMENT.workflow_id(str(id)))
     with suppress(WorkflowFailureError, RPCError):
         await handle.result()
-
-
-async def _known(parts: Parts, id: UUID) -> Execution | StartedView:
-    """The run as its row has it; as Temporal knows it while the row is not there. Raises Refused with the problem
-    that a run without a row ended with."""
-    found = await _row(parts, id)
-    if found is not None:
-        return found
-    workflow_id = EXECUTE_DEPLOYMENT.workflow_id(str(id))
-    described_run = await described(parts.temporal, workflow_id)
-    if described_run is None:
-        raise _no_execution(id)
-    if is_running(described_run):
-        return StartedView(id=str(id))
-    # A short run may have begun and ended between the two questions: its row was written before it ended.
-    found = await _row(parts, id)
-    if found is not None:
-        return found
-    try:
-        await parts.temporal.get_workflow_handle(workflow_id).result(rpc_timeout=RPC_LIMIT)
-    except WorkflowFailureError as failure:
-        ending = ending_of(failure)
-        errors = (ending.value or {}).get("errors") or ()
-        if ending.kind in ("invalid_input", "not_found", "no_config"):
-            raise Refused(ending.kind, ending.message, errors=errors) from None
-        raise Refused("not_found", f"the run ended before it was written: {ending.message}") from None
-    return StartedView(id=str(id))
-
-
-def _no_execution(id: UUID) -> Refused:
-    return Refused("not_found", f"there is no execution {id}")

@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from codeai.api import runs
 from codeai.api.dependencies import Parts
-from codeai.api.routers import executions
 from codeai.persistence.executions import Execution
 from tests.api.conftest import Served
 from tests.api.test_changes import named
@@ -70,14 +70,14 @@ async def test_a_run_that_ends_while_it_is_looked_for_is_found(
 ) -> None:
     """The row was not there at the first look, and Temporal then says that the run is over."""
     answer = await admin.post("/executions", json={"program": 'fail("short")', "wait": True})
-    row, looks = executions._row, 0
+    row, looks = runs.row, 0
 
     async def too_early(parts: Parts, id: uuid.UUID) -> Execution | None:
         nonlocal looks
         looks += 1
         return None if looks == 1 else await row(parts, id)
 
-    monkeypatch.setattr(executions, "_row", too_early)
+    monkeypatch.setattr(runs, "row", too_early)
     found = await admin.get(answer.headers["location"] + path)
     assert found.status_code == 200, found.text
     assert path == "/steps" or found.json()["error"]["message"] == "short"
