@@ -1,0 +1,81 @@
+"""Approvals: the steps of all runs that wait for a person, read from their rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from codeai.persistence.base import columns
+from codeai.persistence.executions import LAST, RANK, ExecutionRow
+from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.steps import Step, StepRow
+
+NEWEST_FIRST = Order((StepRow.started_at, StepRow.id))
+_ENDED = [status for status, rank in RANK.items() if rank == LAST]
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One open approval: `role` is who may decide, everybody with the permission where it is None."""
+
+    execution_id: str
+    deployment_id: str | None
+    step: int
+    line: int
+    text: str
+    role: str | None
+    deadline: datetime | None
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """What is asked about approvals."""
+
+    rows: AsyncSession
+
+    async def open(self, page: Page) -> Slice[Approval]:
+        """The open ones of all runs, newest first."""
+        return await read_page(self.rows, _read(), NEWEST_FIRST, page, _shape)
+
+    async def open_of(self, execution_id: str) -> list[Approval]:
+        """The open ones of one run, in the order of their steps."""
+        asked = _read().where(StepRow.execution_id == execution_id).order_by(StepRow.seq)
+        return [_shape(row) for row in await self.rows.execute(asked)]
+
+
+def approval_of(step: Step, deployment_id: str | None) -> Approval:
+    """What a step asks: its line for people is the question."""
+    given: dict[str, Any] = json.loads(step.arguments or "{}")
+    until = given.get("deadline")
+    return Approval(
+        execution_id=step.execution_id,
+        deployment_id=deployment_id,
+        step=step.seq,
+        line=step.line,
+        text=step.command,
+        role=given.get("role"),
+        deadline=None if until is None else datetime.fromtimestamp(until, UTC),
+        asked_at=step.started_at,
+    )
+
+
+def _read() -> Select[Any]:
+    asked: Select[Any] = select(*columns(Step, StepRow), ExecutionRow.deployment_id)
+    # Literals, not parameters: only of them Postgres knows that the index of open approvals has them all.
+    return asked.join(ExecutionRow, ExecutionRow.id == StepRow.execution_id).where(
+        StepRow.kind == literal_column("'approve'"),
+        StepRow.status == literal_column("'running'"),
+        ExecutionRow.status.not_in(_ENDED),
+    )
+
+
+def _shape(row: Row[Any]) -> Approval:
+    values = dict(row._mapping)
+    deployment_id = values.pop("deployment_id")
+    return approval_of(Step(**values), deployment_id)
