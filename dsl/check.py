@@ -11,7 +11,7 @@ from codeai.dsl import tree
 from codeai.dsl.check_calls import CallChecks
 from codeai.dsl.check_style import StyleChecks
 from codeai.dsl.diagnostics import Diagnostic, Findings, Severity, Source
-from codeai.dsl.parser import parse
+from codeai.dsl.parser import Parsed, parse
 from codeai.dsl.resolve import Resolution, resolve
 from codeai.dsl.tree_walk import walk
 
@@ -36,7 +36,11 @@ class Checked:
 
 def check(source: bytes | str) -> Checked:
     """Everything that can be known about a program before it runs."""
-    parsed = parse(source)
+    return checked(parse(source))
+
+
+def checked(parsed: Parsed) -> Checked:
+    """The same of a program that was read already."""
     program = parsed.tree
     if program is None:
         return Checked(None, None, parsed.diagnostics, parsed.source)

@@ -25,12 +25,12 @@ def misfit(option: Option, value: tree.Node) -> Misfit | None:
     """None where `value` may be right."""
     if isinstance(value, tree.NullLiteral):
         fits = (option.default is None and not option.required) or option.kind is Kind.ANY
-        return None if fits else (value, _wanted(option), "null")
+        return None if fits else (value, wanted(option), "null")
     found = _literal(value)
     if found is None or option.kind is Kind.ANY:
         return None
     if not _fits(option, found, value):
-        return value, _wanted(option), _shown(found, value)
+        return value, wanted(option), _shown(found, value)
     if isinstance(value, tree.MapLiteral):
         return _entry(option, value)
     return None
@@ -71,14 +71,15 @@ def _fits(option: Option, found: object, value: tree.Node) -> bool:
     return found >= least and (option.most is None or found <= option.most)
 
 
-def _wanted(option: Option) -> str:
+def wanted(option: Option) -> str:
+    """What an option takes, in words."""
     if option.words:
         return " or ".join(f'"{word}"' for word in option.words)
-    wanted = _KINDS.get(option.kind, "a value")
+    takes = _KINDS.get(option.kind, "a value")
     if option.most is None:
-        return wanted
+        return takes
     unit = " seconds" if option.kind is Kind.DURATION else ""
-    return f"{wanted} to {option.most:g}{unit}" if not unit else f"{wanted}, at most {option.most:g}{unit}"
+    return f"{takes} to {option.most:g}{unit}" if not unit else f"{takes}, at most {option.most:g}{unit}"
 
 
 def _shown(found: object, value: tree.Node) -> str:
