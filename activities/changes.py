@@ -13,13 +13,14 @@ from temporalio import activity
 
 from codeai.activities.canonical import canonical
 from codeai.activities.compilers import Compilers, examined
+from codeai.activities.telling import row_of, tell_waits
 from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.base import now, uuid7
 from codeai.persistence.configs import Configs, NewConfig
 from codeai.persistence.deployments import Deployments, NewDeployment
 from codeai.persistence.engine import Database
 from codeai.persistence.errors import InUse, NameTaken, NoSuch, Refused, VersionDiffers
-from codeai.persistence.events import Event, Events
+from codeai.persistence.events import Events
 from codeai.workflows.contracts.changes import (
     BODIES,
     Action,
@@ -30,6 +31,8 @@ from codeai.workflows.contracts.changes import (
     Problem,
 )
 from codeai.workflows.contracts.decoding import InvalidInput, validated
+from codeai.workflows.contracts.events import EventMetadata, EventRecord
+from codeai.workflows.contracts.kinds import CHANGE_RECORD
 
 PROBLEMS: tuple[tuple[type[Refused], int, str], ...] = (
     (NameTaken, 409, "conflict"),
@@ -147,12 +150,14 @@ class Changes:
             return _refused(422, "invalid", f"nothing of kind {given.kind!r} can be changed")
         made_at = info.scheduled_time
         id = given.id or uuid7(made_at, change.bytes)
+        event = change_event(given, id, change, made_at)
         try:
             body = None if given.action is Action.DELETE else validated(given.body, BODIES[given.kind])
             async with self.database.transaction() as rows:
                 if not await Audit(rows).has(str(change)):
                     await self._apply(rows, kind, given, id, body)
-                    await self._tell(rows, given, id, change, made_at)
+                    await self._write_down(rows, given, id, change)
+                    await Events(rows).store(row_of(event))
         except InvalidInput as error:
             return _refused(422, "invalid", str(error), tuple(error.errors))
         except NotThere:
@@ -162,6 +167,7 @@ class Changes:
                 (status, code) for type_, status, code in PROBLEMS if isinstance(problem, type_)
             )
             return _refused(status, code, str(problem))
+        await tell_waits(self.database, event.id, event.type)
         if given.action is Action.DELETE:
             return ChangeResult(status=204)
         return ChangeResult(
@@ -178,10 +184,7 @@ class Changes:
         elif not await kind.delete(rows, id, given.if_match):
             raise NotThere
 
-    async def _tell(
-        self, rows: AsyncSession, given: ChangeInput, id: str, change: uuid.UUID, made_at: datetime
-    ) -> None:
-        entity = f"{given.kind}/{id}"
+    async def _write_down(self, rows: AsyncSession, given: ChangeInput, id: str, change: uuid.UUID) -> None:
         await Audit(rows).append(
             NewEntry(
                 id=str(change),
@@ -189,24 +192,26 @@ class Changes:
                 actor=given.triggered_by,
                 via="api" if given.request_id else "temporal",
                 action=given.action.value,
-                entity=entity,
+                entity=f"{given.kind}/{id}",
                 request_id=given.request_id,
                 details=canonical({"body": given.body}),
-            )
-        )
-        await Events(rows).store(
-            Event(
-                id=str(uuid.uuid5(change, "event")),
-                type=f"change.{given.kind}.{given.action.value}d",
-                source="ChangeRecord",
-                timestamp=made_at,
-                data=canonical({"kind": given.kind, "id": id, "action": given.action.value}),
-                about=canonical({"correlation_id": str(change), "causation_id": None, "depth": 0}),
             )
         )
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.apply_change]
+
+
+def change_event(given: ChangeInput, id: str, change: uuid.UUID, made_at: datetime) -> EventRecord:
+    """What is published of a change; the same at every attempt."""
+    return EventRecord(
+        id=str(uuid.uuid5(change, "event")),
+        type=f"change.{given.kind}.{given.action.value}d",
+        source=CHANGE_RECORD.type,
+        timestamp=made_at.timestamp(),
+        data={"kind": given.kind, "id": id, "action": given.action.value},
+        metadata=EventMetadata(correlation_id=str(change)),
+    )
 
 
 def change_id(workflow_id: str, run_id: str) -> uuid.UUID:

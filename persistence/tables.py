@@ -9,6 +9,7 @@ from codeai.persistence.blobs import BlobRow
 from codeai.persistence.checkpoints import CheckpointRow
 from codeai.persistence.configs import ConfigRow, ConfigVersionRow
 from codeai.persistence.deployments import DeploymentRow
+from codeai.persistence.event_waits import EventWaitRow
 from codeai.persistence.events import EventRow
 from codeai.persistence.executions import ExecutionRow
 from codeai.persistence.hosts import HostRow
@@ -28,6 +29,7 @@ TABLES: tuple[type[Base], ...] = (
     HostRow,
     WorkspaceRow,
     EventRow,
+    EventWaitRow,
     AuditRow,
     RoleRow,
 )

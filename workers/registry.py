@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codeai.workflows.change_record import ChangeRecord
 from codeai.workflows.execute_deployment import ExecuteDeployment
+from codeai.workflows.publish_event import PublishEvent
 
-WORKFLOWS: list[type] = [ExecuteDeployment, ChangeRecord]
+WORKFLOWS: list[type] = [ExecuteDeployment, ChangeRecord, PublishEvent]
 """Every workflow; all of them live on one queue."""

@@ -17,7 +17,15 @@ from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
-from codeai.workflows.contracts.events import EmitInput, EmitResult, WaitInput, WaitOver, WaitResult
+from codeai.workflows.contracts.events import (
+    EmitInput,
+    EmitResult,
+    EventRecord,
+    EventStored,
+    WaitInput,
+    WaitOver,
+    WaitResult,
+)
 from codeai.workflows.contracts.http import HttpInput, HttpResult
 from codeai.workflows.contracts.queues import EXEC, WORKFLOWS, exec_on
 from codeai.workflows.contracts.records import (
@@ -98,6 +106,8 @@ FIND_CHECKPOINT = Call("find_checkpoint", CheckpointWanted, CheckpointFound, tim
 EMIT_EVENT = Call("emit_event", EmitInput, EmitResult, timedelta(seconds=10))
 AWAIT_EVENT = Call("await_event", WaitInput, WaitResult, timedelta(seconds=10))
 END_WAIT = Call("end_wait", WaitOver, Nothing, timedelta(seconds=10), local=True)
+STORE_EVENT = Call("store_event", EventRecord, EventStored, timedelta(seconds=10))
+TELL_WAITS = Call("tell_waits", EventStored, Nothing, timedelta(seconds=10))
 CLOSE_EXECUTION = Call("close_execution", CloseInput, Nothing, timedelta(seconds=10), local=True)
 UNDO_ENTRIES = Call("undo_entries", UndoEntriesInput, UndoEntriesResult, timedelta(seconds=10))
 APPLY_CHANGE = Call("apply_change", ChangeInput, ChangeResult, timedelta(seconds=30))
@@ -111,6 +121,8 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     EMIT_EVENT,
     AWAIT_EVENT,
     END_WAIT,
+    STORE_EVENT,
+    TELL_WAITS,
     CLOSE_EXECUTION,
     UNDO_ENTRIES,
     APPLY_CHANGE,

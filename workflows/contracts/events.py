@@ -1,14 +1,89 @@
-"""Events as runs publish and await them."""
+"""Events as they are published, stored, awaited and seen by programs."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.dsl.faults import Fault
+from codeai.dsl.limits import EFFECT_RESULT
+from codeai.dsl.values import from_plain, size_of
+from codeai.workflows.contracts.base import Contract, UuidText
 from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.event_types import naming, well_named
 from codeai.workflows.contracts.steps import NO_NOTES, Notes, StepBegun
+
+
+def _type(given: str) -> str:
+    if not well_named(given):
+        raise ValueError(naming())
+    return given
+
+
+def _data(given: dict[str, Any]) -> dict[str, Any]:
+    """Data is a value of the language, so that every program can take it."""
+    try:
+        size = size_of(from_plain(given))
+    except Fault as fault:
+        raise ValueError(fault.message) from None
+    if size > EFFECT_RESULT.most:
+        raise ValueError(f"an event's data has at most {EFFECT_RESULT.most:,} bytes of JSON, not {size:,}")
+    return given
+
+
+EventType = Annotated[str, AfterValidator(_type)]
+EventData = Annotated[dict[str, Any], AfterValidator(_data)]
+
+
+class EventMetadata(Contract):
+    """Where an event comes from: what all began with, what caused it, and how many events led to it."""
+
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    depth: int = Field(0, ge=0)
+
+
+class EventRecord(Contract):
+    """An event as it is stored, and as programs see it."""
+
+    id: UuidText
+    type: str
+    source: str
+    timestamp: float = Field(description="when it happened: seconds since 1970")
+    data: dict[str, Any] = Field(default_factory=dict)
+    metadata: EventMetadata = EventMetadata()
+
+    def seen(self) -> dict[str, Any]:
+        """The event as plain data."""
+        return self.model_dump(mode="json")
+
+
+class EventStored(Contract):
+    """An event that is there: whoever waits for one of its type may be told."""
+
+    id: str
+    type: str
+
+
+class PublishInput(Contract):
+    """An event to be published. The platform's own types are taken from a workflow of ours alone: from a parent,
+    which names itself by `source`."""
+
+    type: EventType
+    data: EventData = Field(default_factory=dict)
+    source: str | None = Field(None, min_length=1, max_length=255, description="who says so")
+    id: UuidText | None = Field(None, description="derived from the workflow where it is not given")
+    correlation_id: str | None = Field(None, max_length=255)
+    causation_id: str | None = Field(None, max_length=255)
+    depth: int = Field(0, ge=0)
+    triggered_by: str | None = None
+
+
+class PublishResult(Contract):
+    """The event that was stored."""
+
+    id: str
 
 
 class EmitInput(Contract):

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
+from codeai.workflows.contracts.events import PublishInput, PublishResult
 from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult
 from codeai.workflows.contracts.queues import WORKFLOWS
 
@@ -33,5 +34,6 @@ class Kind:
 
 EXECUTE_DEPLOYMENT = Kind("ExecuteDeployment", "execution", ExecuteInput, ExecuteResult)
 CHANGE_RECORD = Kind("ChangeRecord", "change", ChangeInput, ChangeResult)
+PUBLISH_EVENT = Kind("PublishEvent", "event", PublishInput, PublishResult)
 
-KINDS: dict[str, Kind] = {kind.type: kind for kind in (EXECUTE_DEPLOYMENT, CHANGE_RECORD)}
+KINDS: dict[str, Kind] = {kind.type: kind for kind in (EXECUTE_DEPLOYMENT, CHANGE_RECORD, PUBLISH_EVENT)}

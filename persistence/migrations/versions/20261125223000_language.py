@@ -17,6 +17,9 @@ def upgrade() -> None:
         "CREATE INDEX ix_execution_steps_open_approvals ON execution_steps (started_at, id)"
         " WHERE kind = 'approve' AND status = 'running'"
     )
+    op.execute("ALTER TABLE events ADD COLUMN stored_at timestamptz NOT NULL DEFAULT clock_timestamp()")
+    op.execute("CREATE INDEX ix_events_stored_at_id ON events (stored_at, id)")
+    op.execute("CREATE INDEX ix_events_type_stored_at_id ON events (type, stored_at, id)")
     op.execute("""
         CREATE TABLE event_waits (
             execution_id uuid,
@@ -47,6 +50,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("secrets", "event_waits"):
         op.execute(f"DROP TABLE {table}")
+    op.execute("ALTER TABLE events DROP COLUMN stored_at")
     op.execute("DROP INDEX ix_execution_steps_open_approvals")
     op.execute("ALTER TABLE execution_checkpoints DROP COLUMN journal")
     op.execute("ALTER TABLE execution_steps DROP COLUMN arguments")

@@ -1,0 +1,1 @@
+"""Effects of programs that are performed by activities: one file each."""
