@@ -49,7 +49,7 @@ async def start(
     await _started(parts.temporal, operation, asked.model_copy(update={"execution": operation.id}))
     headers = {"Location": f"/executions/{operation.id}"}
     if wait:
-        result = await _awaited(parts.temporal, operation.id)
+        result = await awaited(parts.temporal, EXECUTE_DEPLOYMENT.workflow_id(operation.id), operation.id)
         if result is not None:
             return JSONResponse(result.model_dump(mode="json"), headers=headers)
     return JSONResponse(StartedView(id=operation.id).model_dump(), status_code=202, headers=headers)
@@ -129,9 +129,9 @@ async def _started(temporal: Client, operation: Operation, asked: ExecuteInput) 
             raise Refused("idempotency_key_reused", detail) from None
 
 
-async def _awaited(temporal: Client, id: str) -> ResultView | None:
+async def awaited(temporal: Client, workflow_id: str, id: str) -> ResultView | None:
     """The result of a run; None where it goes on for longer than one may wait."""
-    handle = temporal.get_workflow_handle(EXECUTE_DEPLOYMENT.workflow_id(id), result_type=dict)
+    handle = temporal.get_workflow_handle(workflow_id, result_type=dict)
     asking = asyncio.ensure_future(handle.result())
     await asyncio.wait({asking}, timeout=WAIT_LIMIT)
     if not asking.done():

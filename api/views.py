@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from codeai.persistence.approvals import Approval
 from codeai.persistence.configs import Config
 from codeai.persistence.deployments import Deployment
 from codeai.persistence.executions import Execution
@@ -222,6 +223,32 @@ class StartedView(View):
     status: str = "queued"
 
 
+class CommandView(View):
+    """A command and what became of it: approved, rejected, paused, running; `accepted` where no worker was there to
+    take it, and it waits for one."""
+
+    id: str
+    status: str
+    step: int | None = None
+
+
+class ApprovalView(View):
+    """A step that waits for a person; `role` is who may decide, anybody with the permission where there is none."""
+
+    execution_id: str
+    deployment_id: str | None
+    step: int
+    line: int
+    text: str
+    role: str | None
+    deadline: datetime | None
+    asked_at: datetime
+
+    @classmethod
+    def of(cls, row: Approval) -> Self:
+        return cls.model_validate(row)
+
+
 class StoppedView(View):
     """A deployment whose runs were told to stop."""
 
@@ -269,6 +296,25 @@ class ExecuteBody(Contract):
 
     inputs: dict[str, Any] = Field(default_factory=dict)
     failure_policy: FailurePolicy | None = None
+    wait: bool = Field(default=False, description="answer with the result if it is there within 55 s")
+
+
+class DecideBody(Contract):
+    """A decision. Without `step` it is for the only approval of the run that is open."""
+
+    step: int | None = Field(default=None, ge=1, le=2_147_483_647, description="the step's number")
+    comment: str | None = Field(default=None, max_length=4096)
+
+
+class HoldBody(Contract):
+    """Why a run is paused or goes on."""
+
+    comment: str | None = Field(default=None, max_length=4096)
+
+
+class CompensateBody(Contract):
+    """How long is waited for."""
+
     wait: bool = Field(default=False, description="answer with the result if it is there within 55 s")
 
 

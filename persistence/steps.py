@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Row, func, select, update
+from sqlalchemy import Index, Row, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -138,6 +138,11 @@ class Steps:
             return Slice(())
         asked = select(*columns(Step, StepRow)).where(StepRow.execution_id == execution_id)
         return await read_page(self.rows, asked, IN_ORDER, page, _shape)
+
+    async def any_undoable(self, execution_id: str) -> bool:
+        """Whether any step has a compensation."""
+        asked = exists().where(StepRow.execution_id == execution_id, StepRow.undo.is_not(None))
+        return bool((await self.rows.execute(select(asked))).scalar_one())
 
     async def undo_entries(self, execution_id: str, seqs: Sequence[int]) -> list[Step]:
         """Those of the steps that have a compensation, in the order of their starts."""

@@ -36,6 +36,12 @@ TABLE = {
     "GET /executions/{id}/logs": {"executions:read"},
     "GET /executions/{id}/state": {"executions:inspect"},
     "POST /executions/{id}/cancel": {"executions:control"},
+    "POST /executions/{id}/approve": {"executions:approve"},
+    "POST /executions/{id}/reject": {"executions:approve"},
+    "POST /executions/{id}/pause": {"executions:control"},
+    "POST /executions/{id}/resume": {"executions:control"},
+    "POST /executions/{id}/compensate": {"executions:control"},
+    "GET /approvals": {"executions:read"},
     "GET /operations/{id}": set(),
     "GET /me": set(),
 }

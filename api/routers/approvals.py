@@ -1,0 +1,22 @@
+"""Approvals: what waits for a person, over all runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from codeai.api.auth.caller import Caller
+from codeai.api.dependencies import Paged, Route, Rows, require_permission
+from codeai.api.views import ApprovalView, Listing
+from codeai.persistence.approvals import Approvals
+
+router = APIRouter(prefix="/approvals", tags=["executions"], route_class=Route)
+
+Reader = Annotated[Caller, require_permission("executions:read")]
+
+
+@router.get("")
+async def list_approvals(_: Reader, rows: Rows, page: Paged) -> Listing[ApprovalView]:
+    """The open approvals of all runs, newest first. `approve` and `reject` of the execution decide them."""
+    return Listing[ApprovalView].of(await Approvals(rows).open(page), ApprovalView.of)
