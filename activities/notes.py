@@ -43,7 +43,10 @@ async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) ->
             result=canonical(ended.answer),
         )
     if notes.status is not None:
-        await Executions(rows).set_status(execution_id, notes.status, notes.status_text)
+        if notes.reopens:
+            await Executions(rows).reopen(execution_id, notes.status)
+        else:
+            await Executions(rows).set_status(execution_id, notes.status, notes.status_text)
 
 
 async def append_lines(rows: AsyncSession, execution_id: str, lines: Sequence[LogLine]) -> None:

@@ -13,9 +13,9 @@ from codeai.activities.canonical import at, canonical
 from codeai.activities.checkpoints import save
 from codeai.activities.notes import write_notes_of
 from codeai.persistence.engine import Database
-from codeai.persistence.executions import Executions, NewExecution
+from codeai.persistence.executions import Ending, Executions, NewExecution
 from codeai.persistence.steps import Steps
-from codeai.workflows.contracts.executions import ExecutionRecord
+from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
 from codeai.workflows.contracts.records import (
     CloseInput,
     NotesInput,
@@ -92,11 +92,12 @@ def first_row(record: ExecutionRecord, host: str | None = None) -> NewExecution:
 
 async def close(rows: AsyncSession, given: CloseInput) -> bool:
     """Writes a run's end. Answers whether it was written."""
-    return await Executions(rows).close(
-        given.execution.id,
-        given.status.value,
-        canonical(given.result),
-        canonical(given.error) if given.error else None,
-        canonical(list(given.undo_failed)),
-        at(given.completed_at),
+    ending = Ending(
+        status=given.status.value,
+        completed_at=at(given.completed_at),
+        result=canonical(given.result),
+        error=canonical(given.error) if given.error else None,
+        undo_failed=canonical(list(given.undo_failed)),
+        outcome_is_new=given.status is not ExecutionStatus.COMPENSATED,
     )
+    return await Executions(rows).close(given.execution.id, ending)

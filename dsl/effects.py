@@ -113,7 +113,6 @@ _ROWS = (
         "{approved, by, comment, at}",
         Performer.WORKFLOW,
         1,
-        available=False,
         help="waits for a person's decision",
     ),
     Effect(
@@ -126,7 +125,6 @@ _ROWS = (
         "the event",
         Performer.RECORD,
         1,
-        available=False,
         help="waits for a platform event",
     ),
     Effect(
@@ -135,7 +133,6 @@ _ROWS = (
         "the event's id",
         Performer.RECORD,
         2,
-        available=False,
         help="publishes an event",
     ),
     Effect(
@@ -181,7 +178,6 @@ _ROWS = (
         "its result",
         Performer.CHILD,
         1,
-        available=False,
         help="runs another config",
     ),
     Effect(

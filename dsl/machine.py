@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from codeai.dsl import state as states
 from codeai.dsl.bind import Bound, bind
@@ -54,7 +54,7 @@ class Machine(Scheduling):
     """One run. Between two calls of `advance` it may be stored by `state` and made again by `resume`."""
 
     @classmethod
-    def start(cls, program: Bound, inputs: Mapping[str, Any]) -> Machine:
+    def start(cls, program: Bound, inputs: Mapping[str, Any]) -> Self:
         """A new run. `inputs` are checked (see `inputs.py`): plain data or values by name."""
         running = Running(program)
         slots = program.frame(0, running, None)
@@ -67,7 +67,7 @@ class Machine(Scheduling):
         return cls(State(main, deque([main]), fibres=1), running)
 
     @classmethod
-    def resume(cls, program: Bound, state: dict[str, Any]) -> Machine:
+    def resume(cls, program: Bound, state: dict[str, Any]) -> Self:
         """The run whose `state()` this is.
 
         Raises:
@@ -161,12 +161,16 @@ class Machine(Scheduling):
             raise ValueError(f"nobody waits for an answer to step {step}")
         request = self._pending.pop(step)
         value, error = received(request, result)
-        if request.undo is not None and not is_undoable(request, result, error):
-            self._state.undo.pop(step, None)
+        if step in self._state.undo and not is_undoable(request, result, error):
+            del self._state.undo[step]
         if fibre.dying:
             self._gone(fibre)
         else:
             self._deliver(fibre, value, error)
+
+    def undone(self, step: int) -> None:
+        """The undo of a step is off the stack: it is being run."""
+        self._state.undo.pop(step, None)
 
     def cancel(self) -> None:
         """Ends all fibres: what they wait for is withdrawn, its answers are still awaited."""
@@ -233,11 +237,12 @@ class Machine(Scheduling):
         self._running.mark_effect()
         step = state.steps + 1
         request = request_of(self._program.code, step, fibre, pc, slots, given)
-        if request.undo is not None and len(state.undo) >= UNDO_ENTRIES.most:
+        has_undo = request.undo is not None or request.effect == "run"
+        if has_undo and len(state.undo) >= UNDO_ENTRIES.most:
             raise UNDO_ENTRIES.fault()
         self._running.grow(states.given_size(given), pc, slots)
         state.steps = step
-        if request.undo is not None:
+        if has_undo:
             state.undo[step] = None
         fibre.step, fibre.given = step, given
         self._rest(fibre, slots, pc)

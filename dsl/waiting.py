@@ -99,10 +99,11 @@ def received(request: Request, result: EffectResult) -> tuple[Value, ErrorValue 
 
 
 def is_undoable(request: Request, result: EffectResult, error: ErrorValue | None) -> bool:
-    """Whether the undo of an answered command stays on the stack."""
-    assert request.undo is not None
+    """Whether the undo of an answered command, or of a run that is complete, stays on the stack."""
     if not result.undoable:
         return False
+    if request.undo is None:
+        return error is None
     value = result.value
     succeeded = error is None and isinstance(value, ExecValue) and value.exit_code == 0
     return succeeded or request.undo.arguments["when"] != "succeeded"

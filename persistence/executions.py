@@ -118,6 +118,19 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended; `result`, `error` and `undo_failed` are canonical JSON. A command to an ended run leaves its
+    outcome as it is: that is not `outcome_is_new`."""
+
+    status: str
+    completed_at: datetime
+    result: str | None = None
+    error: str | None = None
+    undo_failed: str | None = None
+    outcome_is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionFilter:
     """Which executions a list shows; None is any."""
 
@@ -154,28 +167,28 @@ class Executions:
             .values(status=status, status_text=status_text, updated_at=func.now())
         )
 
-    async def close(
-        self,
-        id: str,
-        status: str,
-        result: str | None,
-        error: str | None,
-        undo_failed: str | None,
-        completed_at: datetime,
-    ) -> bool:
-        """How the run ended; the first ending stays. `result`, `error`, `undo_failed` are canonical JSON. Answers
-        whether this was written: not where the run has ended already, or has no row yet."""
+    async def reopen(self, id: str, status: str) -> None:
+        """A command to an ended run begins. Does nothing where that has been done, or undone, already."""
+        await self.rows.execute(
+            update(ExecutionRow)
+            .where(ExecutionRow.id == id, _rank() == LAST, ExecutionRow.status != "compensated")
+            .values(status=status, status_text=None, updated_at=func.now())
+        )
+
+    async def close(self, id: str, ending: Ending) -> bool:
+        """How the run ended; the first ending stays. Answers whether this was written: not where the run has ended
+        already, or has no row yet."""
+        outcome = {"result": ending.result, "error": ending.error} if ending.outcome_is_new else {}
         closed = await self.rows.execute(
             update(ExecutionRow)
             .where(ExecutionRow.id == id, _rank() < LAST)
             .values(
-                status=status,
+                status=ending.status,
                 status_text=None,
-                result=result,
-                error=error,
-                undo_failed=undo_failed,
-                completed_at=completed_at,
+                undo_failed=ending.undo_failed,
+                completed_at=ending.completed_at,
                 updated_at=func.now(),
+                **outcome,
             )
             .returning(ExecutionRow.id)
         )

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.activities.changes import Changes
+from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
 from codeai.activities.programs import Programs
@@ -94,6 +95,7 @@ def _workflow_worker(
         workflows=registry.WORKFLOWS,
         activities=[
             *Records(database).activities(),
+            *CheckpointRecords(database).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers).activities(),
         ],

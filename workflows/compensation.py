@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, ChildWorkflowError
+
 from codeai.workflows import calls
 from codeai.workflows.contracts.executions import Undoing
 from codeai.workflows.contracts.records import UndoableStep, UndoEntriesInput
 from codeai.workflows.contracts.shell import CommandResult, Outcome
-from codeai.workflows.effects import Effects
+from codeai.workflows.contracts.steps import StepBegun
+from codeai.workflows.effects import children, shell
+from codeai.workflows.effects.under_way import Effects
+from codeai.workflows.states import step_id
 
 KNOWN_RESULT = ("succeeded", "failed")
 """Outcomes whose result the undo block may see under its variable's name."""
@@ -21,9 +27,9 @@ async def undo_next(effects: Effects, undoing: Undoing) -> Undoing:
     wanted = [one for one in found.steps if is_wanted(one)]
     failed = undoing.failed
     for one in wanted:
-        result = await _run_block(effects, one, undoing.next_seq)
-        if result.outcome is not Outcome.SUCCEEDED:
-            failed = (*failed, {"line": one.entry.line, "message": said(result)})
+        problem = await _undo(effects, one, undoing.next_seq)
+        if problem is not None:
+            failed = (*failed, {"line": one.entry.line, "message": problem})
     return undoing.model_copy(
         update={"steps": rest, "next_seq": undoing.next_seq + len(wanted), "failed": failed}
     )
@@ -57,14 +63,50 @@ def said(result: CommandResult) -> str:
     return f"exit code {result.exit_code}" + (f": {last[0]}" if last[0] else "")
 
 
+async def _undo(effects: Effects, step: UndoableStep, seq: int) -> str | None:
+    """Undoes one step as the step `seq`; why it failed, if it did."""
+    if step.entry.child is not None:
+        return await _compensate(effects, step.entry.child, step.entry.line, seq)
+    result = await _run_block(effects, step, seq)
+    return None if result.outcome is Outcome.SUCCEEDED else said(result)
+
+
+async def _compensate(effects: Effects, child: str, line: int, seq: int) -> str | None:
+    """Compensates a completed child; one that has nothing to undo is undone."""
+    id = step_id(effects.run.record.id, str(seq))
+    begun = StepBegun(
+        step_id=id,
+        seq=seq,
+        kind="undo",
+        line=line,
+        command="compensate",
+        arguments={"execution": child},
+        started_at=workflow.time(),
+    )
+    effects.notes.begin(begun)
+    problem = None
+    try:
+        done = await children.compensate(child)
+        if done.undo_failed:
+            problem = f"{len(done.undo_failed)} undo blocks of run {child} failed"
+    except ChildWorkflowError as error:
+        cause = error.cause
+        if not isinstance(cause, ApplicationError) or cause.type != "nothing_to_do":
+            problem = f"run {child}: {getattr(cause, 'message', None) or cause}"
+    answer = {"value": None} if problem is None else {"error": {"kind": "failed", "message": problem}}
+    effects.notes.end(id, "succeeded" if problem is None else "failed", answer)
+    return problem
+
+
 async def _run_block(effects: Effects, step: UndoableStep, seq: int) -> CommandResult:
     entry = step.entry
     options: dict[str, Any] = {
         "env": block_environment(step),
+        "secrets": entry.secrets,
         "unset": entry.unset,
         "cwd": entry.cwd,
         "timeout": entry.timeout,
         "kind": "undo",
     }
-    given = effects.command_input(seq, entry.line, entry.text, **options)
-    return await effects.command(given, entry.retry, entry.backoff)
+    given = await shell.command_input(effects, seq, entry.line, entry.text, **options)
+    return await shell.command(effects, given, entry.retry, entry.backoff)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -13,13 +12,16 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
     from codeai.dsl.bind import Bound
-    from codeai.dsl.inputs import check_inputs
+    from codeai.dsl.journal import Journal
     from codeai.dsl.machine import Machine
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
     from codeai.dsl.values import to_result
     from codeai.workflows import calls
     from codeai.workflows.attributes import describe, describe_status
+    from codeai.workflows.beginning import Refused, completed_record, first_record, given_inputs
     from codeai.workflows.compensation import undo_next
+    from codeai.workflows.contracts.base import Contract
+    from codeai.workflows.contracts.commands import Answered, DecideInput, EventArrived, HoldInput
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.errors import RunError
     from codeai.workflows.contracts.executions import (
@@ -33,23 +35,28 @@ with workflow.unsafe.imports_passed_through():
         entity_of,
     )
     from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
-    from codeai.workflows.contracts.records import ClaimInput, CloseInput, LoadInput, LoadResult, StatusInput
-    from codeai.workflows.effects import Effects, Run
+    from codeai.workflows.contracts.records import (
+        Checkpoint,
+        CheckpointInput,
+        CheckpointWanted,
+        ClaimInput,
+        CloseInput,
+        LoadInput,
+        LoadResult,
+    )
+    from codeai.workflows.contracts.steps import NO_NOTES
+    from codeai.workflows.decisions import decide, open_approvals
+    from codeai.workflows.effects.table import PERFORMERS
+    from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.programs import bound_program
-    from codeai.workflows.states import pack_state, run_error, unpack_state
+    from codeai.workflows.standing import is_over_budget, where_it_stands
+    from codeai.workflows.states import pack, run_error, unpack
 
 SLICE_PAUSE = 0.001
 """Seconds. A timer ends the workflow task: one activation may take 2 s (Temporal's deadlock detector)."""
 
 Answer = TypeVar("Answer")
-
-
-class Refused(Exception):
-    """The run cannot begin: its program or its inputs are wrong."""
-
-    def __init__(self, error: RunError) -> None:
-        super().__init__(error.message)
-        self.error = error
+Given = TypeVar("Given", bound=Contract)
 
 
 @workflow.defn(name=EXECUTE_DEPLOYMENT.type)
@@ -63,9 +70,11 @@ class ExecuteDeployment:
     def __init__(self) -> None:
         self.run_status = ExecutionStatus.QUEUED
         self.cancelled = False
+        self.paused = False
         self.program_hash = ""
         self.run_number = 1
         self.asked = ExecuteInput()
+        self.journal = Journal()
         self.begun = False
 
     @workflow.run
@@ -78,13 +87,19 @@ class ExecuteDeployment:
             ) from None
         carried = self.asked.carried
         try:
+            if self.asked.do is not None:
+                return await self._undo(await self._reopen())
             if carried is None:
                 await self._begin()
             else:
                 await self._take_up(carried)
         except Refused as refused:
+            if self.asked.do is not None:  # the row says how the run ended, and goes on saying it
+                raise ApplicationError(str(refused), type=refused.error.kind, non_retryable=True) from None
             return await self._end(ExecutionStatus.FAILED, error=refused.error)
         except asyncio.CancelledError:
+            if self.asked.do is not None:
+                raise
             return await self._end(
                 ExecutionStatus.CANCELLED,
                 error=RunError(kind="cancelled", message="cancelled before it began"),
@@ -95,6 +110,8 @@ class ExecuteDeployment:
         if isinstance(ended, Finished):
             return await self._end(ExecutionStatus.COMPLETE, result=to_result(ended.value))
         return await self._fail(run_error(ended.error))
+
+    # What can be asked
 
     @workflow.query
     def status(self) -> str:
@@ -112,8 +129,107 @@ class ExecuteDeployment:
 
     @workflow.query
     def state(self) -> dict[str, Any]:
-        """The statement, variables, fibres and undo stack, as people read them."""
-        return self.machine.view() if self.begun else {}
+        """The statement, variables, fibres, open approvals and undo stack, as people read them."""
+        if not self.begun:
+            return {"status": self.run_status.value}
+        return {"status": self.run_status.value, "approvals": self.approvals(), **self.machine.view()}
+
+    @workflow.query
+    def approvals(self) -> list[dict[str, Any]]:
+        """The approvals that wait for a decision."""
+        return open_approvals(self.effects) if self.begun else []
+
+    @workflow.query(name="journal")
+    def journal_so_far(self) -> dict[str, Any]:
+        """What the machine was answered in this workflow run (see `dsl/journal.py`)."""
+        return {"run": self.run_number, "program": self.program_hash, "rounds": self.journal.rounds}
+
+    # What can be told: each as an update, which answers, and as a signal
+
+    @workflow.update(name="approve")
+    async def approve_update(self, raw: RawValue = NOTHING) -> Answered:
+        return self._told(raw, DecideInput, self._approve)
+
+    @workflow.update(name="reject")
+    async def reject_update(self, raw: RawValue = NOTHING) -> Answered:
+        return self._told(raw, DecideInput, self._reject)
+
+    @workflow.update(name="pause")
+    async def pause_update(self, raw: RawValue = NOTHING) -> Answered:
+        return self._told(raw, HoldInput, self._pause)
+
+    @workflow.update(name="resume")
+    async def resume_update(self, raw: RawValue = NOTHING) -> Answered:
+        return self._told(raw, HoldInput, self._resume)
+
+    @workflow.signal(name="approve")
+    async def approve_signal(self, raw: RawValue = NOTHING) -> None:
+        self._signalled("approve", raw, DecideInput, self._approve)
+
+    @workflow.signal(name="reject")
+    async def reject_signal(self, raw: RawValue = NOTHING) -> None:
+        self._signalled("reject", raw, DecideInput, self._reject)
+
+    @workflow.signal(name="pause")
+    async def pause_signal(self, raw: RawValue = NOTHING) -> None:
+        self._signalled("pause", raw, HoldInput, self._pause)
+
+    @workflow.signal(name="resume")
+    async def resume_signal(self, raw: RawValue = NOTHING) -> None:
+        self._signalled("resume", raw, HoldInput, self._resume)
+
+    @workflow.signal(name="event")
+    async def event_signal(self, raw: RawValue = NOTHING) -> None:
+        self._signalled("event", raw, EventArrived, self._arrive)
+
+    def _told(self, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]) -> Answered:
+        try:
+            given = decode(raw.payload.data, model)
+        except InvalidInput as error:
+            raise ApplicationError(
+                str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True
+            ) from None
+        return act(given)
+
+    def _signalled(
+        self, name: str, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]
+    ) -> None:
+        """A signal has no answer: what is wrong with it stands in the run's log."""
+        try:
+            self._told(raw, model, act)
+        except ApplicationError as error:
+            if self.begun:
+                text = f"the signal {name} was not taken: {error.message}"
+                self.effects.notes.log(str(workflow.uuid4()), "warn", text)
+
+    def _approve(self, given: DecideInput) -> Answered:
+        self._must_run("no_approval")
+        return decide(self.effects, given, approved=True)
+
+    def _reject(self, given: DecideInput) -> Answered:
+        self._must_run("no_approval")
+        return decide(self.effects, given, approved=False)
+
+    def _pause(self, _given: HoldInput) -> Answered:
+        if self.cancelled or self.run_status is ExecutionStatus.UNDOING:
+            raise ApplicationError("the run is ending", type="not_running", non_retryable=True)
+        self.paused = True
+        return Answered(status=ExecutionStatus.PAUSED.value)
+
+    def _resume(self, _given: HoldInput) -> Answered:
+        self.paused = False
+        status = ExecutionStatus.RUNNING if self.run_status is ExecutionStatus.PAUSED else self.run_status
+        return Answered(status=status.value)
+
+    def _arrive(self, given: EventArrived) -> Answered:
+        self._must_run("not_running")
+        if given.step in self.effects.resting:
+            self.effects.arrived.setdefault(given.step, given.event)
+        return Answered(status=self.run_status.value, step=given.step)
+
+    def _must_run(self, code: str) -> None:
+        if not self.begun:
+            raise ApplicationError("the run has not begun yet", type=code, non_retryable=True)
 
     # The stages of a run
 
@@ -122,51 +238,41 @@ class ExecuteDeployment:
         asked = self.asked
         self.record = first_record(asked)
         describe(EXECUTE_DEPLOYMENT.type, entity_of(asked, self.record.id), asked.triggered_by)
-        if asked.failure_policy is FailurePolicy.PARK:
-            raise Refused(park_is_not_available())
-        program, loaded = await self._load(
-            LoadInput(
-                program=asked.program, config=asked.config, deployment=asked.deployment, version=asked.version
-            )
+        wanted = LoadInput(
+            program=asked.program, config=asked.config, deployment=asked.deployment, version=asked.version
         )
-        inputs = {**loaded.inputs, **asked.inputs}
-        self.record = self.record.model_copy(
-            update={
-                "deployment_id": loaded.deployment_id,
-                "config_id": loaded.config_id,
-                "version": loaded.version,
-                "content_hash": loaded.program_hash,
-                "inputs": inputs,
-                "failure_policy": asked.failure_policy or loaded.failure_policy,
-            }
-        )
-        if self.record.failure_policy is FailurePolicy.PARK:
-            raise Refused(park_is_not_available())
-        if problems := check_inputs(program.code, inputs):
-            raise Refused(
-                RunError(
-                    kind="invalid_input",
-                    message="; ".join(problem.message for problem in problems),
-                    line=problems[0].line,
-                    details=tuple({"field": one.name, "message": one.message} for one in problems),
-                )
-            )
+        program, loaded = await self._load(wanted)
+        self.record = completed_record(self.record, asked, loaded)
+        inputs = given_inputs(program.code, self.record, asked.values)
+        if asked.values is not None:
+            shown = {name: to_result(value) for name, value in inputs.items()}
+            self.record = self.record.model_copy(update={"inputs": shown})
         host = await self._shielded(calls.CLAIM_HOST(ClaimInput(execution=self.record)), interruptible=True)
-        self.run_status = ExecutionStatus.RUNNING
         self.machine = Machine.start(program, inputs)
         workspace = asked.workspace or loaded.workspace
-        self.effects = Effects(Run(self.record, host.host, host.spool, host.budget, workspace), None)
-        self.begun = True
+        run = Run(self.record, host.host, host.spool, host.budget, workspace, asked.use_secrets, asked.depth)
+        self._ready(run, None)
 
     async def _take_up(self, carried: Carried) -> None:
         """Goes on where the workflow run before this one stopped. Raises Refused."""
         self.record = carried.record
-        self.cancelled = carried.cancelled
+        self.cancelled, self.paused = carried.cancelled, carried.paused
         self.run_number = carried.run
         program, _ = await self._load(LoadInput(program_hash=carried.program))
-        self.machine = Machine.resume(program, unpack_state(carried.state))
-        run = Run(self.record, carried.host, carried.spool, carried.budget, self.asked.workspace)
-        self.effects = Effects(run, carried)
+        self.machine = Machine.resume(program, unpack(carried.state))
+        run = Run(
+            self.record,
+            carried.host,
+            carried.spool,
+            carried.budget,
+            carried.workspace,
+            carried.use_secrets,
+            carried.depth,
+        )
+        self._ready(run, carried)
+
+    def _ready(self, run: Run, carried: Carried | None) -> None:
+        self.effects = Effects(run, PERFORMERS, carried)
         self.run_status = ExecutionStatus.RUNNING
         self.begun = True
 
@@ -177,6 +283,27 @@ class ExecuteDeployment:
         self.program_hash = loaded.program_hash
         return bound_program(loaded.program_hash, loaded.code), loaded
 
+    async def _reopen(self) -> Undoing:
+        """A command to an ended run: takes up its last checkpoint. Raises Refused(not_found, nothing_to_do)."""
+        self.record = first_record(self.asked)
+        describe(EXECUTE_DEPLOYMENT.type, entity_of(self.asked, self.record.id), self.asked.triggered_by)
+        found = await calls.FIND_CHECKPOINT(CheckpointWanted(execution_id=self.record.id))
+        if found.status is None:
+            raise Refused(RunError(kind="not_found", message="there is no such run"))
+        if found.carried is None:
+            raise Refused(RunError(kind="nothing_to_do", message="no state of this run was kept"))
+        carried = Carried.model_validate(unpack(found.carried))
+        await self._take_up(carried)
+        self.run_number += 1
+        steps = self.machine.undo_stack
+        if not steps:
+            self.begun = False
+            raise Refused(RunError(kind="nothing_to_do", message="there is nothing left to undo in this run"))
+        host = await calls.CLAIM_HOST(ClaimInput(execution=self.record))
+        self.effects.run = self.effects.run.on(host.host, host.spool)
+        self.effects.notes.status(ExecutionStatus.UNDOING.value, None, reopens=True)
+        return Undoing(steps=steps, next_seq=self.machine.steps + 1, status=ExecutionStatus.COMPENSATED)
+
     async def _advance(self) -> Finished | Failed:
         """Runs the machine to its end: starts what it asks for, gives it what came back."""
         machine, effects = self.machine, self.effects
@@ -185,9 +312,12 @@ class ExecuteDeployment:
         for step in machine.withdrawn:
             effects.withdraw(step)
         if self.cancelled:
-            machine.cancel()
+            self._cancel_machine()
         while True:
+            if self.paused and not self.cancelled:
+                await self._hold()
             answer = machine.advance()
+            self.journal.advanced()
             if isinstance(answer, Finished | Failed):
                 return answer
             if isinstance(answer, Asking):
@@ -202,13 +332,46 @@ class ExecuteDeployment:
                 if isinstance(answer, Sliced):
                     await asyncio.sleep(SLICE_PAUSE)
                 elif not machine.runnable:
-                    await workflow.wait_condition(lambda: effects.answered)
+                    await self._wait()
             except asyncio.CancelledError:
                 self._cancel()
-            for step, result in effects.take_answers():
-                machine.answer(step, result)
+            self._take_answers()
             if not effects.under_way and self._is_over_budget(hard=False):
                 await self._continue_as_new()
+
+    async def _wait(self) -> None:
+        """Until something came back; who looks meanwhile sees where the run stands."""
+        effects = self.effects
+        while not effects.answered and not self.paused:
+            await workflow.wait_condition(lambda: effects.answered or self.paused or self._has_news())
+            if self._has_news():
+                self._tell(where_it_stands(effects))
+
+    async def _hold(self) -> None:
+        """Paused between two statements: commands go on, and what they answer waits."""
+        self._tell(ExecutionStatus.PAUSED)
+        try:
+            await workflow.wait_condition(lambda: not self.paused)
+        except asyncio.CancelledError:
+            self._cancel()
+        self._tell(ExecutionStatus.RUNNING)
+        self._take_answers()
+
+    def _has_news(self) -> bool:
+        return self.effects.notes.is_urgent or where_it_stands(self.effects) is not self.run_status
+
+    def _tell(self, status: ExecutionStatus) -> None:
+        """Has it written where the run stands, beside what else must not wait."""
+        if status is not self.run_status:
+            self.run_status = status
+            describe_status(status.value)
+            self.effects.notes.status(status.value, self.effects.status_text)
+        self.effects.notes.write_soon()
+
+    def _take_answers(self) -> None:
+        for answer in self.effects.take_answers():
+            self.machine.answer(answer.step, answer.result)
+            self.journal.answered(answer.step, None if answer.in_row else answer.result)
 
     async def _fail(self, error: RunError) -> ExecuteResult:
         """An uncaught error, or a cancel: what was done is undone, unless the failure policy keeps it."""
@@ -216,16 +379,16 @@ class ExecuteDeployment:
         steps = self.machine.undo_stack
         if not steps or (self.record.failure_policy is FailurePolicy.FAIL and not self.cancelled):
             return await self._end(status, error=error)
-        return await self._undo(
-            Undoing(steps=steps, next_seq=self.machine.steps + 1, status=status, error=error)
-        )
+        undoing = Undoing(steps=steps, next_seq=self.machine.steps + 1, status=status, error=error)
+        self.effects.notes.status(ExecutionStatus.UNDOING.value, None)
+        return await self._undo(undoing)
 
     async def _undo(self, undoing: Undoing) -> ExecuteResult:
         """Runs the undo stack, whoever cancels meanwhile."""
         self.run_status = ExecutionStatus.UNDOING
-        status = StatusInput(execution_id=self.record.id, status=self.run_status)
-        await self._shielded(calls.RECORD_STATUS(status))
+        await self._shielded(self.effects.notes.write())
         while undoing.steps:
+            self.machine.undone(undoing.steps[-1])
             undoing = await self._shielded(undo_next(self.effects, undoing))
             if self._is_over_budget(hard=False):
                 await self._continue_as_new(undoing)
@@ -247,7 +410,8 @@ class ExecuteDeployment:
             result=result,
             error=error,
             undo_failed=undo_failed,
-            lines=self.effects.take_lines() if self.begun else (),
+            notes=await self._shielded(self.effects.notes.take()) if self.begun else NO_NOTES,
+            checkpoint=self._checkpoint(self._carried()) if self.begun else None,
             completed_at=workflow.time(),
         )
         await self._shielded(calls.CLOSE_EXECUTION(closing))
@@ -265,50 +429,76 @@ class ExecuteDeployment:
     # Continue-as-new
 
     def _is_over_budget(self, *, hard: bool) -> bool:
-        info, budget = workflow.info(), self.effects.run.budget
-        events, size = info.get_current_history_length(), info.get_current_history_size()
-        if hard:
-            return events >= budget.hard_events or size >= budget.hard_bytes
-        return (
-            events >= budget.soft_events or size >= budget.soft_bytes or info.is_continue_as_new_suggested()
-        )
+        return is_over_budget(self.effects.run.budget, self.journal.size, hard=hard)
 
     async def _continue_as_new(self, undoing: Undoing | None = None) -> None:
-        """Goes on in a new workflow run: commands under way are handed over (the runner re-attaches), all else
-        is awaited. Comes back only where a cancel comes first."""
+        """Goes on in a new workflow run: commands under way are handed over (the runner re-attaches), waits are
+        data, all else is awaited. Comes back only where a cancel comes first."""
         effects = self.effects
-        try:
-            await workflow.wait_condition(lambda: effects.only_commands and workflow.all_handlers_finished())
-        except asyncio.CancelledError:
-            self._cancel()
-            return
-        await self._shielded(effects.flush_lines())
-        for step, result in effects.take_answers():
-            self.machine.answer(step, result)
-        carried = Carried(
+        is_quiet = False
+        while not is_quiet:
+            try:
+                await workflow.wait_condition(self._may_stop)
+            except asyncio.CancelledError:
+                self._cancel()
+                return
+            self._take_answers()
+            effects.recall_notes()
+            kept = CheckpointInput(
+                execution_id=self.record.id,
+                notes=await self._shielded(effects.notes.take()),
+                checkpoint=self._checkpoint(self._carried(undoing)),
+            )
+            await self._shielded(calls.SAVE_CHECKPOINT(kept))
+            is_quiet = self._may_stop() and not effects.answered and effects.notes.is_empty
+        # Nothing is awaited from here on: what came meanwhile is carried.
+        again = ExecuteInput(execution=self.record.id, carried=self._carried(undoing))
+        workflow.continue_as_new(again, task_timeout=TASK_TIMEOUT)
+
+    def _may_stop(self) -> bool:
+        return self.effects.only_commands and workflow.all_handlers_finished()
+
+    def _carried(self, undoing: Undoing | None = None) -> Carried:
+        effects = self.effects
+        run = effects.run
+        return Carried(
             record=self.record.model_copy(update={"inputs": {}}),
             program=self.program_hash,
-            state=pack_state(self.machine.state()),
-            host=effects.run.host,
-            spool=effects.run.spool,
-            budget=effects.run.budget,
+            state=pack(self.machine.state()),
+            host=run.host,
+            spool=run.spool,
+            budget=run.budget,
             cancelled=self.cancelled,
+            paused=self.paused,
             undoing=undoing,
             attempts=effects.attempts,
-            deadlines=effects.deadlines,
+            since=effects.since,
+            decisions=effects.decisions,
             status_text=effects.status_text,
+            use_secrets=run.use_secrets,
+            depth=run.depth,
+            workspace=run.workspace,
             run=self.run_number + 1,
         )
-        again = ExecuteInput(execution=self.record.id, workspace=effects.run.workspace, carried=carried)
-        workflow.continue_as_new(again, task_timeout=TASK_TIMEOUT)
+
+    def _checkpoint(self, carried: Carried) -> Checkpoint:
+        return Checkpoint(
+            run=self.run_number,
+            carried=pack(carried.model_dump(mode="json", exclude_defaults=True)),
+            journal=pack(self.journal.rounds),
+        )
 
     # Cancelling
 
     def _cancel(self) -> None:
         """Temporal's cancel: the machine unwinds and its commands die; asked again it changes nothing."""
         if not self.cancelled:
-            self.cancelled = True
-            self.machine.cancel()
+            self.cancelled, self.paused = True, False
+            self._cancel_machine()
+
+    def _cancel_machine(self) -> None:
+        self.machine.cancel()
+        self.journal.cancelled()
 
     async def _shielded(self, work: Awaitable[Answer], *, interruptible: bool = False) -> Answer:
         """Awaits `work` through cancellation: undo and records are never interrupted. An `interruptible` one
@@ -322,25 +512,3 @@ class ExecuteDeployment:
                 if interruptible:
                     raise
         return task.result()
-
-
-def first_record(asked: ExecuteInput) -> ExecutionRecord:
-    """The run's row as far as the input says it; the id is made of the workflow where none was given."""
-    info = workflow.info()
-    made = uuid.uuid5(uuid.NAMESPACE_OID, f"{info.workflow_id}\n{info.first_execution_run_id}")
-    return ExecutionRecord(
-        id=asked.execution or str(made),
-        workflow_id=info.workflow_id,
-        inputs=asked.inputs,
-        failure_policy=asked.failure_policy or FailurePolicy.UNDO,
-        triggered_by=asked.triggered_by,
-        started_at=info.workflow_start_time.timestamp(),
-    )
-
-
-def park_is_not_available() -> RunError:
-    return RunError(
-        kind="invalid_input",
-        message="failure policy park is not available in this build; use undo or fail",
-        details=({"field": "failure_policy", "message": "park is not available in this build"},),
-    )

@@ -1,4 +1,4 @@
-"""Between the machine's plain data and what travels: packed states, errors and seeds of ids."""
+"""Between the machine's plain data and what travels: packed data, errors and seeds of ids."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from codeai.dsl.values import ErrorValue, to_result
 from codeai.workflows.contracts.errors import RunError
 
 
-def pack_state(state: dict[str, Any]) -> str:
-    """The machine's state as text for continue-as-new: JSON keeps `2.0` and `1e+22` as they are."""
-    text = json.dumps(state, separators=(",", ":"), ensure_ascii=False)
+def pack(value: Any) -> str:
+    """Plain data as text for continue-as-new and checkpoints: JSON keeps `2.0` and `1e+22` as they are."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return base64.b64encode(zlib.compress(text.encode())).decode()
 
 
-def unpack_state(packed: str) -> dict[str, Any]:
-    """What `pack_state` was given."""
-    state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
-    return state
+def unpack(packed: str) -> Any:
+    """What `pack` was given."""
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
 def step_id(execution_id: str, key: str) -> str:

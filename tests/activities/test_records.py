@@ -25,12 +25,11 @@ from codeai.workflows.contracts.executions import Budget, ExecutionRecord, Execu
 from codeai.workflows.contracts.records import (
     ClaimInput,
     CloseInput,
-    StatusInput,
+    NotesInput,
     UndoEntriesInput,
-    WriteLogInput,
 )
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
-from codeai.workflows.contracts.steps import LogLine, UndoEntry
+from codeai.workflows.contracts.steps import LogLine, Notes, UndoEntry
 from codeai.workflows.states import step_id
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -61,6 +60,10 @@ async def claimed(database: Database) -> None:
 async def claim(database: Database, host: str = "host") -> Any:
     claims = Claims(database, host, "spool", Budget(soft_events=5))
     return await ActivityEnvironment().run(claims.claim_host, ClaimInput(execution=RUN))
+
+
+def notes(**more: Any) -> NotesInput:
+    return NotesInput(execution_id=RUN.id, notes=Notes(**more))
 
 
 async def twice(activity: Any, given: Any) -> None:
@@ -122,8 +125,8 @@ async def test_who_claims_a_run_writes_its_row_and_the_first_host_stays(database
 @pytest.mark.usefixtures("claimed")
 async def test_a_status_never_goes_back(records: Records, database: Database) -> None:
     async def record(status: ExecutionStatus, text: str | None = None) -> None:
-        given = StatusInput(execution_id=RUN.id, status=status, status_text=text)
-        await ActivityEnvironment().run(records.record_status, given)
+        given = notes(status=status.value, status_text=text)
+        await ActivityEnvironment().run(records.write_notes, given)
 
     await record(ExecutionStatus.UNDOING, "undoing")
     await record(ExecutionStatus.RUNNING, "late")
@@ -137,7 +140,10 @@ async def test_a_status_never_goes_back(records: Records, database: Database) ->
 async def test_a_run_ends_once(records: Records, database: Database) -> None:
     error = RunError(kind="exec_failed", message="no", line=4, exit_code=2)
     failed = closing(
-        ExecutionStatus.FAILED, error=error, undo_failed=({"line": 3, "message": "why"},), lines=LINES
+        ExecutionStatus.FAILED,
+        error=error,
+        undo_failed=({"line": 3, "message": "why"},),
+        notes=Notes(lines=LINES),
     )
     await twice(records.close_execution, failed)
     ended = await row(database)
@@ -168,8 +174,8 @@ async def test_a_run_that_nobody_claimed_has_a_row_at_its_end(records: Records, 
 
 @pytest.mark.usefixtures("claimed")
 async def test_a_log_line_stands_once(records: Records, database: Database) -> None:
-    await twice(records.write_log, WriteLogInput(execution_id=RUN.id, lines=LINES[:1]))
-    await twice(records.write_log, WriteLogInput(execution_id=RUN.id, lines=LINES))
+    await twice(records.write_notes, notes(lines=LINES[:1]))
+    await twice(records.write_notes, notes(lines=LINES))
     assert [(line.stream, line.text) for line in await log(database)] == [
         ("log", "began\n"),
         ("log", "warn: slow\n"),
@@ -178,14 +184,14 @@ async def test_a_log_line_stands_once(records: Records, database: Database) -> N
 
 async def test_a_log_without_a_run_is_tried_again_later(records: Records) -> None:
     with pytest.raises(NoSuchExecution):
-        await ActivityEnvironment().run(records.write_log, WriteLogInput(execution_id=RUN.id, lines=LINES))
+        await ActivityEnvironment().run(records.write_notes, notes(lines=LINES))
 
 
 @pytest.mark.usefixtures("claimed")
 async def test_a_step_is_one_row_with_its_newest_attempt(database: Database) -> None:
     kept = StepRecords(database)
     for _ in range(2):
-        await kept.started(command(lines=LINES, undo=UNDO), "host", AT)
+        await kept.started(command(notes=Notes(lines=LINES), undo=UNDO), "host", AT)
     (step,) = await steps(database)
     assert (step.status, step.attempt, step.command, step.host) == ("running", 1, "touch made", "host")
     assert UndoEntry.model_validate_json(step.undo or "") == UNDO

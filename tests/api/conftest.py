@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.activities.changes import Changes
+from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
 from codeai.activities.programs import Programs
@@ -138,6 +139,7 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
     with contextlib.closing(Compilers()) as pool:
         activities = [
             *Records(database).activities(),
+            *CheckpointRecords(database).activities(),
             *Programs(database, pool).activities(),
             *Changes(database, pool).activities(),
         ]

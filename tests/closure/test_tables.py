@@ -8,6 +8,7 @@ from temporalio import activity, workflow
 from temporalio.common import RawValue
 
 from codeai.activities.changes import Changes, kinds
+from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.programs import Programs
 from codeai.activities.records import Records
@@ -18,7 +19,7 @@ from codeai.workflows import calls
 from codeai.workflows.contracts.changes import BODIES
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.kinds import KINDS
-from codeai.workflows.effects import PERFORMERS
+from codeai.workflows.effects.table import PERFORMERS
 
 
 def registered() -> set[str]:
@@ -26,6 +27,7 @@ def registered() -> set[str]:
     database = sentinel.database
     bound = [
         *Records(database).activities(),
+        *CheckpointRecords(database).activities(),
         *Programs(database, sentinel.pool).activities(),
         *Changes(database, sentinel.pool).activities(),
         *Claims(database, "host", "spool", Budget()).activities(),

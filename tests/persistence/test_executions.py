@@ -11,7 +11,7 @@ import pytest
 
 from codeai.persistence.base import is_uuid, uuid7
 from codeai.persistence.engine import Database
-from codeai.persistence.executions import ExecutionFilter, Executions, NewExecution
+from codeai.persistence.executions import Ending, ExecutionFilter, Executions, NewExecution
 from codeai.persistence.pages import BadCursor, Page
 from codeai.persistence.steps import NewStep, Steps
 
@@ -42,8 +42,10 @@ async def test_the_first_ending_stays(database: Database) -> None:
     async with database.transaction() as rows:
         executions = Executions(rows)
         await executions.open(run)
-        await executions.close(run.id, "complete", '{"a":1e22}', None, None, START + timedelta(seconds=2))
-        await executions.close(run.id, "failed", None, '{"kind":"lost"}', None, START + timedelta(seconds=9))
+        await executions.close(run.id, Ending("complete", START + timedelta(seconds=2), result='{"a":1e22}'))
+        await executions.close(
+            run.id, Ending("failed", START + timedelta(seconds=9), error='{"kind":"lost"}')
+        )
         await executions.set_status(run.id, "running")
         await executions.open(run)
     async with database.session() as rows:
@@ -78,7 +80,7 @@ async def test_a_run_shows_its_last_exec_or_the_one_that_failed(
             await Steps(rows).started(step)
             outcome = "succeeded" if code == 0 else "failed"
             await Steps(rows).ended(step.id, 1, outcome, code, f"out {seq}", "", completed_at=START)
-        await Executions(rows).close(run.id, status, None, None, None, START)
+        await Executions(rows).close(run.id, Ending(status, START))
         found = await Executions(rows).get(run.id)
     assert found is not None and (found.command, found.output, found.exit_code) == shown
 

@@ -9,7 +9,7 @@ from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.records import UndoableStep
 from codeai.workflows.contracts.shell import CommandResult, Outcome
 from codeai.workflows.contracts.steps import UndoEntry
-from codeai.workflows.effects import delay_before, may_try_again
+from codeai.workflows.effects.shell import delay_before, may_try_again
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Undoing(Contract):
     steps: tuple[int, ...] = Field(description="still to be undone; the last one is next")
     next_seq: int = Field(description="number of the next step")
     status: ExecutionStatus = Field(description="how the run will have ended")
-    error: RunError
+    error: RunError | None = Field(None, description="why it is undone; none where somebody asked for it")
     failed: tuple[dict[str, Any], ...] = ()
 
 
@@ -95,7 +95,7 @@ class Carried(Contract):
     cancelled: bool = False
     undoing: Undoing | None = None
     attempts: dict[int, int] = Field(default_factory=dict, description="step -> attempt under way")
-    deadlines: dict[int, float] = Field(default_factory=dict, description="step -> when its timer ends")
+    since: dict[int, float] = Field(default_factory=dict, description="step -> when it began to wait")
     status_text: str | None = None
     paused: bool = False
     use_secrets: bool = True
@@ -116,6 +116,9 @@ class ExecuteInput(Contract):
     program: str | None = Field(None, description="the program's text")
     version: int | None = Field(None, ge=1, description="of the config; the newest where it is not given")
     inputs: dict[str, Any] = Field(default_factory=dict)
+    values: dict[str, Any] | None = Field(
+        None, description="the inputs of a run(), as the machine keeps values; they may hold secrets"
+    )
     failure_policy: FailurePolicy | None = None
     workspace: WorkspaceSeed | None = None
     triggered_by: str | None = None

@@ -67,5 +67,6 @@ class CommandResult(Contract):
     duration: float = Field(0.0, description="seconds")
     attempt: int = 1
     truncated: bool = False
+    recorded: bool = Field(True, description="false: nobody has written it to the step's row")
     started: bool = Field(True, description="false: it is certain that the command never began")
     error: RunError | None = None

@@ -72,6 +72,7 @@ class Notes(Contract):
     ended: tuple[StepEnded, ...] = ()
     status: str | None = Field(None, description="the run's status from now on")
     status_text: str | None = None
+    reopens: bool = Field(False, description="the run had ended, and a command to it begins")
 
     @property
     def is_empty(self) -> bool:

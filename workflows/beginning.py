@@ -1,0 +1,86 @@
+"""How a run begins: what its input says, before anything of it is performed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from temporalio import workflow
+
+from codeai.dsl.faults import Fault
+from codeai.dsl.inputs import check_inputs
+from codeai.dsl.program import Code
+from codeai.dsl.values import decode
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.executions import ExecuteInput, ExecutionRecord, FailurePolicy
+from codeai.workflows.contracts.records import LoadResult
+
+
+class Refused(Exception):
+    """The run cannot begin: its program, its inputs or what it is told to do is wrong."""
+
+    def __init__(self, error: RunError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def first_record(asked: ExecuteInput) -> ExecutionRecord:
+    """The run's row as far as the input says it; the id is made of the workflow where none was given."""
+    info = workflow.info()
+    made = uuid.uuid5(uuid.NAMESPACE_OID, f"{info.workflow_id}\n{info.first_execution_run_id}")
+    return ExecutionRecord(
+        id=asked.execution or str(made),
+        workflow_id=info.workflow_id,
+        inputs=asked.inputs,
+        failure_policy=asked.failure_policy or FailurePolicy.UNDO,
+        triggered_by=asked.triggered_by,
+        started_at=info.workflow_start_time.timestamp(),
+    )
+
+
+def completed_record(record: ExecutionRecord, asked: ExecuteInput, loaded: LoadResult) -> ExecutionRecord:
+    """The row with what the config and the deployment say. Raises Refused."""
+    completed = record.model_copy(
+        update={
+            "deployment_id": loaded.deployment_id,
+            "config_id": loaded.config_id,
+            "version": loaded.version,
+            "content_hash": loaded.program_hash,
+            "inputs": {**loaded.inputs, **asked.inputs},
+            "failure_policy": asked.failure_policy or loaded.failure_policy,
+        }
+    )
+    if completed.failure_policy is FailurePolicy.PARK:
+        raise Refused(park_is_not_available())
+    return completed
+
+
+def given_inputs(code: Code, record: ExecutionRecord, values: dict[str, Any] | None) -> dict[str, Any]:
+    """The inputs of the run by name; `values` are those of a parent program. Raises Refused."""
+    inputs = record.inputs
+    if values is not None:
+        try:
+            inputs = {name: decode(value) for name, value in values.items()}
+        except (Fault, LookupError, TypeError, ValueError):
+            raise Refused(
+                RunError(kind="invalid_input", message="values: not as a run() writes them")
+            ) from None
+    problems = check_inputs(code, inputs)
+    if problems:
+        raise Refused(
+            RunError(
+                kind="invalid_input",
+                message="; ".join(problem.message for problem in problems),
+                line=problems[0].line,
+                details=tuple({"field": one.name, "message": one.message} for one in problems),
+            )
+        )
+    return inputs
+
+
+def park_is_not_available() -> RunError:
+    return RunError(
+        kind="invalid_input",
+        message="failure policy park is not available in this build; use undo or fail",
+        details=({"field": "failure_policy", "message": "park is not available in this build"},),
+    )

@@ -1,0 +1,1 @@
+"""How a run's effects are performed in workflow code: a file for each sort, one function an effect."""

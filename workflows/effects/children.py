@@ -1,0 +1,86 @@
+"""`run`: another config as a child execution with steps and a log of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflowError
+
+from codeai.dsl.requests import EffectResult, Request
+from codeai.dsl.values import ErrorValue, encode
+from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult, entity_of
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
+from codeai.workflows.contracts.steps import UndoEntry
+from codeai.workflows.effects.events import plain
+from codeai.workflows.effects.under_way import Effects
+
+DEEPEST = 16
+"""How many runs may stand above another."""
+
+
+async def run(effects: Effects, request: Request) -> EffectResult:
+    arguments: dict[str, Any] = request.arguments
+    config, depth = arguments["config"], effects.run.depth + 1
+    if depth > DEEPEST:
+        message = f"run() is nested deeper than {DEEPEST} runs: does {config!r} run itself?"
+        return EffectResult(error=ErrorValue("limit", message, request.line))
+    child = effects.step_id(request)
+    shown = plain(arguments["inputs"])
+    undo = UndoEntry(line=request.line, child=child)
+    seen = {"execution": child, "config": config, "version": arguments["version"], "inputs": shown}
+    effects.note_begin(request, f"run {config}", seen, undo)
+    asked = ExecuteInput(
+        execution=child,
+        config=config,
+        version=arguments["version"],
+        values=encode(arguments["inputs"]) if arguments["inputs"] is not None else {},
+        triggered_by=effects.run.record.triggered_by,
+        use_secrets=effects.run.use_secrets,
+        depth=depth,
+    )
+    try:
+        done = await start_child(asked, f"run {config}")
+    except ChildWorkflowError as error:
+        unwanted = request.step in effects.withdrawn
+        return EffectResult(error=failure(error, config, request.line, unwanted=unwanted))
+    return EffectResult(done.result)
+
+
+async def compensate(child: str) -> ExecuteResult:
+    """Undoes a completed child. ChildWorkflowError where that failed."""
+    asked = ExecuteInput(execution=child, do="compensate")
+    return await start_child(asked, "compensate a run")
+
+
+async def start_child(asked: ExecuteInput, summary: str) -> ExecuteResult:
+    """Runs an execution below this one to its end; cancelled, it has undone its work before this goes on."""
+    assert asked.execution is not None
+    done: ExecuteResult = await workflow.execute_child_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        asked,
+        id=EXECUTE_DEPLOYMENT.workflow_id(asked.execution),
+        result_type=ExecuteResult,
+        task_queue=EXECUTE_DEPLOYMENT.queue,
+        task_timeout=TASK_TIMEOUT,
+        cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        search_attributes=at_start(
+            EXECUTE_DEPLOYMENT.type, entity_of(asked, asked.execution), asked.triggered_by
+        ),
+        static_summary=summary,
+    )
+    return done
+
+
+def failure(error: ChildWorkflowError, config: str, line: int, *, unwanted: bool) -> ErrorValue:
+    """Why a child has failed, as an error of the program that ran it; `unwanted`: its parent has cancelled it."""
+    cause = error.cause
+    if isinstance(cause, CancelledError):
+        return ErrorValue("cancelled" if unwanted else "failed", f"{config}: it was cancelled", line)
+    if isinstance(cause, ApplicationError):
+        return ErrorValue(cause.type or "failed", f"{config}: {cause.message}", line)
+    return ErrorValue("failed", f"{config}: it was ended from outside", line)

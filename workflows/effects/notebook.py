@@ -1,0 +1,118 @@
+"""The notebook of a run: what is to be written, until a record takes it along or it is written on its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+
+from codeai.workflows import calls
+from codeai.workflows.contracts.records import NotesInput
+from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun, StepEnded
+
+KEPT = 64 * 1024
+"""Bytes of notes that may wait for the next record."""
+MOST_AT_ONCE = 512 * 1024
+"""Bytes of notes that one record takes (a step's answer has up to 256 KiB)."""
+
+
+class Notebook:
+    """Notes are taken in their order, and written in it: whoever takes some waits for those under way."""
+
+    def __init__(self, execution_id: str) -> None:
+        self._execution_id = execution_id
+        self._notes: list[tuple[LogLine | StepBegun | StepEnded, int]] = []
+        self._status: tuple[str, str | None, bool] | None = None
+        self._bytes = 0
+        self._writing: asyncio.Task[None] | None = None
+        self.broken: BaseException | None = None
+
+    @property
+    def is_urgent(self) -> bool:
+        """Something in it must not wait for the next record: a person may have to act on it, or it is long."""
+        return self._writing is None and (
+            self._status is not None
+            or self._bytes > KEPT
+            or any(isinstance(note, StepBegun) for note, _ in self._notes)
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._notes and self._status is None and self._writing is None
+
+    def log(self, step_id: str, level: str, text: str) -> None:
+        line = LogLine(step_id=step_id, level=level, text=text, time=workflow.time())
+        self._keep(line, len(text))
+
+    def begin(self, step: StepBegun, size: int = 0) -> None:
+        self._keep(step, size)
+
+    def end(self, step_id: str, status: str, answer: dict[str, Any], size: int = 0) -> None:
+        ended = StepEnded(step_id=step_id, status=status, answer=answer, completed_at=workflow.time())
+        self._keep(ended, size)
+
+    def status(self, status: str, text: str | None, *, reopens: bool = False) -> None:
+        """Where the run is from now on."""
+        self._status = (status, text, reopens)
+
+    async def take(self) -> Notes:
+        """All notes, for a record that is about to be sent."""
+        while self._writing is not None or self._bytes > MOST_AT_ONCE:
+            await self.write()
+        return self._taken()
+
+    def write_soon(self) -> None:
+        """Has everything written; nobody waits for it."""
+        if self._writing is None and (self._notes or self._status):
+            self._writing = asyncio.ensure_future(self._write())
+
+    async def write(self) -> None:
+        """Has everything written that is in it now. Raises what broke in one of ours."""
+        self.write_soon()
+        while (writing := self._writing) is not None:
+            await asyncio.shield(writing)
+        if self.broken is not None:
+            raise self.broken
+
+    def restore(self, notes: Notes) -> None:
+        """Notes that were sent along and may never have arrived: they are written again, which changes nothing
+        where they have."""
+        sent: tuple[LogLine | StepBegun | StepEnded, ...] = (*notes.lines, *notes.begun, *notes.ended)
+        for note in sent:
+            self._keep(note, len(note.model_dump_json()))
+
+    def _keep(self, note: LogLine | StepBegun | StepEnded, size: int) -> None:
+        self._notes.append((note, size + 200))
+        self._bytes += size + 200
+
+    def _taken(self) -> Notes:
+        taken: list[LogLine | StepBegun | StepEnded] = []
+        size = 0
+        while self._notes and (not taken or size + self._notes[0][1] <= MOST_AT_ONCE):
+            note, own = self._notes.pop(0)
+            taken.append(note)
+            size += own
+        self._bytes -= size
+        status, text, reopens = None, None, False
+        if not self._notes and self._status is not None:
+            status, text, reopens = self._status
+            self._status = None
+        return Notes(
+            lines=tuple(note for note in taken if isinstance(note, LogLine)),
+            begun=tuple(note for note in taken if isinstance(note, StepBegun)),
+            ended=tuple(note for note in taken if isinstance(note, StepEnded)),
+            status=status,
+            status_text=text,
+            reopens=reopens,
+        )
+
+    async def _write(self) -> None:
+        try:
+            while self._notes or self._status:
+                given = NotesInput(execution_id=self._execution_id, notes=self._taken())
+                await calls.WRITE_NOTES(given)
+        except BaseException as error:  # noqa: BLE001 - handed to the run's loop, which raises it
+            self.broken = error
+        finally:
+            self._writing = None

@@ -1,0 +1,226 @@
+"""The effects of a run that are under way, and the answers that its machine has not taken yet."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
+from temporalio.workflow import ActivityHandle
+
+from codeai.dsl.journal import result_to_plain
+from codeai.dsl.requests import EffectResult, Request
+from codeai.dsl.values import ErrorValue
+from codeai.workflows.contracts.commands import Decision
+from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
+from codeai.workflows.contracts.shell import CommandResult, WorkspaceSeed
+from codeai.workflows.contracts.steps import Notes, StepBegun, UndoEntry
+from codeai.workflows.effects.notebook import Notebook
+from codeai.workflows.states import step_id
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What every effect of a run needs to know of it."""
+
+    record: ExecutionRecord
+    host: str
+    spool: str
+    budget: Budget
+    workspace: WorkspaceSeed | None
+    use_secrets: bool
+    depth: int
+
+    def on(self, host: str, spool: str) -> Run:
+        """The same run, with its commands on that host from now on."""
+        return replace(self, host=host, spool=spool)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for a step; `in_row` says that its row holds it, so that the journal need not."""
+
+    step: int
+    result: EffectResult
+    in_row: bool = False
+
+
+Given: TypeAlias = "EffectResult | tuple[EffectResult, bool]"
+Performer: TypeAlias = "Callable[[Effects, Request], EffectResult | Awaitable[Given]]"
+
+
+class Effects:
+    """`since` says when a step began to wait, `attempts` which attempt of a command is under way, `decisions` and
+    `arrived` what was sent to steps and not read yet: all that continue-as-new carries. A `resting` step waits for
+    nothing that is in flight."""
+
+    def __init__(self, run: Run, performers: Mapping[str, Performer], carried: Carried | None) -> None:
+        self.run = run
+        self.notes = Notebook(run.record.id)
+        self.attempts: dict[int, int] = dict(carried.attempts) if carried else {}
+        self.since: dict[int, float] = dict(carried.since) if carried else {}
+        self.decisions: dict[int, Decision] = dict(carried.decisions) if carried else {}
+        self.status_text: str | None = carried.status_text if carried else None
+        self.arrived: dict[int, dict[str, Any]] = {}
+        self.under_way: dict[int, asyncio.Task[None]] = {}
+        self.commands: dict[int, ActivityHandle[CommandResult]] = {}
+        self.sent: dict[int, Notes] = {}
+        self.resting: dict[int, Request] = {}
+        self.withdrawn: set[int] = set()
+        self._performers = performers
+        self._begun: set[int] = set(self.since)
+        self._answers: list[Answer] = []
+        self._broken: BaseException | None = None
+
+    # What the run's loop asks
+
+    @property
+    def answered(self) -> bool:
+        return bool(self._answers) or self._broken is not None or self.notes.broken is not None
+
+    @property
+    def only_commands(self) -> bool:
+        """Nothing is in flight but commands that the next workflow run can take over; waits are data."""
+        return all(step in self.commands or step in self.resting for step in self.under_way)
+
+    @property
+    def only_waits(self) -> bool:
+        """The run stands still until a person, an event or a clock says otherwise."""
+        return bool(self.under_way) and all(step in self.resting for step in self.under_way)
+
+    def take_answers(self) -> list[Answer]:
+        """What came back since the last time. Raises what broke in one of ours."""
+        for broken in (self._broken, self.notes.broken):
+            if broken is not None:
+                raise broken
+        answers, self._answers = self._answers, []
+        return answers
+
+    def start(self, request: Request) -> None:
+        """Begins an effect; its answer comes by `take_answers`."""
+        answer = self._performers[request.effect](self, request)
+        if isinstance(answer, EffectResult):
+            self._answers.append(Answer(request.step, answer))
+        else:
+            self.under_way[request.step] = asyncio.ensure_future(self._settle(request, answer))
+
+    def withdraw(self, step: int) -> None:
+        """The machine no longer wants it: a command dies (its answer says so), all else ends at once."""
+        self.withdrawn.add(step)
+        if (handle := self.commands.get(step)) is not None:
+            handle.cancel()
+        elif (task := self.under_way.get(step)) is not None:
+            task.cancel()
+        elif all(answer.step != step for answer in self._answers):
+            self._answers.append(Answer(step, unwanted()))
+
+    async def _settle(self, request: Request, work: Awaitable[Given]) -> None:
+        step = request.step
+        try:
+            given = await work
+        except BaseException as error:  # noqa: BLE001 - handed to the run's loop, which raises it
+            if not is_cancelled_exception(error):
+                self._broken = error
+                return
+            given = unwanted()
+        finally:
+            self.under_way.pop(step, None)
+            for known in (self.attempts, self.since, self.commands, self.resting, self.sent):
+                known.pop(step, None)
+            for told in (self.decisions, self.arrived):
+                told.pop(step, None)
+        result, in_row = given if isinstance(given, tuple) else (given, False)
+        if step in self._begun:
+            self._begun.discard(step)
+            self._end(step, result)
+            in_row = True
+        self._answers.append(Answer(step, result, in_row))
+
+    # What performers use
+
+    def began(self, request: Request) -> float:
+        """When the step began to wait, in whatever workflow run that was."""
+        return self.since.setdefault(request.step, workflow.time())
+
+    def step_id(self, request: Request) -> str:
+        return step_id(self.run.record.id, str(request.step))
+
+    def begun(
+        self,
+        request: Request,
+        command: str,
+        arguments: dict[str, Any] | None = None,
+        undo: UndoEntry | None = None,
+    ) -> StepBegun:
+        """The step's row as it begins; its time is kept over continue-as-new."""
+        return StepBegun(
+            step_id=self.step_id(request),
+            seq=request.step,
+            kind=request.effect,
+            line=request.line,
+            command=command,
+            arguments=arguments or {},
+            undo=undo,
+            started_at=self.began(request),
+        )
+
+    def note_begin(
+        self,
+        request: Request,
+        command: str,
+        arguments: dict[str, Any] | None = None,
+        undo: UndoEntry | None = None,
+    ) -> None:
+        """Notes that a step began, unless a workflow run before this one has; its end is noted when it ends."""
+        if request.step not in self._begun:
+            self._begun.add(request.step)
+            self.notes.begin(self.begun(request, command, arguments, undo), len(command))
+
+    def note_end_of(self, request: Request) -> None:
+        """The step's row is begun by an activity; its end is noted when it ends."""
+        self._begun.add(request.step)
+
+    def recall_notes(self) -> None:
+        """What commands under way took along may not have arrived: it is written again."""
+        for notes in self.sent.values():
+            self.notes.restore(notes)
+        self.sent.clear()
+
+    async def rest(self, request: Request, until: Callable[[], bool], limit: float | None) -> bool:
+        """Waits for what is sent to the step, at most until `limit` seconds after it began. Whether it came."""
+        with self._resting(request):
+            if limit is None:
+                await workflow.wait_condition(until)
+                return True
+            left = self.since[request.step] + limit - workflow.time()
+            try:
+                await workflow.wait_condition(until, timeout=timedelta(seconds=max(0.0, left)))
+            except TimeoutError:
+                return until()
+            return True
+
+    @contextmanager
+    def _resting(self, request: Request) -> Iterator[None]:
+        self.resting[request.step] = request
+        try:
+            yield
+        finally:
+            self.resting.pop(request.step, None)
+
+    def _end(self, step: int, result: EffectResult) -> None:
+        status = "succeeded"
+        if result.error is not None:
+            status = result.error.kind if result.error.kind in ("timeout", "cancelled", "lost") else "failed"
+        answer = result_to_plain(result)
+        self.notes.end(step_id(self.run.record.id, str(step)), status, answer, len(json.dumps(answer)))
+
+
+def unwanted() -> EffectResult:
+    """The answer of what nobody wants any more."""
+    return EffectResult(error=ErrorValue("cancelled", "cancelled"), undoable=False)
