@@ -21,7 +21,17 @@ from codeai.api.edge import TIME_LIMIT, Edge, host_names
 from codeai.api.openapi import PROBLEM_ANSWERS, described_api
 from codeai.api.outages import by_temporal_error
 from codeai.api.problems import Refused, by_status, field_errors, problem_response
-from codeai.api.routers import approvals, commands, configs, deployments, executions, health, me, operations
+from codeai.api.routers import (
+    approvals,
+    commands,
+    configs,
+    deployments,
+    events,
+    executions,
+    health,
+    me,
+    operations,
+)
 from codeai.api.streams import Wakes
 from codeai.persistence.engine import Address, Database
 from codeai.settings import BadSettings, JwtSettings, Settings
@@ -33,6 +43,7 @@ ROUTERS = (
     executions.router,
     commands.router,
     approvals.router,
+    events.router,
     operations.router,
     me.router,
     health.router,

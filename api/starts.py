@@ -21,8 +21,9 @@ from codeai.api.views import ResultView, StartedView
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.deployments import Deployments
 from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.executions import ExecuteInput, entity_of
-from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT, Kind
 
 READ_LIMIT = 0.5
 """Seconds that Postgres has to answer in; then a run starts unread, and checks itself."""
@@ -46,7 +47,14 @@ async def start(
     asked = asked.model_copy(update={"triggered_by": caller.subject})
     await _check(parts, asked)
     operation = Operation.of(caller, request.method, request.url.path, key, asked)
-    await _started(parts.temporal, operation, asked.model_copy(update={"execution": operation.id}))
+    await begin(
+        parts.temporal,
+        EXECUTE_DEPLOYMENT,
+        operation,
+        asked.model_copy(update={"execution": operation.id}),
+        entity_of(asked, operation.id),
+        f"run {asked.deployment or asked.config or 'a program'}",
+    )
     headers = {"Location": f"/executions/{operation.id}"}
     if wait:
         result = await awaited(parts.temporal, EXECUTE_DEPLOYMENT.workflow_id(operation.id), operation.id)
@@ -105,21 +113,23 @@ async def _config(configs: Configs, id_or_name: str, version: int | None) -> Con
     return config
 
 
-async def _started(temporal: Client, operation: Operation, asked: ExecuteInput) -> None:
-    workflow_id = EXECUTE_DEPLOYMENT.workflow_id(operation.id)
+async def begin(
+    temporal: Client, kind: Kind, operation: Operation, asked: Contract, entity: str, summary: str
+) -> None:
+    """Starts the workflow of an operation, once however often it is asked for. Raises
+    Refused(idempotency_key_reused) where it was started for another body."""
+    workflow_id = kind.workflow_id(operation.id)
     try:
         await temporal.start_workflow(
-            EXECUTE_DEPLOYMENT.type,
+            kind.type,
             asked,
             id=workflow_id,
-            task_queue=EXECUTE_DEPLOYMENT.queue,
+            task_queue=kind.queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=TASK_TIMEOUT,
             memo=operation.memo,
-            search_attributes=at_start(
-                EXECUTE_DEPLOYMENT.type, entity_of(asked, operation.id), asked.triggered_by
-            ),
-            static_summary=f"run {asked.deployment or asked.config or 'a program'}",
+            search_attributes=at_start(kind.type, entity, operation.subject),
+            static_summary=summary,
             rpc_timeout=RPC_LIMIT,
         )
     except WorkflowAlreadyStartedError:

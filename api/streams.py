@@ -217,7 +217,7 @@ def _status_at_end(execution: Execution | None) -> str | None:
     return execution.status if execution is not None and execution.ended else None
 
 
-def event_text(event: str, data: object, id: int | None = None) -> str:
+def event_text(event: str, data: object, id: int | str | None = None) -> str:
     """One server-sent event: its data is one JSON object on one line."""
     head = f"id: {id}\n" if id is not None else ""
     return f"{head}event: {event}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"

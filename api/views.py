@@ -12,11 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from codeai.persistence.approvals import Approval
 from codeai.persistence.configs import Config
 from codeai.persistence.deployments import Deployment
+from codeai.persistence.events import Event
 from codeai.persistence.executions import Execution
 from codeai.persistence.logs import LogLine
 from codeai.persistence.pages import Slice
 from codeai.persistence.steps import Step
 from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.event_types import LONGEST, SHAPE
+from codeai.workflows.contracts.events import EventData, EventType
 from codeai.workflows.contracts.executions import FailurePolicy
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
@@ -216,8 +219,30 @@ class LogView(View):
         return cls.model_validate(row)
 
 
+class EventView(View):
+    """An event that was stored."""
+
+    id: str
+    type: str
+    source: str
+    timestamp: datetime
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: Event) -> Self:
+        return cls(
+            id=row.id,
+            type=row.type,
+            source=row.source,
+            timestamp=row.timestamp,
+            data=json.loads(row.data),
+            metadata=json.loads(row.about),
+        )
+
+
 class StartedView(View):
-    """A run that was accepted."""
+    """A run or an event that was accepted."""
 
     id: str
     status: str = "queued"
@@ -289,6 +314,13 @@ class Layout(View):
     """A program in its canonical layout."""
 
     content: str
+
+
+class EventBody(Contract):
+    """An event to be published."""
+
+    type: EventType = Field(json_schema_extra={"pattern": f"^{SHAPE}$", "maxLength": LONGEST})
+    data: EventData = Field(default_factory=dict)
 
 
 class ExecuteBody(Contract):

@@ -78,6 +78,12 @@ class Events:
         found = (await self.rows.execute(_read().where(EventRow.id == id))).one_or_none()
         return None if found is None else _event(found)
 
+    async def newest(self) -> Event | None:
+        """The event that was stored last."""
+        asked = _read().order_by(EventRow.stored_at.desc(), EventRow.id.desc()).limit(1)
+        found = (await self.rows.execute(asked)).one_or_none()
+        return None if found is None else _event(found)
+
     async def page(self, page: Page, type: str | None = None) -> Slice[Event]:
         """The events, newest first."""
         asked = _read() if type is None else _read().where(EventRow.type == type)

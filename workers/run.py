@@ -18,7 +18,9 @@ from codeai.activities.changes import Changes
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
+from codeai.activities.effects.events import EventEffects
 from codeai.activities.programs import Programs
+from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
 from codeai.activities.shell.host import ShellHost
 from codeai.activities.shell.settings import ShellSettings
@@ -98,6 +100,8 @@ def _workflow_worker(
             *CheckpointRecords(database).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers).activities(),
+            *EventEffects(database).activities(),
+            *Publishing(database).activities(),
         ],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,

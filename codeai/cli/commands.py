@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "executions": "codeai.cli.executions",
     "deployments": "codeai.cli.deployments",
     "configs": "codeai.cli.configs",
+    "events": "codeai.cli.events",
     "token": "codeai.cli.token",
     "config": "codeai.cli.config_show",
     "migrate": "codeai.cli.migrate",

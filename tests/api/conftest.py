@@ -22,7 +22,9 @@ from codeai.activities.changes import Changes
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
+from codeai.activities.effects.events import EventEffects
 from codeai.activities.programs import Programs
+from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
 from codeai.api.app import create_app
 from codeai.persistence.engine import Address, Database
@@ -30,10 +32,9 @@ from codeai.persistence.roles import API, WORKER
 from codeai.settings import DatabaseSettings, JwtSettings, ServerSettings, Settings, TemporalSettings
 from codeai.stack.postgres import free_port
 from codeai.stack.tokens import sign
-from codeai.workflows.change_record import ChangeRecord
+from codeai.workers import registry
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.queues import EXEC, WORKFLOWS
-from codeai.workflows.execute_deployment import ExecuteDeployment
 from tests.postgres import PASSWORD, Server
 
 SECRET = "a secret of these tests, long enough for HS256"
@@ -142,12 +143,14 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
             *CheckpointRecords(database).activities(),
             *Programs(database, pool).activities(),
             *Changes(database, pool).activities(),
+            *EventEffects(database).activities(),
+            *Publishing(database).activities(),
         ]
         async with (
             Worker(
                 temporal,
                 task_queue=WORKFLOWS,
-                workflows=[ExecuteDeployment, ChangeRecord],
+                workflows=registry.WORKFLOWS,
                 activities=activities,
                 workflow_runner=UnsandboxedWorkflowRunner(),
             ),

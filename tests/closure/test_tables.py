@@ -10,7 +10,9 @@ from temporalio.common import RawValue
 from codeai.activities.changes import Changes, kinds
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
+from codeai.activities.effects.events import EventEffects
 from codeai.activities.programs import Programs
+from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
 from codeai.activities.shell.host import ShellHost
 from codeai.dsl.effects import EFFECTS, Performer
@@ -30,6 +32,8 @@ def registered() -> set[str]:
         *CheckpointRecords(database).activities(),
         *Programs(database, sentinel.pool).activities(),
         *Changes(database, sentinel.pool).activities(),
+        *EventEffects(database).activities(),
+        *Publishing(database).activities(),
         *Claims(database, "host", "spool", Budget()).activities(),
         ShellHost.run_command,
     ]

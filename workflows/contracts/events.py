@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from codeai.dsl.faults import Fault
 from codeai.dsl.limits import EFFECT_RESULT
@@ -17,7 +18,7 @@ from codeai.workflows.contracts.steps import NO_NOTES, Notes, StepBegun
 
 def _type(given: str) -> str:
     if not well_named(given):
-        raise ValueError(naming())
+        raise _wrong(naming())
     return given
 
 
@@ -26,10 +27,14 @@ def _data(given: dict[str, Any]) -> dict[str, Any]:
     try:
         size = size_of(from_plain(given))
     except Fault as fault:
-        raise ValueError(fault.message) from None
+        raise _wrong(fault.message) from None
     if size > EFFECT_RESULT.most:
-        raise ValueError(f"an event's data has at most {EFFECT_RESULT.most:,} bytes of JSON, not {size:,}")
+        raise _wrong(f"an event's data has at most {EFFECT_RESULT.most:,} bytes of JSON, not {size:,}")
     return given
+
+
+def _wrong(why: str) -> PydanticCustomError:
+    return PydanticCustomError("event", "{why}", {"why": why})
 
 
 EventType = Annotated[str, AfterValidator(_type)]
