@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError
 
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.views import LogView, StepView
+from codeai.api.views import ApprovalView, LogView, StepView
+from codeai.persistence.approvals import approval_of
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Execution, Executions
 from codeai.persistence.logs import CHANNEL, LogLine, Logs
@@ -100,6 +102,7 @@ class Follower:
     with_steps: bool = False
     _steps: _StepsSeen = field(init=False)
     _told: tuple[str, str | None] | None = field(default=None, init=False)
+    _went_on: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._steps = _StepsSeen(self.execution_id)
@@ -144,12 +147,26 @@ class Follower:
                 known = await Executions(rows).get(self.execution_id)
             return ([], "failed") if known is None else await self._look()
         events = [event_text("step", _step(step)) for step in began]
+        if execution is not None:
+            asked = [approval_of(step, execution.deployment_id) for step in began if step.kind == "approve"]
+            events += [event_text("approval", ApprovalView.of(one).model_dump(mode="json")) for one in asked]
         events += [event_text("log", LogView.of(line).model_dump(mode="json"), line.offset) for line in lines]
         events += [event_text("step", _step(step)) for step in ended]
         if execution is not None and not execution.ended and self._told != _where(execution):
             self._told = _where(execution)
             events.append(event_text("status", dict(zip(("status", "status_text"), self._told, strict=True))))
-        return events, _status_at_end(execution)
+        return events, await self._status_at_end(execution)
+
+    async def _status_at_end(self, execution: Execution | None) -> str | None:
+        """The status of a run that has ended, as far as one follows it. A row that had ended before may be one for
+        which a command has just begun: then Temporal knows that it goes on."""
+        if execution is None or not execution.ended:
+            self._went_on = True
+            return None
+        with suppress(RPCError):  # While Temporal is away the row is what is known.
+            if not self._went_on and await self.exists():
+                return None
+        return execution.status
 
     async def _lines(self, logs: Logs) -> list[LogLine]:
         found: list[LogLine] = []
@@ -211,10 +228,6 @@ def _step(step: Step) -> dict[str, object]:
 
 def _where(execution: Execution) -> tuple[str, str | None]:
     return execution.status, execution.status_text
-
-
-def _status_at_end(execution: Execution | None) -> str | None:
-    return execution.status if execution is not None and execution.ended else None
 
 
 def event_text(event: str, data: object, id: int | str | None = None) -> str:

@@ -32,11 +32,10 @@ from codeai.api.starts import STARTED, start
 from codeai.api.streams import LONGEST, Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
 from codeai.persistence.checkpoints import Checkpoints
-from codeai.persistence.executions import ExecutionFilter, Executions
+from codeai.persistence.executions import Execution, ExecutionFilter, Executions
 from codeai.persistence.logs import Logs
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
-from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 
 router = APIRouter(prefix="/executions", tags=["executions"], route_class=Route)
 
@@ -138,15 +137,16 @@ async def show_log(
     """The log of a run, oldest first. A stream goes on behind `Last-Event-ID` or `cursor`."""
     after = int(last_event_id or cursor or 0)
     if follow:
-        await must_exist(parts, id)
+        found = await known(parts, id)
+        workflow_id = workflow_of(found if isinstance(found, Execution) else None, id)
         follower = Follower(
             parts.database,
             parts.wakes,
             str(id),
             after,
             min(time.time() + LONGEST, caller.expires_at),
-            lambda: _is_running(parts.temporal, id),
-            lambda: _end(parts.temporal, id),
+            lambda: _is_running(parts.temporal, workflow_id),
+            lambda: _end(parts.temporal, workflow_id),
             with_steps=steps,
         )
         return StreamingResponse(follower.events(), media_type="text/event-stream")
@@ -176,13 +176,13 @@ async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
     return {**json.loads(kept.text), "as_of": kept.created_at.isoformat()}
 
 
-async def _is_running(temporal: Client, id: UUID) -> bool:
-    known = await described(temporal, EXECUTE_DEPLOYMENT.workflow_id(str(id)))
-    return known is not None and is_running(known)
+async def _is_running(temporal: Client, workflow_id: str) -> bool:
+    found = await described(temporal, workflow_id)
+    return found is not None and is_running(found)
 
 
-async def _end(temporal: Client, id: UUID) -> None:
+async def _end(temporal: Client, workflow_id: str) -> None:
     """Over when the run is; its row was written before. What Temporal does not know is looked for in the row."""
-    handle = temporal.get_workflow_handle(EXECUTE_DEPLOYMENT.workflow_id(str(id)))
+    handle = temporal.get_workflow_handle(workflow_id)
     with suppress(WorkflowFailureError, RPCError):
         await handle.result()

@@ -6,7 +6,8 @@ from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.newest import RunId, run_id
 from codeai.cli.options import AsOutput, Url
-from codeai.cli.terminal import Output, put_json
+from codeai.cli.telling import tell
+from codeai.cli.terminal import Output
 
 app = new()
 
@@ -18,8 +19,4 @@ def cancel(id: RunId = None, output: AsOutput = Output.TABLE, url: Url = None) -
     Example: codeai cancel
     """
     api = connect(url)
-    told = api.ask("POST", f"/executions/{run_id(api, id)}/cancel").body
-    if output is Output.JSON:
-        put_json(told)
-    else:
-        print(f"{told['status']}: {told['id']}")
+    tell(api, run_id(api, id), "cancel", output)

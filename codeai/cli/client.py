@@ -69,7 +69,7 @@ class Api:
         """
         sent = dict(headers or {})
         if method != "GET":
-            sent["Idempotency-Key"] = str(uuid.uuid4())
+            sent.setdefault("Idempotency-Key", str(uuid.uuid4()))
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
             sent["Content-Type"] = "application/json"

@@ -18,7 +18,7 @@ app = new("The runs there were.", no_args_is_help=True)
 @app.command("list")
 def list_executions(
     status: Annotated[
-        str | None, typer.Option("--status", help="Only these: running, failed, complete …")
+        str | None, typer.Option("--status", help="Only these: running, waiting, failed, complete …")
     ] = None,
     limit: Limit = 20,
     output: AsOutput = Output.TABLE,

@@ -6,8 +6,10 @@ import http.client
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TextIO
 
+from codeai.cli.asking import Asker
 from codeai.cli.client import Api, Event, ProblemAnswer
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.terminal import painter, visible
@@ -24,21 +26,31 @@ _CUT = (ConnectionError, TimeoutError, http.client.HTTPException, OSError)
 @dataclass(slots=True)
 class View:
     """Shows events: output on stdout (on stderr where stdout is for JSON), steps on stderr. `raw` leaves control
-    characters as they are, which only files may get."""
+    characters as they are, which only files may get; what is not newer than `since` is left out; `asker` is told of
+    approvals."""
 
     json: bool = False
     steps: bool = True
     raw: bool = False
+    since: str | None = None
+    asker: Asker | None = None
     _open: TextIO | None = field(default=None, init=False)
     _said: str | None = field(default=None, init=False)
+    _shown: dict[int, tuple[int, str]] = field(default_factory=dict, init=False)
 
     def show(self, event: Event) -> None:
-        if event.name == "log":
+        if event.name == "log" and self._is_new(event.data["time"]):
             self._show_output(event.data)
-        elif event.name == "step" and self.steps:
+        elif event.name == "step" and self.steps and self._is_new(event.data["started_at"]):
             self._show_step(event.data)
+        elif event.name == "approval" and self.asker is not None:
+            self.end_line()
+            self.asker.opened(event.data)
         elif event.name == "status" and self.steps:
             self._show_status(event.data)
+
+    def _is_new(self, time: str) -> bool:
+        return self.since is None or datetime.fromisoformat(time) > datetime.fromisoformat(self.since)
 
     def end_line(self) -> None:
         """Ends a line of output that is not complete, so that ours begins on its own."""
@@ -56,7 +68,15 @@ class View:
         self._open = None if text.endswith("\n") or not text else to
 
     def _show_step(self, step: dict[str, Any]) -> None:
+        now = (step["attempt"], step["status"])
+        if self._shown.get(step["seq"]) == now:
+            return  # A stream that was cut tells of all steps again.
+        self._shown[step["seq"]] = now
         self.end_line()
+        if step["kind"] == "approve" and self.asker is not None:
+            if step["status"] == "running":
+                return
+            self.asker.settled(step["seq"])
         paint = painter(sys.stderr)
         what = visible(first_line(step["command"])) or step["kind"]
         again = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
@@ -134,10 +154,16 @@ def put_ending(api: Api, result: dict[str, Any], source: str | None, again: str)
         print(f"  {line} | {visible(text)}", file=sys.stderr)
     for one in _last_errors(api, id, error):
         print(paint("dim", "  | ") + visible(one), file=sys.stderr)
-    for failed in result["undo_failed"]:
-        print(paint("red", f"  undo failed: {visible(str(failed.get('message', failed)))}"), file=sys.stderr)
+    put_undo_failed(result)
     print(f"what next:  codeai logs {id}\n            codeai executions steps {id}", file=sys.stderr)
     print(f"            {again}", file=sys.stderr)
+
+
+def put_undo_failed(result: dict[str, Any]) -> None:
+    """What could not be undone, on stderr."""
+    paint = painter(sys.stderr)
+    for failed in result["undo_failed"]:
+        print(paint("red", f"  undo failed: {visible(str(failed.get('message', failed)))}"), file=sys.stderr)
 
 
 def first_line(text: str) -> str:
@@ -162,8 +188,6 @@ def _source_line(source: str | None, line: int | None) -> str:
 
 
 def _duration(step: dict[str, Any]) -> str:
-    from datetime import datetime
-
     if not step["completed_at"]:
         return ""
     began, ended = (datetime.fromisoformat(step[name]) for name in ("started_at", "completed_at"))

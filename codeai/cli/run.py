@@ -61,9 +61,10 @@ def follow_to_end(
     api: Any, id: str, output: Output, source: str | None, again: str, *, leave_parked: bool = False
 ) -> None:
     """Follows a run that was just started, says how it ended and ends with that code; Ctrl-C lets go of it."""
+    from codeai.cli.asking import Asker
     from codeai.cli.follow import View, exit_code, follow, put_ending, result_of
 
-    view = View(json=output is Output.JSON)
+    view = View(json=output is Output.JSON, asker=Asker(api.url, api.token, id))
     try:
         status = follow(api, id, view, leave_parked=leave_parked)
         result = result_of(api, id) | {"status": status}

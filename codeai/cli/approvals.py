@@ -1,0 +1,34 @@
+"""`codeai approvals`: what waits for a person."""
+
+from __future__ import annotations
+
+import typer
+
+from codeai.cli.client import connect
+from codeai.cli.commands import new
+from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.terminal import Output, put_items
+
+app = new("What waits for a person; without a word behind it: the list.", invoke_without_command=True)
+
+
+@app.callback()
+def approvals(
+    context: typer.Context, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+) -> None:
+    """What waits for a person; without a word behind it: the list.
+
+    Example: codeai approvals
+    """
+    if context.invoked_subcommand is None:
+        list_approvals(limit, output, url)
+
+
+@app.command("list")
+def list_approvals(limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None) -> None:
+    """Lists the open approvals of all runs, newest first.
+
+    Example: codeai approvals list
+    """
+    items = connect(url).everything("/approvals", limit)
+    put_items(items, ("execution_id", "step", "text", "role", "deadline", "asked_at"), output)

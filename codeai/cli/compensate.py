@@ -1,0 +1,74 @@
+"""`codeai compensate`: undoes what an ended run did."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from typing import Annotated, Any
+
+import typer
+
+from codeai.cli.client import Api, connect
+from codeai.cli.commands import new
+from codeai.cli.exits import Done, Exit
+from codeai.cli.follow import View, follow, put_undo_failed
+from codeai.cli.newest import RunId, run_id
+from codeai.cli.options import AsOutput, Url
+from codeai.cli.terminal import Output, put_json
+
+app = new()
+
+
+@app.command()
+def compensate(
+    id: RunId = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and leave.")] = False,
+    output: AsOutput = Output.TABLE,
+    url: Url = None,
+) -> None:
+    """Undoes what an ended run did and nobody has undone yet, last first; ends with 0 when all of it is undone.
+
+    Example: codeai compensate
+    """
+    api = connect(url)
+    run = run_id(api, id)
+    ended_at = api.get(f"/executions/{run}").get("completed_at")
+    request = _Request(api, run)
+    told = request.send(wait=False)
+    if detach:
+        print(told["id"]) if output is Output.TABLE else put_json(told)
+        return
+    view = View(json=output is Output.JSON, since=ended_at)
+    try:
+        follow(api, run, view)
+        result = request.awaited()
+    except KeyboardInterrupt:
+        view.end_line()
+        print(f"detached; it goes on. See how it ends: codeai executions show {run}", file=sys.stderr)
+        raise Done(Exit.DETACHED) from None
+    if output is Output.JSON:
+        put_json(result)
+    else:
+        print(f"{result['status']}: {run}", file=sys.stderr)
+        put_undo_failed(result)
+    undone = result["status"] == "compensated" and not result["undo_failed"]
+    raise Done(Exit.OK if undone else Exit.FAILED)
+
+
+class _Request:
+    """The same request however often it is sent: by its key the API knows the compensation that it began."""
+
+    def __init__(self, api: Api, run: str) -> None:
+        self._api, self._path = api, f"/executions/{run}/compensate"
+        self._key = {"Idempotency-Key": str(uuid.uuid4())}
+
+    def send(self, *, wait: bool) -> dict[str, Any]:
+        told: dict[str, Any] = self._api.ask("POST", self._path, {"wait": wait}, self._key).body
+        return told
+
+    def awaited(self) -> dict[str, Any]:
+        """How it ended: `{execution_id, status, result, error, undo_failed}`."""
+        while "execution_id" not in (told := self.send(wait=True)):
+            pass  # It takes longer than one request may.
+        told.pop("completed_at", None)
+        return told
