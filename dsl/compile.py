@@ -65,6 +65,7 @@ class _Compiler(Fragments):
             self._param(param)
         drive(self._statements(program.body))
         self.emit(self._last_line(program), "return", NULL.words)
+        self._forget(0)
         units = [
             Unit("", 0, len(program.params), resolution.frame, self.most_temporaries),
             *(self._function(name) for name in resolution.functions),

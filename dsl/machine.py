@@ -13,7 +13,7 @@ from typing import Any, Self
 from codeai.dsl import state as states
 from codeai.dsl.bind import Bound, bind
 from codeai.dsl.faults import Fault
-from codeai.dsl.fibres import Fibre, State, all_fibres
+from codeai.dsl.fibres import Fibre, State
 from codeai.dsl.limits import (
     SLICE,
     UNDO_ENTRIES,
@@ -34,7 +34,8 @@ from codeai.dsl.values import (
     ErrorValue,
     from_plain,
 )
-from codeai.dsl.waiting import is_undoable, received, request_of, seen
+from codeai.dsl.view import view_of
+from codeai.dsl.waiting import is_undoable, received, request_of
 
 __all__ = [
     "Asking",
@@ -114,14 +115,7 @@ class Machine(Scheduling):
 
     def view(self) -> dict[str, Any]:
         """Where the run stands, for people: fibres with line and variables, requests, undo stack."""
-        return {
-            "fibres": [seen(self._program.code, fibre) for fibre in all_fibres(self._state.main)],
-            "pending": [
-                {"step": one.step, "effect": one.effect, "line": one.line} for one in self._pending.values()
-            ],
-            "undo": list(self._state.undo),
-            "instructions": self._running.spent,
-        }
+        return view_of(self._program.code, self._state, self._pending.values(), self._running.spent)
 
     # Going on
 

@@ -1,4 +1,4 @@
-"""What a waiting fibre asks for, what it is given, and how people see it."""
+"""What a waiting fibre asks for, and what it is given."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from codeai.dsl.values import (
     from_plain,
     size_of,
     text_size,
-    to_result,
 )
 
 
@@ -115,19 +114,3 @@ def collected(group: Group, line: int) -> ErrorValue:
     kinds = {error.kind for error in errors}
     message = f"{len(errors)} of {group.count} iterations failed; the first: {errors[0].message}"
     return ErrorValue(errors[0].kind if len(kinds) == 1 else "failed", message[:2000], line, errors=errors)
-
-
-def seen(code: Code, fibre: Fibre) -> dict[str, Any]:
-    """A fibre for people: where it stands, who called, its variables, what it waits for."""
-    calls = [{"line": code.lines[pc]} for _, pc, _ in fibre.stack]
-    found: dict[str, Value] = {}
-    for slot, name, first, end in code.names:
-        if first <= fibre.pc < end and fibre.slots[slot] is not UNSET:
-            found[name] = fibre.slots[slot]
-    return {
-        "fibre": fibre.number,
-        "line": code.lines[fibre.pc],
-        "calls": calls,
-        "variables": {name: to_result(value) for name, value in found.items()},
-        "waits": "step" if fibre.step else "fibres" if fibre.children else None,
-    }

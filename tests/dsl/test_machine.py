@@ -406,6 +406,11 @@ def test_a_secret_can_only_be_joined_and_kept(use: str) -> None:
 # What people see
 
 
+GIVEN_TO_EXEC = {
+    "timeout": 600.0, "retry": 0, "backoff": 1.0, "check": True, "grace": 10.0, "capture": 65536, "on_lost": "fail"
+}  # fmt: skip
+
+
 def test_the_view_says_where_a_run_stands() -> None:
     machine = Machine.start(
         program("param p\nvar a = [1]\nfunction f(n) {\n    exec { x } undo { y }\n}\nf(2)"), {"p": 5}
@@ -413,9 +418,18 @@ def test_the_view_says_where_a_run_stands() -> None:
     machine.advance()
     assert machine.view() == {
         "fibres": [
-            {"fibre": 1, "line": 4, "calls": [{"line": 6}], "variables": {"n": 2}, "waits": "step"},
+            {
+                "fibre": 1,
+                "line": 4,
+                "function": "f",
+                "variables": {"n": 2},
+                "calls": [{"line": 6, "function": None, "variables": {"p": 5, "a": [1]}}],
+                "waits": "step",
+            },
         ],
-        "pending": [{"step": 1, "effect": "exec", "line": 4}],
+        "pending": [
+            {"step": 1, "fibre": 1, "effect": "exec", "line": 4, "text": "x", "arguments": GIVEN_TO_EXEC},
+        ],
         "undo": [1],
         "instructions": machine.instructions,
     }  # fmt: skip
