@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         entity_of,
     )
     from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
+    from codeai.workflows.contracts.packing import pack, unpack
     from codeai.workflows.contracts.records import (
         Checkpoint,
         CheckpointInput,
@@ -50,7 +51,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.programs import bound_program
     from codeai.workflows.standing import is_over_budget, where_it_stands
-    from codeai.workflows.states import pack, run_error, unpack
+    from codeai.workflows.states import run_error
 
 SLICE_PAUSE = 0.001
 """Seconds. A timer ends the workflow task: one activation may take 2 s (Temporal's deadlock detector)."""

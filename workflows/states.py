@@ -1,26 +1,11 @@
-"""Between the machine's plain data and what travels: packed data, errors and seeds of ids."""
+"""Between the machine and what travels: errors, and the ids of steps."""
 
 from __future__ import annotations
 
-import base64
-import json
 import uuid
-import zlib
-from typing import Any
 
 from codeai.dsl.values import ErrorValue, to_result
 from codeai.workflows.contracts.errors import RunError
-
-
-def pack(value: Any) -> str:
-    """Plain data as text for continue-as-new and checkpoints: JSON keeps `2.0` and `1e+22` as they are."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return base64.b64encode(zlib.compress(text.encode())).decode()
-
-
-def unpack(packed: str) -> Any:
-    """What `pack` was given."""
-    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
 def step_id(execution_id: str, key: str) -> str:
