@@ -38,8 +38,8 @@ class AuditRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """One thing that somebody did. `via` is api, cli or temporal, `entity` `<kind>/<id>`, `details` canonical
-    JSON; `id` makes it one entry, however often it is written."""
+    """One thing that somebody did. `via` is api, cli, temporal or run (a step of a program), `entity` `<kind>/<id>`,
+    `details` canonical JSON; `id` makes it one entry, however often it is written."""
 
     id: str
     at: datetime

@@ -200,6 +200,11 @@ class Executions:
         found = (await self.rows.execute(_read().where(ExecutionRow.id == id))).one_or_none()
         return None if found is None else as_shape(Execution, found)
 
+    async def triggered_by(self, id: str) -> str | None:
+        """Who started the run, where that is known."""
+        asked = select(ExecutionRow.triggered_by).where(ExecutionRow.id == id)
+        return (await self.rows.execute(asked)).scalar_one_or_none()
+
     async def page(self, page: Page, filters: ExecutionFilter | None = None) -> Slice[Execution]:
         """The runs, newest first."""
         asked = _read()

@@ -14,6 +14,7 @@ from codeai.persistence.events import EventRow
 from codeai.persistence.executions import ExecutionRow
 from codeai.persistence.hosts import HostRow
 from codeai.persistence.logs import LogRow
+from codeai.persistence.secrets import SecretRow
 from codeai.persistence.steps import StepRow
 from codeai.persistence.workspaces import WorkspaceRow
 
@@ -32,6 +33,7 @@ TABLES: tuple[type[Base], ...] = (
     EventWaitRow,
     AuditRow,
     RoleRow,
+    SecretRow,
 )
 
 METADATA = Base.metadata

@@ -45,6 +45,7 @@ def upgrade() -> None:
             updated_at timestamptz NOT NULL DEFAULT now()
         )
     """)
+    op.execute("CREATE INDEX ix_secrets_created_at_name ON secrets (created_at, name)")
 
 
 def downgrade() -> None:

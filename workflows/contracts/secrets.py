@@ -1,0 +1,42 @@
+"""Secrets as workflows see them: sealed, and nothing but sealed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from codeai.workflows.contracts.base import Contract
+
+PREFIX = "sealed:v1"
+LEAST, MOST = 8, 65_536
+"""Bytes of a value. A shorter one would be masked in every second word: it can only be stored unmasked."""
+NAME = r"^[A-Za-z_][A-Za-z0-9_.-]{0,127}$"
+MOST_SEALED = 100_000
+"""Characters of the sealed form of the longest."""
+_SEALED = re.compile(PREFIX + r":([0-9a-f]{16}):[A-Za-z0-9+/]+={0,2}")
+
+
+def _sealed(text: str) -> str:
+    if _SEALED.fullmatch(text) is None:
+        raise ValueError(
+            "not sealed: seal it with `codeai secrets seal`, or set it by the API, before it is sent"
+        )
+    return text
+
+
+Sealed = Annotated[str, Field(max_length=MOST_SEALED), AfterValidator(_sealed)]
+"""`sealed:v1:<key id>:<base64>`: a box that only the workers' key opens, over name and value."""
+
+
+class SecretBody(Contract):
+    """A secret as it is stored. `mask`: its value is taken out of every output."""
+
+    sealed: Sealed
+    mask: bool = True
+
+
+def key_id_of(sealed: str) -> str:
+    """The id of the key that a sealed form was made for."""
+    return sealed.split(":", 3)[2]
