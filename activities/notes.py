@@ -10,7 +10,7 @@ from codeai.activities.canonical import at, canonical
 from codeai.persistence.executions import Executions
 from codeai.persistence.logs import Logs, NewChunk
 from codeai.persistence.steps import NewStep, Steps
-from codeai.workflows.contracts.steps import LogLine, Notes
+from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun
 
 LOG_STREAM = "log"
 
@@ -20,20 +20,7 @@ async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) ->
     await append_lines(rows, execution_id, notes.lines)
     steps = Steps(rows)
     for begun in notes.begun:
-        await steps.started(
-            NewStep(
-                id=begun.step_id,
-                execution_id=execution_id,
-                seq=begun.seq,
-                kind=begun.kind,
-                line=begun.line,
-                attempt=1,
-                command=begun.command,
-                arguments=canonical(begun.arguments),
-                started_at=at(begun.started_at),
-                undo=canonical(begun.undo) if begun.undo else None,
-            )
-        )
+        await steps.started(new_step(execution_id, begun))
     for ended in notes.ended:
         await steps.ended(
             ended.step_id,
@@ -47,6 +34,22 @@ async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) ->
             await Executions(rows).reopen(execution_id, notes.status)
         else:
             await Executions(rows).set_status(execution_id, notes.status, notes.status_text)
+
+
+def new_step(execution_id: str, begun: StepBegun) -> NewStep:
+    """The row of an effect that is no command, as it begins."""
+    return NewStep(
+        id=begun.step_id,
+        execution_id=execution_id,
+        seq=begun.seq,
+        kind=begun.kind,
+        line=begun.line,
+        attempt=1,
+        command=begun.command,
+        arguments=canonical(begun.arguments),
+        started_at=at(begun.started_at),
+        undo=canonical(begun.undo) if begun.undo else None,
+    )
 
 
 async def append_lines(rows: AsyncSession, execution_id: str, lines: Sequence[LogLine]) -> None:

@@ -93,18 +93,20 @@ class Steps:
 
     rows: AsyncSession
 
-    async def started(self, new: NewStep) -> None:
-        """An attempt began. Again: changes nothing. A later attempt takes the row over, an earlier never."""
+    async def started(self, new: NewStep) -> bool:
+        """An attempt began. Again: changes nothing. A later attempt takes the row over, an earlier never. Answers
+        whether the row is this attempt's by this call."""
         values: dict[str, Any] = {field.name: getattr(new, field.name) for field in fields(new)}
         values |= dict.fromkeys(("exit_code", "stdout", "stderr", "result", "completed_at"))
         row = insert(StepRow).values(values | {"status": "running"})
-        await self.rows.execute(
+        written = await self.rows.execute(
             row.on_conflict_do_update(
                 index_elements=["id"],
                 set_={name: row.excluded[name] for name in [*values, "status"] if name != "id"},
                 where=StepRow.attempt < row.excluded.attempt,
-            )
+            ).returning(StepRow.id)
         )
+        return written.first() is not None
 
     async def ended(
         self,
@@ -131,6 +133,11 @@ class Steps:
                 completed_at=func.greatest(StepRow.started_at, completed_at),
             )
         )
+
+    async def result_of(self, step_id: str) -> str | None:
+        """How a step ended; None while it has not."""
+        found: str | None = await self.rows.scalar(select(StepRow.result).where(StepRow.id == step_id))
+        return found
 
     async def of(self, execution_id: str, page: Page) -> Slice[Step]:
         """The steps of a run in the order of their starts."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,6 +12,7 @@ import structlog
 from temporalio.client import AsyncActivityCancelledError, Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from codeai.activities.holding import until_it_holds
 from codeai.activities.shell import commands, formats
 from codeai.activities.shell.output import Chunker
 from codeai.activities.shell.record import Chunk, StepRecord
@@ -149,7 +149,7 @@ class Attendant:
 
     async def _note_start(self) -> None:
         now = datetime.now(UTC)
-        await _until_it_holds(lambda: self._desk.record.started(self._step, self._desk.host, now), "started")
+        await until_it_holds(lambda: self._desk.record.started(self._step, self._desk.host, now), "started")
 
     async def _appears(self) -> None:
         """Until there is an entry, or the datagram must be taken for lost."""
@@ -221,7 +221,7 @@ class Attendant:
             record = partial(
                 self._desk.record.output, self._step.execution_id, chunks[begin : begin + _CHUNKS]
             )
-            await _until_it_holds(record, "output")
+            await until_it_holds(record, "output")
 
     async def _heartbeats(self) -> None:
         """Until the token is unknown to Temporal. Nothing but a requested cancel ends the command."""
@@ -256,7 +256,7 @@ class Attendant:
         now = datetime.now(UTC)
         await asyncio.gather(
             self._ship_rest(),
-            _until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended"),
+            until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended"),
         )
         await self._answer(result)
         self._desk.spool.drop(self.token)
@@ -278,18 +278,3 @@ class Attendant:
                 _log.warning("an answer was not taken", step=self._step.step_id, error=str(error))
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)
-
-
-async def _until_it_holds(write: Callable[[], Awaitable[None]], what: str) -> None:
-    """A breakdown of the database delays a step, it never loses or ends one."""
-    pause = 0.1
-    while True:
-        try:
-            await write()
-            return
-        except Exception as error:  # noqa: BLE001 - whatever keeps the record from holding is waited out, and logged
-            # The first line: the others may hold what was to be written.
-            why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            _log.warning("a step's record does not hold yet", fact=what, error=why, again_in=pause)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, 5.0)
