@@ -93,9 +93,7 @@ class Programs:
         if kind in ("parallel", "collect"):
             name, result = self.name(), self.name()
             body = self.block([*seen, name], [name], loop="parallel", **inner)
-            options = (
-                f'limit: {self.random.randint(1, 3)}, on_error: "{"stop" if kind == "parallel" else kind}"'
-            )
+            options = self.parallel_options("stop" if kind == "parallel" else kind)
             head = f"var {result} = parallel({options}) for {name} in [1, 2, 3] {{"
             seen.append(result)
             mine.append(result)
@@ -103,9 +101,16 @@ class Programs:
             if guarded:
                 seen.pop()
                 mine.pop()
-                return ["try {", head, *body, f"return {name}", "}", "} catch e { log(e.kind) }"]
-            return [head, *body, f"return {name}", "}"]
+                return ["try {", head, *self.fibre(name), *body, f"return {name}", "}", "} catch e { log(e.kind) }"]
+            return [head, *self.fibre(name), *body, f"return {name}", "}"]
         return [kind]
+
+    def parallel_options(self, on_error: str) -> str:
+        return f'limit: {self.random.randint(1, 3)}, on_error: "{on_error}"'
+
+    def fibre(self, _item: str) -> list[str]:
+        """What stands first in a fibre."""
+        return []
 
     def command(self, seen: list[str], check: bool) -> str:
         exit_code = self.random.choice(["", "", "", " exit 3"])
@@ -144,4 +149,7 @@ class Programs:
             return pick(
                 [f"str({left})", f"type({left})", f"unique([{left}, {right}])", f"default({left}, {right})"]
             )
-        return f"f{self.random.randrange(calls)}({left}, {right})"
+        return self.call(self.random.randrange(calls), left, right)
+
+    def call(self, number: int, left: str, right: str) -> str:
+        return f"f{number}({left}, {right})"
