@@ -8,12 +8,12 @@ machine before the next one. An entry is `[step]` (the result stands in the step
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Sliced
-from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, decode, encode
+from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, Value, decode, encode
 
 Round = list[Any]
 CANCEL = "cancel"
@@ -25,6 +25,10 @@ class Journal:
     def __init__(self) -> None:
         self.rounds: list[Round] = []
         self.size = 0
+
+    def started(self, inputs: Mapping[str, Value]) -> None:
+        """The run was started with values of another program: secrets, results of commands."""
+        self._note({"inputs": {name: encode(value) for name, value in inputs.items()}})
 
     def advanced(self) -> None:
         if self.rounds and len(self.rounds[-1]) == 1:
@@ -63,12 +67,21 @@ def replay(
         for entry in entries:
             if entry == CANCEL:
                 machine.cancel()
+            if entry == CANCEL or isinstance(entry, dict):
                 continue
             step, *plain = entry
             result = result_from_plain(plain[0]) if plain else result_of(step)
             if result is None:
                 return
             machine.answer(step, result)
+
+
+def inputs_of(rounds: list[Round]) -> dict[str, Value] | None:
+    """The values with which the run was started, where its first journal has them."""
+    for entry in rounds[0][1:2] if rounds else ():
+        if isinstance(entry, dict):
+            return {name: decode(value) for name, value in entry["inputs"].items()}
+    return None
 
 
 # Results as plain data, without loss

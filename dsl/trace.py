@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codeai.dsl.journal import Round, replay
+from codeai.dsl.journal import Round, inputs_of, replay
 from codeai.dsl.program import Code
 from codeai.dsl.requests import EffectResult, Failed, Finished
 from codeai.dsl.trace_entries import Entry, Reached, Recorder
@@ -129,6 +129,7 @@ def _started(program: Watched, recorded: Recorded) -> Traced:
     """
     if recorded.state is not None:
         return Traced.resume(program, recorded.state)
-    machine = Traced.start(program, recorded.inputs)
+    inputs = inputs_of(recorded.journals[0]) if recorded.journals else None
+    machine = Traced.start(program, recorded.inputs if inputs is None else inputs)
     machine.note_inputs()
     return machine

@@ -35,7 +35,7 @@ class Traced(Machine):
                 self._recorder.keep(Entry(index, "input", main.number, param.line, changed=changed))
 
     def cancel(self) -> None:
-        if self._state.outcome is None:
+        if self._state.outcome is None and self._state.failing is None:
             self._note("cancel", self._state.main)
         super().cancel()
 

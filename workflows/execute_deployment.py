@@ -250,6 +250,8 @@ class ExecuteDeployment:
             self.record = self.record.model_copy(update={"inputs": shown})
         host = await self._shielded(calls.CLAIM_HOST(ClaimInput(execution=self.record)), interruptible=True)
         self.machine = Machine.start(program, inputs)
+        if asked.values is not None:
+            self.journal.started(inputs)
         workspace = asked.workspace or loaded.workspace
         run = Run(self.record, host.host, host.spool, host.budget, workspace, asked.use_secrets, asked.depth)
         self._ready(run, None)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import codeai.dsl.machine as machine_module
-from codeai.dsl.journal import Journal, Round, replay, result_from_plain, result_to_plain
+from codeai.dsl.journal import Journal, Round, inputs_of, replay, result_from_plain, result_to_plain
 from codeai.dsl.machine import Machine
-from codeai.dsl.requests import Asking, EffectResult, Request
-from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, encode
+from codeai.dsl.requests import Asking, EffectResult, Finished, Request
+from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, encode, to_result
 from tests.dsl.driven import Driven
 from tests.dsl.random_programs import Programs
 from tests.dsl.runs import program, repr_of
@@ -75,6 +75,20 @@ def seen(result: EffectResult) -> Any:
     if isinstance(value, dict):
         value = {key: encode(item) for key, item in value.items()}
     return (encode(value), encode(result.error), result.undoable)
+
+
+def test_inputs_that_are_values_of_another_program_are_kept() -> None:
+    handle = SecretHandle((("secret", "npm"),))
+    journal = Journal()
+    journal.started({"key": handle, "built": ExecValue("v1")})
+    journal.advanced()
+    rounds = json.loads(json.dumps(journal.take()))
+    found = inputs_of(rounds)
+    assert found is not None and encode(found["key"]) == encode(handle)
+    machine = Machine.start(program("param key\nparam built\nreturn [type(key), built.exit_code]"), found)
+    (finished,) = replay(machine, rounds, lambda _: None)
+    assert isinstance(finished, Finished) and to_result(finished.value) == ["secret", 0]
+    assert inputs_of([[1, [1]]]) is None and inputs_of([]) is None
 
 
 def test_the_size_grows_with_what_is_kept_and_begins_anew() -> None:
