@@ -42,6 +42,10 @@ TABLE = {
     "POST /executions/{id}/resume": {"executions:control"},
     "POST /executions/{id}/compensate": {"executions:control"},
     "GET /approvals": {"executions:read"},
+    "GET /events": {"events:read"},
+    "POST /events": {"events:write"},
+    "GET /events/stream": {"events:read"},
+    "GET /events/{id}": {"events:read"},
     "GET /operations/{id}": set(),
     "GET /me": set(),
 }

@@ -24,6 +24,7 @@ async def test_generated_requests_are_answered_as_documented(served: Served, tmp
         *("--request-timeout", "60"),
         *("--max-time", str(SECONDS), "--phases", "examples,coverage,fuzzing", "--workers", "1"),
         *("--exclude-checks", "positive_data_acceptance,unsupported_method", "--no-color"),
+        *("--exclude-path", "/events/stream"),  # has no end
         # One worker: ast.parse of Python 3.11, which Hypothesis uses, breaks in threads.
         *("--generation-database", "none", "--continue-on-failure"),
     ]

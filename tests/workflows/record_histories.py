@@ -17,7 +17,7 @@ from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from codeai.workflows.contracts.attributes import at_start
-from codeai.workflows.contracts.kinds import CHANGE_RECORD, EXECUTE_DEPLOYMENT, TASK_TIMEOUT
+from codeai.workflows.contracts.kinds import CHANGE_RECORD, EXECUTE_DEPLOYMENT, PUBLISH_EVENT, TASK_TIMEOUT
 from tests.platform import platform
 
 HISTORIES = Path(__file__).with_name("histories")
@@ -143,6 +143,8 @@ async def record() -> None:
             await _keep(client, name, await _execute(client, name, recording))
         async for name, handle in _changes(client):
             await _keep(client, name, handle)
+        async for name, handle in _events(client):
+            await _keep(client, name, handle)
 
 
 async def _execute(client: Client, name: str, recording: Recording) -> WorkflowHandle[Any, Any]:
@@ -186,7 +188,7 @@ async def _changes(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[An
         start = WithStartWorkflowOperation(
             CHANGE_RECORD.type,
             given,
-            id=CHANGE_RECORD.workflow_id(str(uuid.uuid5(uuid.NAMESPACE_OID, name))),
+            id=CHANGE_RECORD.workflow_id(_uuid_of(name)),
             task_queue=CHANGE_RECORD.queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             task_timeout=TASK_TIMEOUT,
@@ -197,6 +199,30 @@ async def _changes(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[An
         handle = await start.workflow_handle()
         await asyncio.gather(handle.result(), return_exceptions=True)
         yield name, handle
+
+
+async def _events(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any, Any]]]:
+    """An event is published, by us and by Temporal alone; one that is the platform's own, and one that is none."""
+    for name, given in (
+        ("event_published", {"type": "custom.pack", "data": {"n": 2.0}, "source": "api"}),
+        ("event_by_hand", {"type": "custom.pack"}),
+        ("event_of_the_platform", {"type": "job.completed", "source": "RunJob"}),
+        ("event_of_nothing", {"type": "pack", "data": 1}),
+    ):
+        handle = await client.start_workflow(
+            PUBLISH_EVENT.type,
+            given,
+            id=name if name == "event_by_hand" else PUBLISH_EVENT.workflow_id(_uuid_of(name)),
+            task_queue=PUBLISH_EVENT.queue,
+            task_timeout=TASK_TIMEOUT,
+            search_attributes=_attributes(PUBLISH_EVENT.type) if name == "event_published" else None,
+        )
+        print(name, (await asyncio.gather(handle.result(), return_exceptions=True))[0])
+        yield name, handle
+
+
+def _uuid_of(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
 async def _keep(client: Client, name: str, handle: WorkflowHandle[Any, Any]) -> None:
