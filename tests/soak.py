@@ -10,6 +10,7 @@ import argparse
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.e2e.test_durability import COUNTING, effects, once_each
 from tests.platform import Platform, platform, wait_until
@@ -57,22 +58,36 @@ def servers(stack: Platform, chance: random.Random) -> str:
 
 def long_loop(stack: Platform, chance: random.Random) -> str:
     """5,000 execs in one program with ten kills of the worker on the way; history stays bounded."""
+    return _loop(stack, chance, steps=5_000, kills=10)
+
+
+def longest_loop(stack: Platform, chance: random.Random) -> str:
+    """20,000 execs in one program with fifty kills of the worker on the way."""
+    return _loop(stack, chance, steps=20_000, kills=50)
+
+
+def _loop(stack: Platform, chance: random.Random, steps: int, kills: int) -> str:
     file = stack.folder / "long"
-    id = stack.detach(COUNTING, "-i", f"file={file}", "-i", "steps=5000", "-i", "pause=0")
+    id = stack.detach(COUNTING, "-i", f"file={file}", "-i", f"steps={steps}", "-i", "pause=0")
     began = time.monotonic()
     worker = stack.worker()
-    for number in range(10):
-        goal = (number + 1) * 900 + chance.randrange(-200, 200)
-        wait_until(lambda goal=goal: len(effects(file)) > goal, 900, f"{goal} effects")
+    apart = 2 * steps // (kills + 1)
+    for number in range(kills):
+        goal = (number + 1) * apart + chance.randrange(-apart // 5, apart // 5)
+        wait_until(lambda goal=goal: _lines(file) > goal, 900, f"{goal} effects")
         worker.kill()
         worker.wait()
         worker = stack.worker()
-    ended = stack.ended(id, stack.token, 1200)
+    ended = stack.ended(id, stack.token, 3600)
     worker.terminate()
     worker.wait(60)
-    assert (ended["status"], ended["result"]) == ("complete", 5000), ended
-    assert effects(file) == once_each(5000)
-    return f"5,000 commands, 10 kills, {time.monotonic() - began:.0f} s: each exactly once"
+    assert (ended["status"], ended["result"]) == ("complete", steps), ended
+    assert effects(file) == once_each(steps)
+    return f"{steps:,} commands, {kills} kills, {time.monotonic() - began:.0f} s: each exactly once"
+
+
+def _lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 Item = Callable[[Platform, random.Random], str]
@@ -81,6 +96,7 @@ ITEMS: dict[str, tuple[Item, tuple[str, ...]]] = {
     "kills": (kills, ("--no-worker",)),
     "servers": (servers, ()),
     "long_loop": (long_loop, ("--no-worker",)),
+    "longest_loop": (longest_loop, ("--no-worker",)),
 }
 """Each item, and what `codeai up` is told for it."""
 
