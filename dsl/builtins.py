@@ -24,6 +24,13 @@ class Parameter:
     default: int | str | None = None
     variadic: bool = False
 
+    @property
+    def shown(self) -> str:
+        """Such as `sep = null`."""
+        if self.variadic:
+            return f"{self.name}, ..."
+        return self.name if self.required else f"{self.name} = {json.dumps(self.default)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
@@ -48,13 +55,7 @@ class Builtin:
     @property
     def signature(self) -> str:
         """Such as `split(s, sep = null)`."""
-        return " or ".join(f"{self.name}({', '.join(map(_shown, form))})" for form in self.forms)
-
-
-def _shown(parameter: Parameter) -> str:
-    if parameter.variadic:
-        return f"{parameter.name}, ..."
-    return parameter.name if parameter.required else f"{parameter.name} = {json.dumps(parameter.default)}"
+        return " or ".join(f"{self.name}({', '.join(one.shown for one in form)})" for form in self.forms)
 
 
 def places(builtin: Builtin, positional: int, names: Sequence[str]) -> list[int | Parameter] | None:

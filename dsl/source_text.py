@@ -7,7 +7,7 @@ import re
 from codeai.dsl.diagnostics import Findings, Source
 
 MOST_BYTES = 1 << 20
-_LINE_END = re.compile("(?<!\r)\r++\n")
+LINE_END = re.compile("(?<!\r)\r++\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -25,7 +25,7 @@ def read_source(source: bytes | str) -> tuple[Findings, bool]:
             most=MOST_BYTES,
         )
         return findings, False
-    text = _LINE_END.sub("\n", text.removeprefix("\ufeff"))
+    text = LINE_END.sub("\n", text.removeprefix("\ufeff"))
     findings = Findings(Source(text))
     if wrong:
         at = text.find("\ufffd")

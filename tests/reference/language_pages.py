@@ -6,12 +6,12 @@ from codeai.activities.shell.commands import ALLOWED
 from codeai.dsl.builtins import BUILTINS
 from codeai.dsl.check import check
 from codeai.dsl.diagnostics import CODES, Code, Topic, render_text
+from codeai.dsl.editor_words import default_of, effect_label
 from codeai.dsl.effects import (
     EFFECTS,
     EXEC_OPTIONS,
     PARALLEL_OPTIONS,
     UNDO_OPTIONS,
-    Effect,
     Kind,
     Option,
     Performer,
@@ -75,7 +75,7 @@ def effects() -> str:
     ]
     for one in EFFECTS.values():
         if one.options and one.name != "exec" and one.available:
-            parts += [f"## {one.name}\n\n{code(_form(one))}\n", _options(one.options)]
+            parts += [f"## {one.name}\n\n{code(effect_label(one))}\n", _options(one.options)]
     parts += [
         "## parallel\n\n`parallel(option: value, …) for item in array { … }` is a statement of the language, and its "
         "options are read like\nthose of an effect.\n",
@@ -83,19 +83,10 @@ def effects() -> str:
         "## Not yet available\n\nTheir names are taken, and this is how they will be called.\n",
         table(
             ("call", "result"),
-            ((code(_form(one)), one.result) for one in EFFECTS.values() if not one.available),
+            ((code(effect_label(one)), one.result) for one in EFFECTS.values() if not one.available),
         ),
     ]
     return "\n".join(parts)
-
-
-def _form(effect: Effect) -> str:
-    """Such as `sleep(duration)`: what may stand by position first, the rest by name."""
-    names = [
-        one.name if number < effect.positional else f"{one.name}: …"
-        for number, one in enumerate(effect.options)
-    ]
-    return f"{effect.name}({', '.join(names)})"
 
 
 def _options(options: tuple[Option, ...]) -> str:
@@ -117,13 +108,7 @@ def _takes(option: Option) -> str:
 
 
 def _default(option: Option) -> str:
-    if option.required:
-        return "required"
-    if option.default is None:
-        return "none"
-    if option.kind is Kind.DURATION and isinstance(option.default, float):
-        return code(literal(duration(option.default)))
-    return code(literal(option.default))
+    return "required" if option.required else code(default_of(option)) or "none"
 
 
 def builtins() -> str:

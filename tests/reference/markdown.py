@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 
+from codeai.dsl.editor_words import duration as shown_duration
+
 LONGEST = 160
 """Characters of an example's line that a page shows; a longer one is cut in its middle."""
 
@@ -49,11 +51,7 @@ def literal(value: object) -> str:
 
 def duration(span: timedelta | float) -> str:
     """Seconds in the largest unit that shows them exactly: `10m`, `90s`, `200ms`."""
-    milliseconds = round((span.total_seconds() if isinstance(span, timedelta) else span) * 1000)
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if milliseconds and milliseconds % size == 0:
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms" if milliseconds else "0s"
+    return shown_duration(span.total_seconds() if isinstance(span, timedelta) else span)
 
 
 def size(count: int) -> str:
