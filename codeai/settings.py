@@ -17,11 +17,14 @@ from codeai.settings_values import (
     never_or_duration,
     path,
     paths,
+    proxy,
     rate,
+    targets,
     text,
     whole,
     words,
 )
+from codeai.targets import Target
 
 Value = TypeVar("Value")
 LEVELS = ("debug", "info", "warn", "error")
@@ -147,6 +150,24 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboundSettings:
+    """Requests that leave the platform: programs' `http`, and whatever else talks to another host. They go to the
+    public internet only; what else they may reach is named here."""
+
+    allow: tuple[Target, ...] = _row(
+        (),
+        "reachable as well: host[:port], address[:port] or CIDR, such as localhost:9000,10.1.0.0/16",
+        targets,
+    )
+    proxy: str | None = _row(
+        None, "an HTTP proxy for all of them; names are then resolved by the proxy", proxy, secret=True
+    )
+    rate: tuple[int, int] | None = _row(
+        (50, 100), "requests a second and burst to one host, or off", rate, none="off"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings in force. `origins` says where each that is no default came from; `notes` are lines for the
     person who started it."""
@@ -157,6 +178,7 @@ class Settings:
     logging: LoggingSettings = LoggingSettings()
     jwt: JwtSettings = JwtSettings()
     worker: WorkerSettings = WorkerSettings()
+    outbound: OutboundSettings = OutboundSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -176,6 +198,7 @@ SECTIONS: dict[str, type[Any]] = {
     "logging": LoggingSettings,
     "jwt": JwtSettings,
     "worker": WorkerSettings,
+    "outbound": OutboundSettings,
 }
 NOT_SETTINGS = re.compile(
     r"CODEAI_(ENV|URL|TOKEN|DATA_DIR"  # for the command line

@@ -7,6 +7,9 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from codeai.targets import Target
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -107,3 +110,16 @@ def rate(value: object) -> tuple[int, int] | None:
     if found is None:
         raise ValueError("is neither like 50/100 (requests a second / at once) nor off")
     return int(found[1]), int(found[2])
+
+
+def targets(value: object) -> tuple[Target, ...]:
+    """What requests may reach beside the public internet."""
+    return tuple(map(Target.read, words(value)))
+
+
+def proxy(value: object) -> str:
+    """The URL of an HTTP proxy."""
+    url = text(value).strip()
+    if not re.match(r"https?://[^/?#]", url) or urlsplit(url).hostname is None:
+        raise ValueError("is not the URL of an HTTP proxy, such as http://proxy.internal:3128")
+    return url

@@ -99,6 +99,8 @@ PARALLEL_OPTIONS = (
     _option("on_error", Kind.TEXT, "stop", words=("stop", "collect")),
 )
 
+HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 _ROWS = (
     Effect("exec", EXEC_OPTIONS, "an exec result", Performer.HOST, help="runs a shell command"),
     Effect("sleep", (_needed("duration", Kind.DURATION),), "null", Performer.WORKFLOW, 1, help="waits"),
@@ -138,19 +140,26 @@ _ROWS = (
     Effect(
         "http",
         (
-            _needed("method", Kind.TEXT),
-            _needed("url", Kind.ANY),
-            _option("body", Kind.ANY),
-            _option("headers", Kind.MAP),
-            _option("timeout", Kind.DURATION, 30.0),
-            _option("retry", Kind.COUNT, 0),
-            _option("check", Kind.BOOL, True),
+            _needed("method", Kind.TEXT, words=HTTP_METHODS),
+            _needed("url", Kind.ANY, help="http or https, of the public internet; may have secrets in it"),
+            _option("body", Kind.ANY, help="text as it is; all else is sent as JSON"),
+            _option("headers", Kind.MAP, help="name -> text, number or secret; null leaves one out"),
+            _option("timeout", Kind.DURATION, 30.0, help="for the whole answer; each attempt has as much"),
+            _option(
+                "retry",
+                Kind.COUNT,
+                None,
+                help="attempts after the first, whatever the method, where no answer or status 408, 425, 429 or 5xx "
+                "came; without it two, and only where repeating is safe: not for POST and PATCH, unless the headers "
+                "have an Idempotency-Key",
+            ),
+            _option("check", Kind.BOOL, True, help="a status of 400 or more is an error"),
         ),
         "{status, headers, body, json}",
         Performer.CLIENT,
         2,
         available=False,
-        help="sends a request",
+        help="sends a request; `headers` by lower-case names, `json` is null where the body is none",
     ),
     Effect(
         "agent",

@@ -20,9 +20,11 @@ class HttpInput(Contract):
     url: str | SecretText
     headers: dict[str, str | SecretText] = Field(default_factory=dict)
     body: str | SecretText | None = Field(None, description="as it is sent; what was no text is JSON")
+    json_body: bool = Field(False, description="it is JSON: a secret in it is escaped as its strings are")
     timeout: float = Field(30.0, description="seconds")
     retry: int | None = Field(None, description="attempts after the first; None: the client's policy")
     check: bool = Field(True, description="a status of 400 or more is an error")
+    hidden: tuple[str, ...] = Field((), description="secrets of earlier steps: their values are masked, too")
     use_secrets: bool = True
     notes: Notes = NO_NOTES
 
