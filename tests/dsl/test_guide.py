@@ -23,6 +23,7 @@ from codeai.dsl.diagnostics import render_text
 from codeai.dsl.environment import environment, undo_environment
 from codeai.dsl.format import format_source
 from codeai.dsl.inputs import check_inputs, parse_inputs
+from codeai.dsl.matching import includes
 from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ExecValue
 from tests.dsl.runs import run
@@ -58,6 +59,7 @@ class Commands:
         self.folder = folder
         self.printed = ""
         self.undo: dict[int, tuple[str, dict[str, str]]] = {}
+        self.events: list[Any] = []
 
     def perform(self, request: Request) -> EffectResult:
         if request.effect == "exec":
@@ -70,6 +72,12 @@ class Commands:
                 self.undo[request.step] = (request.undo.text, undo_environment(request).env | outcome)
             value = ExecValue(ended.stdout.rstrip("\n"), ended.stderr.rstrip("\n"), ended.returncode)
             return EffectResult(value)
+        if request.effect == "emit":
+            self.events.append(request.arguments)
+            return EffectResult(str(uuid.uuid4()))
+        if request.effect == "wait_event":
+            asked: Any = request.arguments
+            return EffectResult(next(one for one in self.events if includes(one["data"], asked["where"])))
         return EffectResult(
             {"now": time.time(), "uuid": str(uuid.uuid4()), "random": 0.25}.get(request.effect)
         )

@@ -19,6 +19,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("Settings", platform_pages.settings),
     "problems": ("Problems", platform_pages.problems),
     "permissions": ("Permissions", platform_pages.permissions),
+    "events": ("Events", platform_pages.events),
     "task-queues-and-calls": ("Task queues and calls", platform_pages.task_queues_and_calls),
 }
 

@@ -14,13 +14,15 @@ from codeai.api.app import ROUTERS, assemble
 from codeai.api.auth.permissions import ROLES, allows, permissions_of
 from codeai.api.dependencies import Gate
 from codeai.api.problems import MEDIA_TYPE, PROBLEMS
+from codeai.dsl.limits import EFFECT_RESULT
 from codeai.settings import IGNORED, ROWS, SECTIONS, Row, Settings, shown
 from codeai.settings_values import duration as read_duration
 from codeai.settings_values import never_or_duration
 from codeai.workflows import calls
+from codeai.workflows.contracts.event_types import FAMILIES, naming
 from codeai.workflows.contracts.kinds import KINDS, TASK_TIMEOUT
 from codeai.workflows.contracts.queues import TASK_QUEUES
-from tests.reference.markdown import code, duration, table
+from tests.reference.markdown import code, duration, size, table
 
 
 def settings() -> str:
@@ -146,6 +148,29 @@ def permissions_needed(route: APIRoute) -> tuple[str, ...] | None:
 
 def _roles_with(needed: tuple[str, ...]) -> list[str]:
     return [name for name in ROLES if all(allows(permissions_of([name], ROLES), one) for one in needed)]
+
+
+def events() -> str:
+    """The platform's own types, and how others may name theirs."""
+    families = [
+        (
+            code(f"{name}.*"),
+            ", ".join(code(f"{name}.{last}") for last in family.types),
+            family.help,
+            ", ".join(map(code, family.by)),
+            "yes" if family.available else "not yet",
+        )
+        for name, family in FAMILIES.items()
+    ]
+    return (
+        "What happened, stored before anybody is told. An event is `{id, type, source, timestamp, data, metadata}`; "
+        "its metadata\nhas `correlation_id` (what all began with), `causation_id` (what caused it) and `depth` (how "
+        "many events led to it).\n\n"
+        "## Your own\n\n"
+        "Programs publish by `emit`, people by `codeai events publish` and `POST /events`.\n"
+        f"{naming().capitalize()}.\nThe data is a map of at most {size(EFFECT_RESULT.most)}.\n\n"
+        "## The platform's own\n\nTypes that begin so are published by the platform alone.\n\n"
+    ) + table(("family", "types", "when", "by", "available"), families)
 
 
 def task_queues_and_calls() -> str:

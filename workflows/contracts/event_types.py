@@ -15,11 +15,12 @@ _NAME = re.compile(SHAPE)
 @dataclass(frozen=True, slots=True)
 class Family:
     """The platform's own types that begin alike. `by` are the workflows that publish them, nobody else does;
-    `types` the last words of those that have a meaning now."""
+    `types` the last words of those that have a meaning. Of one that is not `available` nothing is published yet."""
 
     types: tuple[str, ...]
     by: tuple[str, ...]
     help: str
+    available: bool = False
 
 
 _ENDS = ("started", "completed", "failed")
@@ -40,12 +41,10 @@ FAMILIES: dict[str, Family] = {
         tuple(f"{kind}.{action}d" for kind in BODIES for action in Action),
         ("ChangeRecord",),
         "something that people configure was changed",
+        available=True,
     ),
 }
 """What types of the platform's own begin with."""
-
-TYPES: tuple[str, ...] = tuple(f"{name}.{last}" for name, family in FAMILIES.items() for last in family.types)
-"""Every type of the platform's own that has a meaning now."""
 
 
 def family_of(type: str) -> Family | None:
