@@ -354,7 +354,9 @@ class ExecuteDeployment:
         """Paused between two statements: commands go on, and what they answer waits."""
         self._tell(ExecutionStatus.PAUSED)
         try:
-            await workflow.wait_condition(lambda: not self.paused)
+            while self.paused:
+                await workflow.wait_condition(lambda: not self.paused or self.effects.notes.is_urgent)
+                self.effects.notes.write_soon()
         except asyncio.CancelledError:
             self._cancel()
         self._tell(ExecutionStatus.RUNNING)

@@ -25,6 +25,7 @@ class Notebook:
         self._notes: list[tuple[LogLine | StepBegun | StepEnded, int]] = []
         self._status: tuple[str, str | None, bool] | None = None
         self._bytes = 0
+        self._is_awaited = False
         self._writing: asyncio.Task[None] | None = None
         self.broken: BaseException | None = None
 
@@ -32,9 +33,7 @@ class Notebook:
     def is_urgent(self) -> bool:
         """Something in it must not wait for the next record: a person may have to act on it, or it is long."""
         return self._writing is None and (
-            self._status is not None
-            or self._bytes > KEPT
-            or any(isinstance(note, StepBegun) for note, _ in self._notes)
+            self._status is not None or self._bytes > KEPT or (self._is_awaited and bool(self._notes))
         )
 
     @property
@@ -48,9 +47,12 @@ class Notebook:
     def begin(self, step: StepBegun, size: int = 0) -> None:
         self._keep(step, size)
 
-    def end(self, step_id: str, status: str, answer: dict[str, Any], size: int = 0) -> None:
+    def end(
+        self, step_id: str, status: str, answer: dict[str, Any], size: int = 0, *, is_awaited: bool = False
+    ) -> None:
+        """A step ended. `is_awaited`: people look whether it has, as they do at an approval."""
         ended = StepEnded(step_id=step_id, status=status, answer=answer, completed_at=workflow.time())
-        self._keep(ended, size)
+        self._keep(ended, size, is_awaited=is_awaited)
 
     def status(self, status: str, text: str | None, *, reopens: bool = False) -> None:
         """Where the run is from now on."""
@@ -82,7 +84,8 @@ class Notebook:
         for note in sent:
             self._keep(note, len(note.model_dump_json()))
 
-    def _keep(self, note: LogLine | StepBegun | StepEnded, size: int) -> None:
+    def _keep(self, note: LogLine | StepBegun | StepEnded, size: int, *, is_awaited: bool = False) -> None:
+        self._is_awaited = self._is_awaited or is_awaited or isinstance(note, StepBegun)
         self._notes.append((note, size + 200))
         self._bytes += size + 200
 
@@ -94,6 +97,7 @@ class Notebook:
             taken.append(note)
             size += own
         self._bytes -= size
+        self._is_awaited = self._is_awaited and bool(self._notes)
         status, text, reopens = None, None, False
         if not self._notes and self._status is not None:
             status, text, reopens = self._status

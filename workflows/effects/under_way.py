@@ -138,7 +138,7 @@ class Effects:
         result, in_row = given if isinstance(given, tuple) else (given, False)
         if step in self._begun:
             self._begun.discard(step)
-            self._end(step, result)
+            self._end(request, result)
             in_row = True
         self._answers.append(Answer(step, result, in_row))
 
@@ -213,12 +213,18 @@ class Effects:
         finally:
             self.resting.pop(request.step, None)
 
-    def _end(self, step: int, result: EffectResult) -> None:
+    def _end(self, request: Request, result: EffectResult) -> None:
         status = "succeeded"
         if result.error is not None:
             status = result.error.kind if result.error.kind in ("timeout", "cancelled", "lost") else "failed"
         answer = result_to_plain(result)
-        self.notes.end(step_id(self.run.record.id, str(step)), status, answer, len(json.dumps(answer)))
+        self.notes.end(
+            self.step_id(request),
+            status,
+            answer,
+            len(json.dumps(answer)),
+            is_awaited=request.effect == "approve",
+        )
 
 
 def unwanted() -> EffectResult:
