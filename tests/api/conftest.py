@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,4 +166,20 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
 @pytest.fixture
 async def admin(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
     async with served.client("admin") as client:
+        yield client
+
+
+@pytest.fixture
+async def without_postgres(served: Served) -> AsyncIterator[httpx2.AsyncClient]:
+    """The API where nothing listens on Postgres' port; the worker has its database."""
+    settings = replace(
+        served.settings,
+        server=replace(served.settings.server, port=free_port()),
+        database=replace(served.settings.database, port=free_port()),
+    )
+    url = f"http://127.0.0.1:{settings.server.port}"
+    async with (
+        serving(settings),
+        httpx2.AsyncClient(base_url=url, headers=bearer("admin"), timeout=70) as client,
+    ):
         yield client

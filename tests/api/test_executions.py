@@ -29,10 +29,11 @@ async def started(client: httpx2.AsyncClient, program: str, **more: Any) -> str:
     return id
 
 
-async def running(client: httpx2.AsyncClient, id: str, status: str = "running") -> dict[str, Any]:
+async def running(client: httpx2.AsyncClient, id: str, *statuses: str) -> dict[str, Any]:
+    """The run as soon as it is in one of these; under way where none is named."""
     for _ in range(200):
         shown: dict[str, Any] = (await client.get(f"/executions/{id}")).json()
-        if shown["status"] == status:
+        if shown["status"] in (statuses or ("running", "waiting")):
             return shown
         await asyncio.sleep(0.05)
     raise AssertionError(shown)

@@ -16,22 +16,6 @@ from tests.api.test_executions import running
 
 
 @pytest.fixture
-async def without_postgres(served: Served):
-    """The API where nothing listens on Postgres' port; the worker has its database."""
-    settings = replace(
-        served.settings,
-        server=replace(served.settings.server, port=free_port()),
-        database=replace(served.settings.database, port=free_port()),
-    )
-    url = f"http://127.0.0.1:{settings.server.port}"
-    async with (
-        serving(settings),
-        httpx2.AsyncClient(base_url=url, headers=bearer("admin"), timeout=70) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
 async def without_temporal(served: Served):
     """The API where nothing listens on Temporal's port."""
     settings = replace(
