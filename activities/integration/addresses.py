@@ -86,6 +86,6 @@ def _usual(address: IPAddress, host: str) -> IPAddress:
     forms = {str(address)}
     if isinstance(address, IPv6Address):
         forms.add(socket.inet_ntop(socket.AF_INET6, address.packed))
-    if host.lower() not in forms:
+    if host.lower() not in forms or "%" in host:  # Python reads a zone as a part of the address
         raise ValueError("not the usual form")
     return address
