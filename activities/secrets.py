@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.activities.canonical import canonical
+from codeai.activities.holding import until_it_holds
 from codeai.activities.masking import Masker
 from codeai.activities.unsealing import CannotOpen, Keys
 from codeai.persistence import secrets
@@ -67,8 +68,23 @@ class Secrets:
         """The texts put together, each under its key. `also_hidden` names secrets that the step is not given, and
         must not show.
 
-        Raises NotOpened; and what the database raises where it is away.
+        Raises NotOpened. A database that is away is waited for.
         """
+
+        async def tried() -> Opened | NotOpened:
+            try:
+                return await self._open(texts, purpose, also_hidden)
+            except NotOpened as problem:
+                return problem
+
+        opened = await until_it_holds(tried, "secrets opened")
+        if isinstance(opened, NotOpened):
+            raise opened
+        return opened
+
+    async def _open(
+        self, texts: Mapping[str, SecretText], purpose: Purpose, also_hidden: Iterable[str]
+    ) -> Opened:
         wanted = {part for text in texts.values() for kind, part in text.parts if kind == "secret"}
         others = set(also_hidden) - wanted
         if not wanted and not others:

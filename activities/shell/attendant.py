@@ -13,6 +13,7 @@ from temporalio.client import AsyncActivityCancelledError, Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.activities.holding import until_it_holds
+from codeai.activities.secrets import NotOpened, Secrets
 from codeai.activities.shell import commands, formats
 from codeai.activities.shell.output import Chunker
 from codeai.activities.shell.record import Chunk, StepRecord
@@ -45,6 +46,8 @@ class Desk:
     client: Client
     record: StepRecord
     settings: ShellSettings
+    secrets: Secrets | None
+    """None where no step has any."""
 
 
 class Attendant:
@@ -63,6 +66,7 @@ class Attendant:
         self._over = asyncio.Event()  # the supervisor has hung up
         self._chunker = Chunker(step.step_id, step.attempt, desk.settings.log_limit)
         self._position = 0
+        self._confided: bytes | None = None
         if wanted:
             self._answered.set()
 
@@ -124,10 +128,11 @@ class Attendant:
         while ready and isinstance(self.attempt.look(), Absent):
             slot = await self._desk.slots.take()
             try:
-                await self._desk.spawner.ask(str(self.attempt.folder), slot)
+                await self._desk.spawner.ask(str(self.attempt.folder), slot, self._confided)
             finally:
                 os.close(slot)  # the supervisor has its own
             await self._appears()
+        self._confided = None
 
     async def _prepare(self) -> bool:
         """Lays out what the supervisor needs. False: it can never be started, and that is said."""
@@ -135,6 +140,7 @@ class Attendant:
             self._refuse("lost", "its host has been started anew since the run came to it, or lost its spool")
             return False
         try:
+            await self._open_secrets()
             if not self.attempt.prepared:
                 work = await self._desk.workspaces.of(self._step.execution_id, self._step.workspace)
                 spec = commands.spec(self._step, work, self.attempt, self._desk.settings)
@@ -145,7 +151,17 @@ class Attendant:
         except commands.NoShell as error:
             self._refuse("exec_failed", str(error))
             return False
+        except NotOpened as problem:
+            self.attempt.refuse(problem.error)
+            return False
         return True
+
+    async def _open_secrets(self) -> None:
+        """Has ready what the supervisor is told of them. It is never written down: whoever comes next opens them
+        again, if nobody has started the command."""
+        if self._desk.secrets is not None:
+            confided = await commands.confided(self._step, self._desk.secrets)
+            self._confided = None if confided is None else confided.encode()
 
     async def _note_start(self) -> None:
         now = datetime.now(UTC)

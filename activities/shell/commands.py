@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
 
+from codeai.activities.masking import forms
+from codeai.activities.secrets import Purpose, Secrets
 from codeai.activities.shell import formats, output
-from codeai.activities.shell.formats import Spec
+from codeai.activities.shell.formats import Confided, Spec
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.spool import Attempt, Ended, Lost, Refused
 from codeai.activities.shell.workspaces import SeedError, inside
+from codeai.dsl.limits import VARIABLE_TO_SHELL
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
 
@@ -19,6 +23,7 @@ ALLOWED = ("PATH", "HOME", "LANG", "TZ")
 RESULT_LIMIT = 1_500_000
 """Most bytes of a result as JSON: Temporal retries one over 2 MiB for ever."""
 
+_ENV, _FILE = "env ", "file "
 _OUTCOMES = {"timeout": Outcome.TIMEOUT, "cancelled": Outcome.CANCELLED, "killed": Outcome.LOST}
 
 
@@ -36,7 +41,7 @@ def spec(step: CommandInput, work: Path, attempt: Attempt, settings: ShellSettin
     folder = inside(work, step.cwd or ".")
     if not folder.is_dir():
         raise SeedError(f"cwd {step.cwd!r} is not a folder in the workspace")
-    for name in step.files:
+    for name in (*step.files, *step.secret_files):
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise SeedError(f"{name!r} in files: is no file name")
     own = {
@@ -64,10 +69,34 @@ def environment(step: CommandInput, settings: ShellSettings) -> dict[str, str]:
     env |= step.env
     for name in step.unset:
         env.pop(name, None)
-    for name in env:
+    for name in (*env, *step.secrets):
         if not name or "=" in name:
             raise SeedError(f"{name!r} is no name of an environment variable")
     return env
+
+
+async def confided(step: CommandInput, secrets: Secrets) -> Confided | None:
+    """What the supervisor is told of the step's secrets; None where it has none. NotOpened; SeedError for a value
+    that no environment holds."""
+    texts = {_ENV + name: text for name, text in step.secrets.items()}
+    texts |= {_FILE + name: text for name, text in step.secret_files.items()}
+    if not texts and not step.hidden:
+        return None
+    purpose = Purpose(step.execution_id, step.step_id, step.attempt, step.line, step.use_secrets)
+    opened = await secrets.open(texts, purpose, step.hidden)
+    env = {name: opened.texts[_ENV + name] for name in step.secrets}
+    for name, value in env.items():
+        if (size := len(value.encode())) > VARIABLE_TO_SHELL:
+            raise SeedError(
+                f'the secret in "{name}" has {size:,} bytes, no environment holds more than {VARIABLE_TO_SHELL:,}: '
+                "hand it over by files: {name: text}"
+            )
+        if "\0" in value:
+            raise SeedError(
+                f'the secret in "{name}" holds a NUL, which no environment can: hand it over by files:'
+            )
+    files = {name: opened.texts[_FILE + name].encode() for name in step.secret_files}
+    return Confided(env, files, *await asyncio.to_thread(forms, opened.hidden))
 
 
 def result(step: CommandInput, end: Ended | Refused | Lost) -> CommandResult:

@@ -39,7 +39,7 @@ def main(spool: str) -> None:
     lonely = 0
     while lonely < 2:
         try:
-            data, descriptors, _, _ = socket.recv_fds(listener, MOST, 1)
+            data, descriptors, _, _ = socket.recv_fds(listener, MOST, 2)
         except TimeoutError:
             lonely = lonely + 1 if unattended(formats.ATTENDED) else 0
             bury()

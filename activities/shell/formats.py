@@ -92,6 +92,44 @@ class Spec:
         )
 
 
+class Confided:
+    """What a supervisor is told of secrets: more of the environment, more files, and the forms in which they must
+    not be shown (see masks.py). It travels in a file without a name; of it all only the files come on a disk."""
+
+    __slots__ = ("env", "files", "plain", "wrapping")
+
+    def __init__(
+        self, env: dict[str, str], files: dict[str, bytes], plain: set[bytes], wrapping: set[bytes]
+    ) -> None:
+        self.env = env
+        self.files = files
+        self.plain = plain
+        self.wrapping = wrapping
+
+    def encode(self) -> bytes:
+        pieces = [
+            *((b"e", f"{name}={value}".encode()) for name, value in self.env.items()),
+            *((b"f", name.encode() + b"\0" + data) for name, data in self.files.items()),
+            *((b"p", form) for form in self.plain),
+            *((b"w", form) for form in self.wrapping),
+        ]
+        return b"".join(frame(key, 0.0, data) for key, data in pieces)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Confided:
+        of: dict[bytes, list[bytes]] = {b"e": [], b"f": [], b"p": [], b"w": []}
+        for piece in frames(data, 0)[0]:
+            of[piece.stream].append(piece.data)
+        pairs = (one.decode().partition("=") for one in of[b"e"])
+        files = (one.partition(b"\0") for one in of[b"f"])
+        return cls(
+            env={name: value for name, _, value in pairs},
+            files={name.decode(): text for name, _, text in files},
+            plain=set(of[b"p"]),
+            wrapping=set(of[b"w"]),
+        )
+
+
 class Exit:
     """How a command ended. `cause`: exited, timeout, cancelled or killed (from outside, by an operator)."""
 

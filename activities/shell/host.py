@@ -15,6 +15,7 @@ from temporalio.client import AsyncActivityCancelledError, Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from codeai.activities.secrets import Secrets
 from codeai.activities.shell import formats
 from codeai.activities.shell.attendant import ANSWER, Desk
 from codeai.activities.shell.attendants import Attendants
@@ -40,9 +41,14 @@ class ShellHost:
     `runs/<execution>/work`."""
 
     def __init__(
-        self, root: Path, client: Client, record: StepRecord, settings: ShellSettings | None = None
+        self,
+        root: Path,
+        client: Client,
+        record: StepRecord,
+        settings: ShellSettings | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
-        """OSError where the root cannot be made or read."""
+        """`secrets`: what opens those that steps ask for. OSError where the root cannot be made or read."""
         settings = settings or ShellSettings()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         root = root.resolve()  # $CODEAI_WORKSPACE is what a command's `pwd` says
@@ -62,6 +68,7 @@ class ShellHost:
                 client=client,
                 record=record,
                 settings=settings,
+                secrets=secrets,
             )
         )
         self._loops: list[asyncio.Task[None]] = []

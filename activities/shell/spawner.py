@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from array import array
 from pathlib import Path
 
@@ -35,11 +36,22 @@ class Spawner:
             await asyncio.sleep(0.001)
         await self._start()
 
-    async def ask(self, folder: str, slot: int) -> None:
-        """Asks for a supervisor of the attempt in `folder`, which gets the slot. Nobody says that it came."""
+    async def ask(self, folder: str, slot: int, confided: bytes | None = None) -> None:
+        """Asks for a supervisor of the attempt in `folder`, which gets the slot and is told what is confided.
+        Nobody says that it came."""
+        if confided is None:
+            await self._ask(folder, [slot])
+            return
+        told = _nameless(confided)
+        try:
+            await self._ask(folder, [slot, told])
+        finally:
+            os.close(told)
+
+    async def _ask(self, folder: str, descriptors: list[int]) -> None:
         while True:
             try:
-                passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [slot]))
+                passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
                 # Not socket.send_fds: it takes an address and forgets it.
                 self._socket.sendmsg([os.fsencode(folder)], [passed], 0, self._address())
                 return
@@ -98,3 +110,14 @@ class Spawner:
                 env=kept,
                 start_new_session=True,
             )
+
+
+def _nameless(data: bytes) -> int:
+    """A file that holds `data` and has no name: in memory, where the system can do that."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("codeai")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    formats.write_all(descriptor, data)
+    return descriptor

@@ -4,7 +4,7 @@ Forked by the fork server; standard library only, and neither signal, subprocess
 imported here is paid before the first command of a host.
 """
 
-# ruff: noqa: PTH106, PTH108, PTH112, PTH114
+# ruff: noqa: PTH106, PTH108, PTH112, PTH114, PTH123
 # (pathlib would cost the fork server 10 ms)
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ import sys
 import time
 
 from codeai.activities.shell import formats
-from codeai.activities.shell.formats import Exit, Spec
+from codeai.activities.shell.formats import Confided, Exit, Spec
+
+TYPE_CHECKING = False  # as in typing, which is not imported
+if TYPE_CHECKING:
+    from codeai.activities.shell.masks import Mask
 
 TERM, KILL, CONT = 15, 9, 18
 LEFTOVERS = 0.2  # what is left of the process group may end by itself, seconds
@@ -116,8 +120,9 @@ class Tail:
 class Command:
     """One command: its processes, its pipes, and why it is being ended."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, confided: Confided | None) -> None:
         self.spec = spec
+        self.masks = masks(confided)
         self.control = os.open(formats.CONTROL, os.O_RDWR | os.O_NONBLOCK)
         self.log = Log(spec.log_limit)
         self.head, self.tail = Head(spec.capture), Tail(spec.capture)
@@ -164,6 +169,8 @@ class Command:
             self.end()
         duration = time.monotonic() - self.began
         self.leftovers()
+        for stream in self.masks:
+            self.show(stream, b"", last=True)
         self.log.flush()
         (stdout, out_cut), (stderr, err_cut) = self.head.text(), self.tail.text()
         code = 0 if self.code is None else self.code
@@ -198,10 +205,16 @@ class Command:
             os.close(descriptor)
             del self.pipes[descriptor]
             return False
-        stream = self.pipes[descriptor]
-        self.log.add(stream, data)
-        (self.head if stream == formats.STDOUT else self.tail).add(data)
+        self.show(self.pipes[descriptor], data)
         return True
+
+    def show(self, stream: bytes, data: bytes, last: bool = False) -> None:
+        """Writes what came, less the secrets."""
+        if stream in self.masks:
+            data = self.masks[stream].feed(data, last)
+        if data:
+            self.log.add(stream, data)
+            (self.head if stream == formats.STDOUT else self.tail).add(data)
 
     def reap(self) -> None:
         """Notes the shell's exit, and buries what its descendants left to this process."""
@@ -278,6 +291,16 @@ class Command:
             kill_one(pid, number, self.pid)
 
 
+def masks(confided: Confided | None) -> dict[bytes, Mask]:
+    """What takes the secrets out of each stream; nothing where there are none."""
+    if confided is None or not confided.plain:
+        return {}
+    from codeai.activities.shell.masks import Forms, Mask  # only here: it needs `re`, which takes 6 ms
+
+    forms = Forms(confided.plain, confided.wrapping)
+    return {stream: Mask(forms) for stream in (formats.STDOUT, formats.STDERR)}
+
+
 def kill_group(group: int, number: int) -> bool:
     """Signals a process group; False where it has no member."""
     try:
@@ -350,15 +373,26 @@ def remove_files() -> None:
         os.rmdir(formats.FILES)
 
 
-def supervise(folder: str, release: list[int]) -> None:
-    """Runs the attempt in `folder`, unless it has its supervisor. `release`: descriptors that hold the
-    command's slot, given back when it has ended."""
+def supervise(folder: str, descriptors: list[int]) -> None:
+    """Runs the attempt in `folder`, unless it has its supervisor. The first of the descriptors holds the command's
+    slot, given back when it has ended; a second one is what is confided."""
     os.chdir(folder)
+    release = descriptors[:1]
+    confided = None
+    for told in descriptors[1:]:
+        with open(told, "rb") as file:
+            file.seek(0)
+            confided = Confided.decode(file.read())
     entry = claim()
     if entry is None:
         return
     alive = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
-    command = Command(Spec.decode(formats.read(formats.SPEC) or b""))
+    spec = Spec.decode(formats.read(formats.SPEC) or b"")
+    if confided is not None:
+        spec.env |= confided.env
+        for name, data in confided.files.items():
+            formats.write_whole(f"{formats.FILES}/{name}", data)
+    command = Command(spec, confided)
     command.start(entry)
     ended = command.run()
     try:

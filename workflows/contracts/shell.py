@@ -45,6 +45,7 @@ class CommandInput(Contract):
     secrets: dict[str, SecretText] = Field(default_factory=dict, description="more of the environment")
     files: dict[str, str] = Field(default_factory=dict, description="name -> text, for $CODEAI_FILES")
     secret_files: dict[str, SecretText] = Field(default_factory=dict, description="more files")
+    hidden: tuple[str, ...] = Field((), description="secrets of earlier steps: their values are masked, too")
     use_secrets: bool = Field(True, description="whether who started the run may use secrets")
     cwd: str | None = None
     timeout: float = Field(600.0, description="seconds from the command's start")

@@ -38,14 +38,20 @@ class Bench:
         self.work = folder / "work"
         self.work.mkdir()
 
-    async def begin(self, text: str, settings: ShellSettings | None = None, **more: Any) -> Run:
+    async def begin(
+        self,
+        text: str,
+        settings: ShellSettings | None = None,
+        confided: formats.Confided | None = None,
+        **more: Any,
+    ) -> Run:
         given = step(text, **more)
         attempt = self.spool.attempt(given)
         attempt.write_input(given)
         spec = commands.spec(given, self.work, attempt, settings or ShellSettings())
         attempt.prepare(spec, given.text, given.files)
         slot = await self.slots.take()
-        await self.spawner.ask(str(attempt.folder), slot)
+        await self.spawner.ask(str(attempt.folder), slot, confided.encode() if confided else None)
         os.close(slot)
         while isinstance(attempt.look(), Absent):
             await asyncio.sleep(0.002)
