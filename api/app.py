@@ -29,6 +29,7 @@ from codeai.api.routers import (
     events,
     executions,
     health,
+    inspection,
     me,
     operations,
 )
@@ -41,6 +42,7 @@ ROUTERS = (
     configs.router,
     deployments.router,
     executions.router,
+    inspection.router,
     commands.router,
     approvals.router,
     events.router,

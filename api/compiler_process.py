@@ -44,7 +44,24 @@ def layout(content: str) -> dict[str, Any]:
     return {"content": formatted.text, "diagnostics": to_json(formatted.diagnostics)}
 
 
-QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {"examine": examine, "layout": layout}
+def traced(**asked: Any) -> dict[str, Any]:
+    from codeai.api import inspecting  # imports pydantic, which most questions can do without
+
+    return inspecting.traced(**asked)
+
+
+def standing(**asked: Any) -> dict[str, Any]:
+    from codeai.api import inspecting
+
+    return inspecting.standing(**asked)
+
+
+QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
+    "examine": examine,
+    "layout": layout,
+    "traced": traced,
+    "standing": standing,
+}
 """What may be asked: a name, and its arguments."""
 
 

@@ -13,6 +13,14 @@ from codeai.api.problems import Refused
 TIME_LIMIT = 20.0
 """Seconds for one program."""
 PROCESSES = 2
+CHECK_TAKES_TOO_LONG = (
+    "invalid_program",
+    f"checking the program takes more than {TIME_LIMIT:.0f} s; make it smaller",
+)
+TRACE_TAKES_TOO_LONG = (
+    "busy",
+    f"going through the run takes more than {TIME_LIMIT:.0f} s; ask for one of its workflow runs (run=N)",
+)
 
 
 class Compilers:
@@ -22,6 +30,7 @@ class Compilers:
         self._idle: asyncio.LifoQueue[asyncio.subprocess.Process | None] = asyncio.LifoQueue()
         for _ in range(PROCESSES):
             self._idle.put_nowait(None)
+        self._inspectors = asyncio.Semaphore(PROCESSES - 1)
 
     async def examine(self, content: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
         """`{valid, diagnostics, params, input_errors}`. Raises Refused."""
@@ -31,8 +40,23 @@ class Compilers:
         """`{content, diagnostics}`; no content where there are syntax errors. Raises Refused."""
         return await self._answer({"ask": "layout", "content": content})
 
-    async def _answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Raises Refused: invalid_program after the time limit, busy where the process died on it."""
+    async def traced(self, **asked: Any) -> dict[str, Any]:
+        """As `inspecting.traced`. Raises Refused."""
+        return await self._inspected({"ask": "traced", **asked})
+
+    async def standing(self, content: str, carried: str) -> dict[str, Any]:
+        """As `inspecting.standing`. Raises Refused."""
+        return await self._inspected({"ask": "standing", "content": content, "carried": carried})
+
+    async def _inspected(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Looking at runs takes long and can wait: one process is left to those who start them."""
+        async with self._inspectors:
+            return await self._answer(asked, TRACE_TAKES_TOO_LONG)
+
+    async def _answer(
+        self, asked: dict[str, Any], too_long: tuple[str, str] = CHECK_TAKES_TOO_LONG
+    ) -> dict[str, Any]:
+        """Raises Refused: `too_long` after the time limit, busy where the process died on it."""
         question = json.dumps(asked).encode()
         process = await self._idle.get()
         try:
@@ -42,8 +66,7 @@ class Compilers:
                 return await _ask(process, question)
         except TimeoutError:
             await _end(process)
-            detail = f"checking the program takes more than {TIME_LIMIT:.0f} s; make it smaller"
-            raise Refused("invalid_program", detail) from None
+            raise Refused(*too_long) from None
         except (asyncio.IncompleteReadError, OSError):
             await _end(process)
             raise Refused("busy", "the process that checks programs has ended; try again") from None

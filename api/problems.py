@@ -28,6 +28,7 @@ PROBLEMS: dict[str, Row] = {
     "cross_site": Row(403, "Requests from other web sites are refused"),
     "not_found": Row(404, "There is no such thing"),
     "method_not_allowed": Row(405, "The path does not know this method"),
+    "no_trace": Row(409, "Nothing of this run was kept that could be traced"),
     "no_config": Row(409, "The deployment has no config to run"),
     "ended": Row(409, "The run has ended"),
     "not_ended": Row(409, "The run has not ended"),

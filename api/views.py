@@ -302,6 +302,20 @@ class ProgramBody(Contract):
     content: str
 
 
+class TraceView(View):
+    """A window of what a run did. `complete` says whether its end is known, `cut` why not all of it is; `runs` are
+    the workflow runs that it continued as new in; `view` is what could be seen behind the entry that was asked for."""
+
+    execution_id: str
+    status: str
+    complete: bool
+    total: int = Field(description="entries that are known")
+    items: list[dict[str, Any]]
+    cut: str | None = None
+    runs: list[int]
+    view: dict[str, Any] | None = None
+
+
 class Examination(View):
     """What is wrong with a program, and what it wants to be given."""
 

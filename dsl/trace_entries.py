@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from codeai.dsl.diagnostics import Source
 from codeai.dsl.fibres import Fibre
 from codeai.dsl.running import STOP, UNSET, Slots
 
@@ -65,7 +65,7 @@ class Entry:
     error: dict[str, Any] | None = None
     changed: tuple[Change, ...] = ()
 
-    def to_json(self, source: Sequence[str]) -> dict[str, Any]:
+    def to_json(self, source: Source) -> dict[str, Any]:
         """The entry with the text of its line; what it does not have is left out."""
         plain: dict[str, Any] = {}
         for field in fields(self):
@@ -73,7 +73,7 @@ class Entry:
             if found is not UNSET and (found is not None or field.name == "value"):
                 plain[field.name] = found
             if field.name == "line":
-                plain["source"] = source[self.line - 1] if 0 < self.line <= len(source) else ""
+                plain["source"] = source.line(self.line)
         plain["changed"] = [one.to_json() for one in self.changed]
         return plain
 

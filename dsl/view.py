@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from codeai.dsl.brief import brief
+from codeai.dsl.diagnostics import Source
 from codeai.dsl.fibres import Fibre, State, all_fibres
 from codeai.dsl.opcodes import FIRST
 from codeai.dsl.program import Code
@@ -24,6 +25,18 @@ def view_of(code: Code, state: State, pending: Iterable[Request], instructions: 
         "undo": list(state.undo),
         "instructions": instructions,
     }
+
+
+def with_source(view: dict[str, Any], source: Source) -> dict[str, Any]:
+    """A view in which the text of each line stands beside its number."""
+
+    def told(place: dict[str, Any]) -> dict[str, Any]:
+        return {"line": place["line"], "source": source.line(place["line"]).strip(), **place}
+
+    fibres = [
+        {**told(fibre), "calls": [told(call) for call in fibre["calls"]]} for fibre in view.get("fibres", ())
+    ]
+    return {**view, "fibres": fibres, "pending": [told(one) for one in view.get("pending", ())]}
 
 
 def _fibre(code: Code, fibre: Fibre) -> dict[str, Any]:

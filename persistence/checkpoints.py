@@ -55,14 +55,24 @@ class Checkpoints:
             )
         )
 
-    async def all(self, execution_id: str) -> list[Checkpoint]:
-        """The checkpoints of a run, oldest first."""
+    async def journals(self, execution_id: str) -> dict[int, str]:
+        """The journals of a run by the number of the workflow run, oldest first."""
         asked = (
-            select(*columns(Checkpoint, CheckpointRow))
-            .where(CheckpointRow.execution_id == execution_id)
+            select(CheckpointRow.run, CheckpointRow.journal)
+            .where(CheckpointRow.execution_id == execution_id, CheckpointRow.journal != "")
             .order_by(CheckpointRow.run)
         )
-        return [as_shape(Checkpoint, row) for row in await self.rows.execute(asked)]
+        return dict((await self.rows.execute(asked)).all())
+
+    async def before(self, execution_id: str, run: int) -> str | None:
+        """What the workflow run before `run` carried on; None for the first."""
+        asked = (
+            select(CheckpointRow.text)
+            .where(CheckpointRow.execution_id == execution_id, CheckpointRow.run < run)
+            .order_by(CheckpointRow.run.desc())
+            .limit(1)
+        )
+        return (await self.rows.execute(asked)).scalar_one_or_none()
 
     async def newest(self, execution_id: str) -> Checkpoint | None:
         if not is_uuid(execution_id):

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
 from codeai.persistence.pages import Order, Page, Slice, read_page
 
+RESULTS_AT_ONCE = 500
 BROKEN = ("failed", "timeout", "lost")
 """The step statuses of what went wrong."""
 
@@ -159,6 +160,34 @@ class Steps:
             .order_by(StepRow.seq)
         )
         return [_shape(row) for row in await self.rows.execute(asked)]
+
+    async def results(
+        self, execution_id: str, seqs: Sequence[int], most_bytes: int
+    ) -> tuple[dict[int, tuple[int, str]], bool]:
+        """The line and the result of those of the steps that have one, in order, until they are more than
+        `most_bytes`: then the second value is true."""
+        found: dict[int, tuple[int, str]] = {}
+        size = 0
+        for at in range(0, len(seqs), RESULTS_AT_ONCE):
+            asked = select(StepRow.seq, StepRow.line, StepRow.result).where(
+                StepRow.execution_id == execution_id,
+                StepRow.seq.in_(seqs[at : at + RESULTS_AT_ONCE]),
+                StepRow.result.is_not(None),
+            )
+            for seq, line, result in await self.rows.execute(asked):
+                assert result is not None
+                found[seq] = (line, result)
+                size += len(result)
+            if size > most_bytes:
+                return found, True
+        return found, False
+
+    async def named(self, execution_id: str, seqs: Sequence[int]) -> dict[int, tuple[int, str]]:
+        """The line and the command of these steps."""
+        asked = select(StepRow.seq, StepRow.line, StepRow.command).where(
+            StepRow.execution_id == execution_id, StepRow.seq.in_(seqs)
+        )
+        return {seq: (line, command) for seq, line, command in await self.rows.execute(asked)}
 
 
 def _shape(row: Row[Any]) -> Step:

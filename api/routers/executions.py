@@ -1,17 +1,15 @@
-"""Executions: runs, their steps, logs, state and result."""
+"""Executions: runs, their steps, logs and result."""
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
-from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
 from codeai.api.auth.caller import Caller
@@ -27,11 +25,10 @@ from codeai.api.dependencies import (
 from codeai.api.operations import described, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.runs import known, must_exist, row_in_time, workflow_of
+from codeai.api.runs import known, must_exist, workflow_of
 from codeai.api.starts import STARTED, start
 from codeai.api.streams import LONGEST, Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
-from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.executions import Execution, ExecutionFilter, Executions
 from codeai.persistence.logs import Logs
 from codeai.persistence.steps import Steps
@@ -40,11 +37,7 @@ from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
 router = APIRouter(prefix="/executions", tags=["executions"], route_class=Route)
 
 Reader = Annotated[Caller, require_permission("executions:read")]
-Inspector = Annotated[Caller, require_permission("executions:inspect")]
 Writer = Annotated[Caller, require_all_permissions("executions:write", "configs:write")]
-
-QUERY_LIMIT = timedelta(seconds=2)
-"""How long a worker has to answer for a run's state."""
 
 
 @router.post("", status_code=202, response_model=None, responses=STARTED)
@@ -157,23 +150,6 @@ async def show_log(
     more = str(lines[-1].offset) if len(lines) == limit else None
     page = Listing[LogView](items=[LogView.of(line) for line in lines], next_cursor=more)
     return JSONResponse(page.model_dump(mode="json"))
-
-
-@router.get("/{id}/state")
-async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
-    """Where a run is: statement, variables, what it waits for. From its worker, else as it was last kept."""
-    found = await row_in_time(parts, id)
-    handle = parts.temporal.get_workflow_handle(workflow_of(found, id))
-    try:
-        state: dict[str, Any] = await handle.query("state", result_type=dict, rpc_timeout=QUERY_LIMIT)
-        return state
-    except (RPCError, WorkflowQueryFailedError):
-        async with reading(parts.database) as rows:
-            kept = await Checkpoints(rows).newest(str(id))
-    if kept is None:
-        await must_exist(parts, id)
-        raise Refused("no_worker", "no worker answers for this run, and no state of it was kept yet")
-    return {**json.loads(kept.text), "as_of": kept.created_at.isoformat()}
 
 
 async def _is_running(temporal: Client, workflow_id: str) -> bool:

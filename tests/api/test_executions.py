@@ -110,7 +110,7 @@ async def test_unknown_things_are_not_found(admin: httpx2.AsyncClient) -> None:
     problem(await admin.post(f"/deployments/{id}/execute", json={}), "not_found")
     problem(await admin.post(f"/deployments/{id}/stop"), "not_found")
     problem(await admin.post(f"/executions/{id}/cancel"), "not_found")
-    for path in ("", "/steps", "/logs", "/logs?follow=true", "/state", "/result"):
+    for path in ("", "/steps", "/logs", "/logs?follow=true", "/state", "/trace", "/result"):
         problem(await admin.get(f"/executions/{id}{path}"), "not_found")
 
 

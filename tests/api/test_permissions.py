@@ -35,6 +35,7 @@ TABLE = {
     "GET /executions/{id}/steps": {"executions:read"},
     "GET /executions/{id}/logs": {"executions:read"},
     "GET /executions/{id}/state": {"executions:inspect"},
+    "GET /executions/{id}/trace": {"executions:inspect"},
     "POST /executions/{id}/cancel": {"executions:control"},
     "POST /executions/{id}/approve": {"executions:approve"},
     "POST /executions/{id}/reject": {"executions:approve"},

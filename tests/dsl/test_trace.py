@@ -12,6 +12,7 @@ import codeai.dsl.trace as trace_module
 from codeai.dsl.bind import Bound, bind
 from codeai.dsl.check import check
 from codeai.dsl.compile import compile_program
+from codeai.dsl.diagnostics import Source
 from codeai.dsl.journal import Journal, Round
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import EffectResult, Failed, Finished
@@ -176,7 +177,7 @@ def test_secrets_are_hidden_and_large_values_cut() -> None:
     checked = check(text)
     assert checked.tree is not None and checked.resolution is not None
     found = trace(recorded(bind(compile_program(checked))), ALL)
-    lines = [json.dumps(entry.to_json(text.split("\n"))) for entry in found.entries]
+    lines = [json.dumps(entry.to_json(Source(text))) for entry in found.entries]
     assert all("npm" not in line.replace('secret(\\"npm\\")', "") for line in lines)
     assert '"after": ["***"]' in lines[0]
     assert len(lines[1]) < 3000 and "more" in lines[1]

@@ -1,0 +1,66 @@
+"""What the compiler process says of runs: their trace, and where they stand by what was kept. Plain data in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codeai.dsl.bind import bind
+from codeai.dsl.check import Checked, check
+from codeai.dsl.compile import compile_program
+from codeai.dsl.machine import Machine
+from codeai.dsl.requests import EffectResult
+from codeai.dsl.trace import Recorded, Window, trace
+from codeai.dsl.view import with_source
+from codeai.workflows.contracts.answers import exec_answer
+from codeai.workflows.contracts.executions import Carried
+from codeai.workflows.contracts.packing import unpack
+from codeai.workflows.contracts.shell import CommandResult
+
+
+def traced(
+    content: str,
+    inputs: dict[str, Any],
+    journals: list[str],
+    results: dict[str, tuple[int, str]],
+    window: dict[str, Any],
+    before: str | None,
+) -> dict[str, Any]:
+    """`{items, total, complete, cut, view}` of a window of a run. `journals` and the checkpoint `before` them are
+    packed as they are kept; `results` has the line and the result of each step's row."""
+    checked = check(content)
+    if checked.errors:
+        return {"items": [], "total": 0, "complete": False, "cut": _refused(checked), "view": None}
+
+    def result_of(step: int) -> EffectResult | None:
+        found = results.get(str(step))
+        return None if found is None else exec_answer(CommandResult.model_validate_json(found[1]), found[0])
+
+    rounds = [unpack(journal) for journal in journals]
+    state = None if before is None else _state(before)
+    found = trace(Recorded(compile_program(checked), rounds, result_of, inputs, state), Window(**window))
+    return {
+        "items": [entry.to_json(checked.source) for entry in found.entries],
+        "total": found.total,
+        "complete": found.complete,
+        "cut": found.cut,
+        "view": None if found.view is None else with_source(found.view, checked.source),
+    }
+
+
+def standing(content: str, carried: str) -> dict[str, Any]:
+    """Where a run stands by a checkpoint of it, as its workflow would say it."""
+    checked = check(content)
+    if checked.errors:
+        return {"cut": _refused(checked)}
+    machine = Machine.resume(bind(compile_program(checked)), _state(carried))
+    return with_source(machine.view(), checked.source)
+
+
+def _refused(checked: Checked) -> str:
+    first = checked.errors[0]
+    return f"this build refuses the program: line {first.line}: {first.message}"
+
+
+def _state(carried: str) -> dict[str, Any]:
+    state: dict[str, Any] = unpack(Carried.model_validate(unpack(carried)).state)
+    return state

@@ -1,0 +1,110 @@
+"""What was kept of a run: its program, journals and results from the rows, the rest from the worker that has it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import WorkflowQueryFailedError
+from temporalio.service import RPCError
+
+from codeai.api.dependencies import Parts
+from codeai.api.outages import reading
+from codeai.api.problems import Refused
+from codeai.api.runs import known
+from codeai.api.views import StartedView
+from codeai.persistence.blobs import Blobs
+from codeai.persistence.checkpoints import Checkpoints
+from codeai.persistence.executions import Execution
+from codeai.persistence.steps import Steps
+from codeai.workflows.contracts.packing import pack, unpack
+
+QUERY_LIMIT = timedelta(seconds=2)
+"""How long a worker has to answer for a run."""
+MOST_RESULTS = 32 * 2**20
+"""Bytes of recorded results that one trace reads."""
+
+UNANSWERED = "no worker answers for what the run has done since its last checkpoint"
+UNKNOWN_END = "what the run did last was not kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A run, or one of its workflow runs, packed as it was kept. `parts` are the numbers of all its workflow runs;
+    `cut` says what of it is missing."""
+
+    execution: Execution
+    content: str
+    journals: list[str]
+    before: str | None
+    results: dict[int, tuple[int, str]]
+    parts: list[int]
+    cut: str | None
+
+
+async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
+    """What was kept of the run, or of its workflow run number `part`. Raises Refused: not_found, no_trace,
+    no_worker."""
+    found = await known(parts, id)
+    if isinstance(found, StartedView):
+        raise Refused("no_trace", "the run has not begun yet")
+    live = None if found.ended else await asked(parts, found.workflow_id, "journal")
+    async with reading(parts.database) as rows:
+        content = await program_of(rows, found)
+        kept = await Checkpoints(rows).journals(found.id)
+        if live is not None and all(run <= live["run"] for run in kept):
+            kept[live["run"]] = pack(live["rounds"])
+        if not kept:
+            raise _nothing_kept(found)
+        cut = None if found.ended or live is not None else UNANSWERED
+        before = None
+        if part is not None:
+            if part not in kept:
+                runs = ", ".join(map(str, sorted(kept)))
+                raise Refused("not_found", f"the run has no workflow run {part}, or it was not kept: {runs}")
+            before = await Checkpoints(rows).before(found.id, part)
+        chosen = [kept[run] for run in sorted(kept) if part is None or run == part]
+        wanted = await asyncio.to_thread(_steps_in_rows, chosen)
+        results, more = await Steps(rows).results(found.id, wanted, MOST_RESULTS)
+        if more:
+            cut = f"there are more than {MOST_RESULTS >> 20} MiB of recorded results"
+    return Recording(found, content, chosen, before, results, sorted(kept), cut)
+
+
+async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | None:
+    """What the run's worker answers to a query; None where nobody does."""
+    handle = parts.temporal.get_workflow_handle(workflow_id)
+    try:
+        answer: dict[str, Any] = await handle.query(query, result_type=dict, rpc_timeout=QUERY_LIMIT)
+    except (RPCError, WorkflowQueryFailedError):
+        return None
+    return answer
+
+
+async def program_of(rows: AsyncSession, execution: Execution) -> str:
+    """The text that the run was started with. Raises Refused(no_trace)."""
+    content = await Blobs(rows).get(execution.content_hash) if execution.content_hash else None
+    if content is None:
+        raise Refused("no_trace", "the program that this run was started with is not kept")
+    return content
+
+
+def _nothing_kept(execution: Execution) -> Refused:
+    if execution.ended:
+        return Refused("no_trace", "nothing was recorded of this run that could be traced")
+    return Refused("no_worker", "no worker answers for this run, and nothing of it was kept yet")
+
+
+def _steps_in_rows(journals: list[str]) -> list[int]:
+    """The steps whose results stand in their rows."""
+    return sorted(
+        entry[0]
+        for journal in journals
+        for round in unpack(journal)
+        for entry in round[1:]
+        if isinstance(entry, list) and len(entry) == 1
+    )
