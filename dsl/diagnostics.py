@@ -232,6 +232,10 @@ class Source:
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
+    def offset(self, line: int, column: int) -> int:
+        """The code-point offset of a line and column, both from 1."""
+        return self._starts[line - 1] + column - 1
+
     def line(self, number: int) -> str:
         """The text of line `number` (from 1) without its end; empty after the last."""
         if not 1 <= number <= len(self._starts):
