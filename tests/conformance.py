@@ -15,10 +15,6 @@ from pathlib import Path
 from tests.platform import CODEAI, platform
 
 NOT_YET = {
-    "13-effects/approve-approved": "approve",
-    "13-effects/approve-rejected": "approve",
-    "13-effects/approve-timeout-check-false": "approve",
-    "13-effects/approve-timeout-is-an-error": "approve",
     "13-effects/secret-as-text": "secret",
     "13-effects/secret-reaches-exec": "secret",
     "13-effects/secret-masked-in-output": "secret",
@@ -27,7 +23,6 @@ NOT_YET = {
     "13-effects/emit-and-wait": "emit, wait_event",
     "13-effects/wait-event-timeout": "wait_event",
     "14-limits/effect-input-too-big": "emit",
-    "16-tools/release-program": "approve",
     "16-tools/plan-order": "plan",
 }
 """Cases of the issues that follow, each with the effect or command it waits for."""
