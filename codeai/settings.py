@@ -19,6 +19,8 @@ from codeai.settings_values import (
     paths,
     proxy,
     rate,
+    seal_key,
+    seal_keys,
     targets,
     text,
     whole,
@@ -39,17 +41,19 @@ def _row(
     *names: str,
     secret: bool = False,
     from_file: bool = False,
+    private_file: bool = False,
     none: str = "",
 ) -> Value:
     """A setting: its default, what it is, how it is read, its names in the environment where they are not
-    CODEAI_SECTION_KEY (the first one given wins), whether it is shown, whether NAME_FILE may name a file, the
-    word for None."""
+    CODEAI_SECTION_KEY (the first one given wins), whether it is shown, whether NAME_FILE may name a file,
+    whether that must be readable by its owner only, the word for None."""
     about = {
         "help": help,
         "read": read,
         "names": names,
         "secret": secret,
-        "from_file": from_file,
+        "from_file": from_file or private_file,
+        "private_file": private_file,
         "none": none,
     }
     return field(default=default, metadata=about, repr=not secret)
@@ -127,6 +131,22 @@ class JwtSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SealSettings:
+    """The keys of secrets: who has the public one seals, who has the private one opens."""
+
+    public_key: str | None = _row(
+        None, "for the API and the command line: what they seal secrets with", seal_key
+    )
+    private_key: tuple[str, ...] = _row(
+        (),
+        "for workers: what opens them; of several the first is in force",
+        seal_keys,
+        secret=True,
+        private_file=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """The workers and the commands that they run."""
 
@@ -177,6 +197,7 @@ class Settings:
     temporal: TemporalSettings = TemporalSettings()
     logging: LoggingSettings = LoggingSettings()
     jwt: JwtSettings = JwtSettings()
+    seal: SealSettings = SealSettings()
     worker: WorkerSettings = WorkerSettings()
     outbound: OutboundSettings = OutboundSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -197,6 +218,7 @@ SECTIONS: dict[str, type[Any]] = {
     "temporal": TemporalSettings,
     "logging": LoggingSettings,
     "jwt": JwtSettings,
+    "seal": SealSettings,
     "worker": WorkerSettings,
     "outbound": OutboundSettings,
 }
@@ -221,6 +243,7 @@ class Row:
     names: tuple[str, ...]
     secret: bool
     from_file: bool
+    private_file: bool
     none: str
 
     @property
@@ -273,7 +296,7 @@ def shown(settings: Settings) -> list[tuple[str, str, str]]:
     lines = []
     for row in ROWS:
         value = getattr(getattr(settings, row.section), row.key)
-        masked = "***" if row.secret and value is not None else _as_text(value) or row.none
+        masked = "***" if row.secret and value not in (None, ()) else _as_text(value) or row.none
         lines.append((row.path, masked, settings.origins.get(row.path, "default")))
     return lines
 
@@ -334,6 +357,8 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> di
                 if name in environment:
                     problems.append(f"{name}_FILE: {name} is set as well; set one of the two")
                 try:
+                    if row.private_file and (mode := source.stat().st_mode & 0o777) & 0o077:
+                        problems.append(f"{name}_FILE: {source} has mode {mode:04o}; do: chmod 600 {source}")
                     given.setdefault(row.path, (source.read_text(encoding="utf-8").strip(), f"{name}_FILE"))
                 except (OSError, UnicodeDecodeError) as problem:
                     problems.append(

@@ -123,3 +123,17 @@ def proxy(value: object) -> str:
     if not re.match(r"https?://[^/?#]", url) or urlsplit(url).hostname is None:
         raise ValueError("is not the URL of an HTTP proxy, such as http://proxy.internal:3128")
     return url
+
+
+def seal_key(value: object) -> str:
+    """A key of sealed secrets."""
+    from codeai.sealing import read_key
+
+    read_key(text(value))
+    return str(value).strip()
+
+
+def seal_keys(value: object) -> tuple[str, ...]:
+    """A list of keys, or keys with blanks, line ends or commas between them."""
+    parts = value if isinstance(value, list) else re.split(r"[\s,]+", text(value).strip())
+    return tuple(seal_key(part) for part in parts)

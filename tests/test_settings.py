@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from codeai import sealing
 from codeai.settings import ROWS, BadSettings, load, shown
 
 
@@ -57,7 +58,7 @@ def test_every_problem_is_said_at_once_and_no_secret(tmp_path: Path) -> None:
     assert sorted(found) == sorted(
         [
             f"{file}: there is no setting server.colour",
-            f"{file}: queue is no section (server, database, temporal, logging, jwt, worker, outbound)",
+            f"{file}: queue is no section (server, database, temporal, logging, jwt, seal, worker, outbound)",
             "CODEAI_SERVER_PROT: there is no such setting; `codeai config show` lists them",
             f"{file}: server.port 'http' is not a whole number",
             "DATABASE_PORT: database.port '70000' is not between 1 and 65535",
@@ -98,6 +99,25 @@ def test_a_secret_may_stand_in_a_file_and_is_never_shown(tmp_path: Path) -> None
     assert ("jwt.secret", "***", "JWT_SECRET_FILE") in shown(settings)
     assert "set one of the two" in problems({"JWT_SECRET_FILE": str(file), "JWT_SECRET": secret})[0]
     assert "cannot read" in problems({"JWT_SECRET_FILE": str(tmp_path / "none")})[0]
+
+
+def test_the_key_that_opens_secrets_is_its_owners_only(tmp_path: Path) -> None:
+    old, new = sealing.new_private(), sealing.new_private()
+    file = tmp_path / "seal.key"
+    file.write_text(f"{new}\n{old}\n")
+    file.chmod(0o640)
+    given = {"CODEAI_SEAL_PRIVATE_KEY_FILE": str(file)}
+    assert problems(given) == [
+        f"CODEAI_SEAL_PRIVATE_KEY_FILE: {file} has mode 0640; do: chmod 600 {file}",
+    ]
+    file.chmod(0o600)
+    settings = load(given | {"CODEAI_SEAL_PUBLIC_KEY": sealing.public_of(new)})
+    assert settings.seal.private_key == (new, old)
+    assert new not in repr(settings) and new not in str(shown(settings))
+    for name in ("CODEAI_SEAL_PUBLIC_KEY", "CODEAI_SEAL_PRIVATE_KEY"):
+        (problem,) = problems({name: "no key at all"})
+        assert problem.endswith("is no key (32 bytes in base64)")
+    assert "no key at all" not in problem
 
 
 def test_temporals_own_name_wins_and_a_name_without_use_is_noted() -> None:

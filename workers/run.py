@@ -22,9 +22,11 @@ from codeai.activities.effects.events import EventEffects
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
+from codeai.activities.secrets import Secrets
 from codeai.activities.shell.host import ShellHost
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.step_records import StepRecords
+from codeai.activities.unsealing import Keys
 from codeai.persistence.engine import Database
 from codeai.settings import Settings, WorkerSettings
 from codeai.workers import registry
@@ -57,9 +59,10 @@ async def _serve(role: str, settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as parts:
         database = worker_database(settings.database)
         parts.push_async_callback(database.close)
+        secrets = Secrets(database, Keys(settings.seal.private_key))
         workers: list[Worker] = []
         if role in ("all", "exec"):
-            host = await parts.enter_async_context(_host(client, database, settings.worker))
+            host = await parts.enter_async_context(_host(client, database, settings.worker, secrets))
             workers += _exec_workers(client, database, host, settings.worker, ending)
         if role in ("all", "workflows"):
             compilers = parts.enter_context(contextlib.closing(Compilers()))
@@ -113,7 +116,9 @@ def _workflow_worker(
 
 
 @contextlib.asynccontextmanager
-async def _host(client: Client, database: Database, settings: WorkerSettings) -> AsyncIterator[ShellHost]:
+async def _host(
+    client: Client, database: Database, settings: WorkerSettings, secrets: Secrets
+) -> AsyncIterator[ShellHost]:
     """The runner of shell commands on this host, ready to take them."""
     host = ShellHost(
         settings.root,
@@ -126,6 +131,7 @@ async def _host(client: Client, database: Database, settings: WorkerSettings) ->
             environment=settings.environment,
             shell=settings.shell,
         ),
+        secrets,
     )
     try:
         await host.start()

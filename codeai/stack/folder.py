@@ -87,6 +87,10 @@ class DataFolder:
     def jwt_secret(self) -> Path:
         return self.path / "jwt.secret"
 
+    @property
+    def seal_key(self) -> Path:
+        return self.path / "seal.key"
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the folder: one `codeai up` at a time. Raises StackError where another has it."""
@@ -113,6 +117,17 @@ class DataFolder:
         secret = secrets.token_urlsafe(48)
         write_private(self.jwt_secret, secret + "\n")
         return secret
+
+    def make_seal_key(self) -> str:
+        """The private key that this platform opens secrets with; made once. Its public one is answered."""
+        from codeai import sealing
+
+        try:
+            private = self.seal_key.read_text().split()[0]
+        except FileNotFoundError:
+            private = sealing.new_private()
+            write_private(self.seal_key, private + "\n")
+        return sealing.public_of(private)
 
     def running(self) -> Running | None:
         """The platform that runs here now; None where none does."""

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codeai.sealing import public_of
 from codeai.settings import ROWS, Settings
 from codeai.stack.folder import DataFolder
 from codeai.stack.processes import Command
 from codeai.stack.tokens import AUDIENCE, ISSUER
+
+OWN = ("database", "temporal", "jwt", "seal")
+"""Sections of which every child is told by name what it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,10 @@ class Environments:
         }
         if not self.settings.worker.workspace_roots:
             own["CODEAI_WORKSPACE_ROOTS"] = str(self.workspace_roots[0])
+        if self.settings.seal.private_key:
+            own["CODEAI_SEAL_PRIVATE_KEY"] = ",".join(self.settings.seal.private_key)
+        else:
+            own["CODEAI_SEAL_PRIVATE_KEY_FILE"] = str(self.folder.seal_key)
         return self._base() | self._postgres() | self._temporal() | self._login("worker") | own
 
     def api(self) -> dict[str, str]:
@@ -78,6 +86,7 @@ class Environments:
             "CODEAI_SERVER_PORT": str(self.ports.api),
             "JWT_ISSUER": jwt.issuer or ISSUER,
             "JWT_AUDIENCE": jwt.audience or AUDIENCE,
+            "CODEAI_SEAL_PUBLIC_KEY": self._seal_public(),
         }
         if jwt.secret is None:
             own["JWT_SECRET_FILE"] = str(self.folder.jwt_secret)
@@ -87,13 +96,20 @@ class Environments:
 
     def _base(self) -> dict[str, str]:
         """The user's environment without what would name another database, server or secret."""
-        ours = {name for row in ROWS if row.section in ("database", "temporal", "jwt") for name in row.names}
+        ours = {name for row in ROWS if row.section in OWN for name in row.names}
         ours |= {f"{name}_FILE" for name in ours}
         return {
             name: value
             for name, value in os.environ.items()
             if name not in ours and not name.startswith("TEMPORAL_")
         }
+
+    def _seal_public(self) -> str:
+        """What belongs to the private key in force."""
+        given = self.settings.seal
+        if given.private_key:
+            return given.public_key or public_of(given.private_key[0])
+        return self.folder.make_seal_key()
 
     def _postgres(self) -> dict[str, str]:
         given = self.settings.database

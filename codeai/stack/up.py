@@ -44,7 +44,12 @@ class Wanted:
     config: Path | None = None
 
 
-SETTING_NAMES = frozenset(name for row in ROWS for name in row.names)
+SETTING_NAMES = frozenset(
+    name
+    for row in ROWS
+    for plain in row.names
+    for name in (plain, *([f"{plain}_FILE"] if row.from_file else []))
+)
 
 
 class Up:
@@ -116,6 +121,7 @@ class Up:
         )
         self._workspace_roots = environments.workspace_roots
         self._folder.make_jwt_secret()
+        self._folder.make_seal_key()
         self._note()
         await _together(
             self._start_database(environments),

@@ -48,6 +48,9 @@ def test_the_folder_is_for_its_user_only(tmp_path: Path) -> None:
     secret = folder.make_jwt_secret()
     assert mode(folder.path) == 0o700 and mode(folder.jwt_secret) == 0o600
     assert folder.make_jwt_secret() == secret and len(secret) >= 32
+    public = folder.make_seal_key()
+    assert mode(folder.seal_key) == 0o600 and folder.make_seal_key() == public
+    assert public not in folder.seal_key.read_text()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
