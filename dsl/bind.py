@@ -25,8 +25,8 @@ class Bound:
 
     def __init__(self, code: Code) -> None:
         self.code = code
-        costs = [_cost(instruction) for instruction in code.code]
-        self.enter = _enter(code, costs)
+        self.costs = [_cost(instruction) for instruction in code.code]
+        self.enter = _enter(code, self.costs)
         self.steps: list[Step] = []
         self.links: dict[int, tuple[int, int, int]] = {}
         self.blanks: list[Slots] = []
@@ -36,14 +36,17 @@ class Bound:
             temporaries = FIRST + unit.variables
             base = temporaries + unit.temporaries
             self._extents.append((FIRST, temporaries, base))
-            expressions = Expressions(base)
-            binding = Binding(code, costs, self.enter, expressions)
+            binding = self.binding(base)
             binding.blanks, binding.links = self.blanks, self.links
             for pc in range(unit.entry, end):
                 name, *operands = code.code[pc]
                 self.steps.append(BINDERS[name](binding, pc, *operands))
-            self.blanks.append([UNSET] * base + expressions.constants)
+            self.blanks.append([UNSET] * base + binding.expressions.constants)
         self.handlers = _handlers(code)
+
+    def binding(self, base: int) -> Binding:
+        """What a unit is bound with whose frames have their constants from place `base` on."""
+        return Binding(self.code, self.costs, self.enter, Expressions(base))
 
     def target(self, pc: int) -> int:
         """Where one comes to who goes to `pc`."""

@@ -19,12 +19,12 @@ class Binding:
 
     def __init__(self, code: Code, costs: list[int], enter: list[int], expressions: Expressions) -> None:
         self.code, self.costs, self.enter = code, costs, enter
-        self._expressions = expressions
+        self.expressions = expressions
         self.blanks: list[Slots] = []
         self.links: dict[int, tuple[int, int, int]] = {}
 
     def part(self, pc: int, words: list[Any]) -> Part:
-        return self._expressions.bind(words, self.code.lines[pc])
+        return self.expressions.bind(words, self.code.lines[pc])
 
     def run(self, pc: int, words: list[Any]) -> Evaluate:
         return self.part(pc, words).run
@@ -36,4 +36,4 @@ class Binding:
         return pc
 
     def integer(self, value: int) -> int:
-        return self._expressions.constant(value)
+        return self.expressions.constant(value)

@@ -55,12 +55,16 @@ class Expressions:
             name = words[at]
             operands = words[at + 1 : at + _LENGTHS[name]]
             at += _LENGTHS[name]
-            part = BINDERS[name](self, stack, name, operands)
+            part = self.word(stack, name, operands)
             if name in _WITH_LINE and operands[-1] != line:
                 part.run = _on_line(part.run, operands[-1])
             stack.append(part)
         (part,) = stack
         return part
+
+    def word(self, stack: list[Part], name: str, operands: list[Any]) -> Part:
+        """The closure of one word, for the operands that it takes from the stack."""
+        return BINDERS[name](self, stack, name, operands)
 
     def constant(self, value: Value) -> int:
         """The place of a constant in the frame."""

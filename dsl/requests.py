@@ -128,6 +128,17 @@ def parallel_options(given: dict[str, Value], options: tuple[Option, ...]) -> tu
     return limit, made["on_error"] == "collect"
 
 
+def parallel_items(value: Value) -> Array:
+    """What a parallel walks.
+
+    Raises:
+        Fault: kind `type_error`.
+    """
+    if type(value) is not Array:
+        raise type_fault(f"parallel for walks an array, not {named(value)}")
+    return value
+
+
 def input_size(given: dict[str, Value]) -> int:
     """Bytes of what is given to an effect; a string counts as its text."""
     return sum(map(_argument_size, given.values()))

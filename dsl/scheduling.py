@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codeai.dsl import state as states
 from codeai.dsl.effects import PARALLEL_OPTIONS
-from codeai.dsl.faults import NOT_CAUGHT, Fault, type_fault
+from codeai.dsl.faults import NOT_CAUGHT, Fault
 from codeai.dsl.fibres import Fibre, Group, State, all_fibres
 from codeai.dsl.limits import (
     FIBRE,
@@ -15,6 +15,7 @@ from codeai.dsl.requests import (
     Failed,
     Finished,
     Request,
+    parallel_items,
     parallel_options,
 )
 from codeai.dsl.running import LIGHT, UNSET, Running, Slots, caught
@@ -24,7 +25,6 @@ from codeai.dsl.values import (
     Map,
     Value,
     array,
-    named,
     size_of,
     weight,
 )
@@ -124,12 +124,11 @@ class Scheduling:
 
     def _group(self, fibre: Fibre, given: tuple[dict[str, Value], Value]) -> Group:
         options, items = given
-        if type(items) is not Array:
-            raise type_fault(f"parallel for walks an array, not {named(items)}")
+        walked = parallel_items(items)
         limit, collect = parallel_options(options, PARALLEL_OPTIONS)
-        self._running.spent += weight(items)
-        items.shared = True
-        group = Group.of(fibre, items, limit, collect)
+        self._running.spent += weight(walked)
+        walked.shared = True
+        group = Group.of(fibre, walked, limit, collect)
         if self._running.held + group.held > self._running.room:
             raise STATE.fault()
         return group
