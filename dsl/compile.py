@@ -15,6 +15,8 @@ from codeai.dsl.program import LEVEL, Code, Param, Unit
 from codeai.dsl.resolve import LOOP_SLOTS, Resolution, Variable
 
 NO_HANDLER = -1
+_OPEN = -1
+"""The end of a name that is still in scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,12 @@ class _Compiler(Fragments):
     # Names, for who looks at a run
 
     def _name(self, variable: Variable) -> None:
-        self._names.append([variable.slot + FIRST, variable.name, self.here, len(self.code)])
+        self._names.append([variable.slot + FIRST, variable.name, self.here, _OPEN])
 
     def _forget(self, known: int) -> None:
         """The names from number `known` on end here."""
         for name in self._names[known:]:
-            if name[2] == name[3]:
+            if name[3] == _OPEN:
                 name[3] = self.here
 
     # Statements

@@ -245,6 +245,13 @@ class Source:
         return self.text[start:] if end < 0 else self.text[start:end]
 
 
+def on_one_line(text: str) -> str:
+    """The text with what no terminal shows, line ends among it, as code points."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else f"U+{ord(one):04X}" for one in text)
+
+
 class Findings:
     """Collects the diagnostics of one source: each stage adds to its own."""
 
@@ -260,7 +267,7 @@ class Findings:
         row = CODES[code]
         line, column = self.source.position(start)
         end_line, end_column = self.source.position(max(start, end))
-        message = row.message.format(**values)
+        message = on_one_line(row.message.format(**values))
         self.found.append(Diagnostic(code, row.severity, message, line, column, end_line, end_column, hint))
 
     def did_you_mean(self, name: str, known: Iterable[str]) -> str:

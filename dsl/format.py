@@ -189,6 +189,8 @@ class _Layout:
 
     def _spaced(self, before: Token, token: Token) -> bool:
         kind, last = token[0], before[0]
+        if kind == "." and last == "NUMBER":
+            return True  # `1.b` would be no number
         if not self.line or kind in _JOINED_BEFORE or last in _JOINED_AFTER or self.unary:
             return False
         if kind == "}" or last == "{":

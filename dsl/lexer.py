@@ -260,7 +260,7 @@ class _Lexer:
                 return chr(value)
             known = r"the escapes are \n \t \r \" \\ \$ and \u{…} with a code point other than 0"
             at = start + match.start()
-            self.report("bad_escape", at, at + len(match[0]), known, found=f"`{_visible(match[0])}`")
+            self.report("bad_escape", at, at + len(match[0]), known, found=f"`{match[0]}`")
             return "\ufffd"
 
         return _ESCAPE.sub(one, raw)
@@ -338,10 +338,6 @@ class _Lexer:
             elif not is_text and errors < MOST_REPORTED:
                 errors += 1
                 self.findings.add("bidi_code", at, at + 1, found=character(match[0]))
-
-
-def _visible(text: str) -> str:
-    return "".join(one if one.isprintable() else f"U+{ord(one):04X}" for one in text)
 
 
 def _shortened(text: str) -> str:

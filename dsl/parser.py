@@ -233,9 +233,10 @@ class _Parser:
         self.at = at
 
     def forget(self, closing: int) -> None:
-        """Takes out a closing bracket, by its offset, because what it closes was dropped."""
+        """Takes out a closing bracket, by its offset, because what it closes was dropped; once."""
         place = bisect_left(self.tokens, closing, key=lambda token: token[2])
-        del self.tokens[place]
+        if self.tokens[place][2] == closing and self.tokens[place][0] in _CLOSE:
+            del self.tokens[place]
 
     def may_begin(self, at: int) -> bool:
         """Whether a statement may be taken up at a token that could begin one: a name must be the first on its

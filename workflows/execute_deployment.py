@@ -224,7 +224,8 @@ class ExecuteDeployment:
 
     def _arrive(self, given: EventArrived) -> Answered:
         self._must_run("not_running")
-        if given.step in self.effects.resting:
+        # Also while the activity that looks for the event is under way: it may have looked before this one came.
+        if given.step in self.effects.under_way:
             self.effects.arrived.setdefault(given.step, given.event)
         return Answered(status=self.run_status.value, step=given.step)
 

@@ -191,8 +191,8 @@ class Wire:
         finally:
             await response.aclose()
         headers: dict[str, str] = {}
-        for name, value in response.headers.multi_items():
-            headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
+        for name, value in ((_text(name).lower(), _text(value)) for name, value in response.headers.raw):
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return Answer(response.status_code, headers, bytes(body))
 
     async def aclose(self) -> None:
@@ -210,6 +210,14 @@ def _proxied(proxy: str, tls: Any) -> httpcore2.AsyncHTTPProxy:
         max_connections=None,
         max_keepalive_connections=0,
     )
+
+
+def _text(header: bytes) -> str:
+    """UTF-8, or where it is not, as of old."""
+    try:
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
 
 
 def _too_large() -> Unanswered:

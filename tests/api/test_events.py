@@ -11,6 +11,11 @@ import httpx2
 import pytest
 from temporalio.client import WorkflowFailureError
 
+from codeai.activities import telling
+from codeai.activities.effects import events as effects
+from codeai.persistence.engine import Database
+from codeai.persistence.event_waits import EventWait
+from codeai.workflows.contracts.events import EventRecord
 from codeai.workflows.contracts.kinds import PUBLISH_EVENT
 from tests.api.conftest import Served
 from tests.api.test_changes import named
@@ -112,15 +117,21 @@ async def test_temporal_alone_publishes_nothing_that_the_api_would_not(
 
 
 async def test_temporal_alone_publishes_an_event(served: Served, admin: httpx2.AsyncClient) -> None:
-    result = await served.temporal.execute_workflow(
+    id = await by_hand(served, "custom.byhand", {"n": 1})
+    shown = (await admin.get(f"/events/{id}")).json()
+    assert (shown["type"], shown["source"], shown["data"]) == ("custom.byhand", "temporal", {"n": 1})
+
+
+async def by_hand(served: Served, type: str, data: dict[str, Any]) -> str:
+    """Publishes by Temporal alone; who waits is told when it returns."""
+    result: dict[str, Any] = await served.temporal.execute_workflow(
         PUBLISH_EVENT.type,
-        {"type": "custom.byhand", "data": {"n": 1}},
+        {"type": type, "data": data},
         id=f"by hand {uuid.uuid4()}",
         task_queue=PUBLISH_EVENT.queue,
         result_type=dict,
     )
-    shown = (await admin.get(f"/events/{result['id']}")).json()
-    assert (shown["type"], shown["source"], shown["data"]) == ("custom.byhand", "temporal", {"n": 1})
+    return str(result["id"])
 
 
 async def test_an_unknown_event_is_not_found(admin: httpx2.AsyncClient) -> None:
@@ -187,3 +198,21 @@ async def test_who_may_read_may_not_publish(served: Served) -> None:
     async with served.client("viewer") as viewer:
         problem(await viewer.post("/events", json={"type": "custom.pack"}), "forbidden")
         assert (await viewer.get("/events")).status_code == 200
+
+
+async def test_an_event_that_comes_while_a_run_is_told_that_there_is_none_is_not_missed(
+    served: Served, admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The activity has looked in vain; before its answer arrives the event is stored and told."""
+    type, look = a_type(), telling.first_match
+
+    async def held_up(database: Database, wait: EventWait) -> EventRecord | None:
+        found = await look(database, wait)
+        if wait.type == type:
+            await by_hand(served, type, {"n": 1})
+        return found
+
+    monkeypatch.setattr(effects, "first_match", held_up)
+    body = {"program": f'return wait_event("{type}", timeout: "20s").data', "wait": True}
+    answer = (await admin.post("/executions", json=body)).json()
+    assert (answer["status"], answer["result"]) == ("complete", {"n": 1}), answer

@@ -38,6 +38,7 @@ def layout(source: str) -> str:
         ("var a=[1,2, # two\n3]", "var a = [\n    1,\n    2,  # two\n    3,\n]\n"),
         ("var a=b and\nc\nor d", "var a = b and\n    c\n    or d\n"),
         ("var a\n=\n1", "var a = 1\n"),
+        ("var a = 1\n.b + 2 . c", "var a = 1 .b + 2 .c\n"),
         ('var a="${b+1}\n  c"', 'var a = "${b + 1}\n  c"\n'),
         (
             "exec(timeout:1){a}undo{b}\nvar c=exec{ d }.stdout",

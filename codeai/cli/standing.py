@@ -1,0 +1,73 @@
+"""Where a run stands, as lines for people: fibres with their variables, what they wait for, the undo stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from codeai.cli.terminal import painter, plain, visible
+
+LONGEST_VALUE = 200
+LONGEST_LINE = 100
+
+
+def put_standing(found: dict[str, Any]) -> None:
+    """Prints what `GET /executions/{id}/state` answers."""
+    for line in _lines(found):
+        print(visible(line))
+
+
+def short(value: Any, longest: int = LONGEST_VALUE) -> str:
+    """A value as JSON, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    paint = painter(sys.stdout)
+    fibres = found.get("fibres", [])
+    for fibre in fibres:
+        name = f"fibre {fibre['fibre']}, " if len(fibres) > 1 else ""
+        yield paint("bold", f"{name}line {fibre['line']}") + f"  {_source(fibre)}"
+        for frame in [fibre, *reversed(fibre["calls"])]:
+            if frame is not fibre:
+                yield f"  called at line {frame['line']}  {paint('dim', _source(frame))}"
+            width = max(map(len, frame["variables"]), default=0)
+            for variable, value in frame["variables"].items():
+                yield f"    {variable.ljust(width)} = {short(value)}"
+    approvals = {approval["step"]: approval for approval in found.get("approvals", [])}
+    for asked in found.get("pending", []):
+        yield f"waits for step {asked['step']}, line {asked['line']}: {_asked(asked, approvals)}"
+    undo = found.get("undo", [])
+    if undo:
+        yield "if it fails, these are undone, the first one first:"
+    for entry in reversed(undo):
+        line = f", line {entry['line']}" if entry.get("line") else ""
+        yield f"  step {entry['step']}{line}  {_one_line(entry.get('command') or '')}".rstrip()
+
+
+def _source(place: dict[str, Any]) -> str:
+    return _one_line(place.get("source", ""))
+
+
+def _one_line(text: str) -> str:
+    first = (text.strip().splitlines() or [""])[0]
+    return first if len(first) <= LONGEST_LINE else first[: LONGEST_LINE - 1] + "…"
+
+
+def _asked(asked: dict[str, Any], approvals: dict[int, dict[str, Any]]) -> str:
+    """What an effect is waited for."""
+    given = asked["arguments"]
+    if asked["effect"] == "exec":
+        return f"exec  {_one_line(asked.get('text', ''))}"
+    if asked["effect"] != "approve":
+        return f"{asked['effect']}  " + ", ".join(
+            f"{name}: {short(value, 60)}" for name, value in given.items()
+        )
+    who = f"the role {given['role']}" if given.get("role") else "somebody"
+    deadline = approvals.get(asked["step"], {}).get("deadline")
+    until = f" until {datetime.fromtimestamp(deadline).astimezone():%Y-%m-%d %H:%M:%S}" if deadline else ""
+    return f"approve  {plain(given['text'])}  (by {who}{until})"

@@ -1,0 +1,61 @@
+"""The page on runs that wait for people: its program is right, its commands and requests exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+from fastapi.routing import APIRoute
+
+from codeai.api.app import ROUTERS
+from codeai.dsl.check import check
+from codeai.workflows.contracts.commands import DecideInput
+from codeai.workflows.contracts.executions import ExecuteInput
+from codeai.workflows.execute_deployment import ExecuteDeployment
+from tests.reference.cli_page import every_command
+from tests.tree import ROOT
+
+PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+LINES = [shlex.split(line) for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+
+
+def test_the_program_is_right() -> None:
+    programs = [text for language, text in BLOCKS if language == "cai"]
+    assert programs and [check(text).diagnostics for text in programs] == [()] * len(programs)
+
+
+def test_every_command_is_there_with_its_options() -> None:
+    known = {one.words: " ".join(form for form, _ in one.parameters) for one in every_command()}
+    known["codeai approvals"] = known["codeai approvals list"]
+    for line in LINES:
+        if line[0] != "codeai":
+            continue
+        words = " ".join(line[:3]) if " ".join(line[:3]) in known else " ".join(line[:2])
+        for option in (word for word in line if word.startswith("--")):
+            assert option in known[words], line
+
+
+def test_every_request_is_there() -> None:
+    known = {
+        f"{method} {route.path}"
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    asked = re.findall(r"\b(GET|POST) +(/[\w/{}]+)", PAGE)
+    assert len(asked) >= 4 and {f"{method} {path}" for method, path in asked} <= known
+
+
+def test_what_temporal_is_given_is_what_the_workflow_takes() -> None:
+    given = {line[2]: line for line in LINES if line[0] == "temporal"}
+    assert set(given) == {"signal", "start"}
+    signal, start = (
+        {word: line[at + 1] for at, word in enumerate(line) if word.startswith("--")}
+        for line in given.values()
+    )
+    assert hasattr(ExecuteDeployment, f"{signal['--name']}_signal")
+    DecideInput.model_validate(json.loads(signal["--input"]))
+    assert ExecuteInput.model_validate(json.loads(start["--input"])).do == "compensate"

@@ -1,0 +1,101 @@
+"""Looking into a run over many workflow runs, with a worker and after the last one has gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.platform import Platform, platform, wait_until
+
+PROGRAM = """param rounds = 40
+var done = []
+function named(n) {
+    return "round ${n}"
+}
+for n in range(rounds) {
+    var text = named(n)
+    var out = exec { echo "$text" }
+    done = append(done, out.stdout)
+}
+var sums = parallel(limit: 2) for part in [1, 2, 3] {
+    var twice = exec { echo $((part * 2)) } undo { echo "undo $part" }
+    return int(twice.stdout)
+}
+try { exec { echo gone >&2; exit 3 } } catch e { log("warn", e.message) }
+exec { echo keep } undo { echo "undone $CODEAI_STEP_STDOUT" }
+fail("${len(done)} rounds, sums ${sums}")
+"""
+
+
+@pytest.fixture(scope="module")
+def looked_at() -> Iterator[Platform]:
+    """A platform whose workers come and go; long programs continue as new several times."""
+    settings = {"CODEAI_WORKER_SOFT_EVENTS": "60", "CODEAI_WORKER_HARD_EVENTS": "300"}
+    with platform("--no-worker", **settings) as running:
+        yield running
+
+
+def trace(at: Platform, id: str, **query: Any) -> dict[str, Any]:
+    words = [word for name, value in query.items() for word in (f"--{name}", str(value))]
+    done = at.command("trace", id, "--limit", "1000", "--output", "json", *words)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_run_is_looked_into_when_its_workers_have_gone(looked_at: Platform) -> None:
+    token = looked_at.token
+    worker = looked_at.worker()
+    failed = looked_at.run(PROGRAM)
+    id = failed["execution_id"]
+    assert failed["status"] == "failed", failed
+    waiting = looked_at.detach('var a = exec { echo "$n" }\nsleep("1h")\n')
+    wait_until(
+        lambda: looked_at.request("GET", f"/executions/{waiting}", token=token)[2]["status"] == "waiting",
+        60,
+        "the second run to wait",
+    )
+    running = trace(looked_at, waiting)
+    assert [item["kind"] for item in running["items"]] == ["ask", "answer", "ask"]
+    worker.terminate()
+    worker.wait(60)
+
+    found = trace(looked_at, id)
+    items = found["items"]
+    assert (found["complete"], found["cut"], found["status"]) == (True, None, "failed")
+    assert len(found["runs"]) > 2
+    assert items[-1]["kind"] == "error" and items[-1]["error"]["message"] == failed["error"]["message"]
+    assert failed["error"]["message"] == "40 rounds, sums [2,4,6]"
+
+    _, _, steps = looked_at.request("GET", f"/executions/{id}/steps?limit=100", token=token)
+    execs = [step for step in steps["items"] if step["kind"] == "exec"]
+    asked = [
+        (item["step"], item["line"]) for item in items if item.get("name") == "exec" and item["kind"] == "ask"
+    ]
+    assert asked == [(step["seq"], step["line"]) for step in execs]
+    values = {item["step"]: item.get("value") for item in items if item["kind"] == "answer"}
+    assert [values[step["seq"]] for step in execs if step["status"] == "succeeded"] == [
+        step["stdout"] for step in execs if step["status"] == "succeeded"
+    ]
+    caught = next(item for item in items if item["kind"] == "caught")
+    assert caught["error"]["stderr"] == "gone"
+
+    last = found["runs"][-1]
+    behind = trace(looked_at, id, run=last)["items"]
+    assert [one["kind"] for one in behind] == [one["kind"] for one in items[-len(behind) :]]
+    loop = next(item for item in items if item["kind"] == "loop" and item["changed"][0]["after"] == 20)
+    view = trace(looked_at, id, at=loop["index"])["view"]
+    assert len(view["fibres"][0]["variables"]["done"]) == 20
+
+    shown = looked_at.command("trace", id, "--back", "--limit", "3")
+    assert shown.stdout.splitlines()[0].strip().startswith(str(found["total"])), shown.stdout
+    assert "failed: 40 rounds" in shown.stdout
+    state = looked_at.command("state", id)
+    assert "as of" in state.stdout and "fail(" in state.stdout and '"round 39"' in state.stdout, state.stdout
+
+    for word in ("state", "trace"):
+        refused = looked_at.command(word, waiting)
+        assert refused.returncode == 1 and "no worker answers" in refused.stderr
