@@ -158,7 +158,6 @@ _ROWS = (
         "{status, headers, body, json}",
         Performer.CLIENT,
         2,
-        available=False,
         help="sends a request; `headers` by lower-case names, `json` is null where the body is none",
     ),
     Effect(
@@ -204,7 +203,6 @@ _ROWS = (
         "a handle",
         Performer.MACHINE,
         1,
-        available=False,
         help="a handle on a stored secret",
     ),
     Effect(

@@ -19,6 +19,8 @@ from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
 from codeai.activities.effects.events import EventEffects
+from codeai.activities.effects.http import HttpEffects
+from codeai.activities.integration.client import outbound_client
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
@@ -66,7 +68,9 @@ async def _serve(role: str, settings: Settings) -> None:
             workers += _exec_workers(client, database, host, settings.worker, ending)
         if role in ("all", "workflows"):
             compilers = parts.enter_context(contextlib.closing(Compilers()))
-            workers.append(_workflow_worker(client, database, compilers, settings.worker, ending))
+            outbound = await parts.enter_async_context(outbound_client(settings.outbound))
+            http = HttpEffects(database, outbound, secrets)
+            workers.append(_workflow_worker(client, database, compilers, http, settings.worker, ending))
         async with polling(workers, ending, settings.worker.drain_timeout):
             _tell_ready(settings.worker)
             logger.info("worker is ready", role=role, pid=os.getpid())
@@ -91,9 +95,14 @@ async def _connected(settings: Settings, role: str, ending: Ending) -> Client | 
 
 
 def _workflow_worker(
-    client: Client, database: Database, compilers: Compilers, settings: WorkerSettings, ending: Ending
+    client: Client,
+    database: Database,
+    compilers: Compilers,
+    http: HttpEffects,
+    settings: WorkerSettings,
+    ending: Ending,
 ) -> Worker:
-    """All workflow code, and the short activities of the database."""
+    """All workflow code, the short activities of the database, and what goes out."""
     return Worker(
         client,
         task_queue=OF_WORKFLOWS.name,
@@ -105,6 +114,7 @@ def _workflow_worker(
             *Changes(database, compilers).activities(),
             *EventEffects(database).activities(),
             *Publishing(database).activities(),
+            *http.activities(),
         ],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,

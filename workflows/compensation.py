@@ -103,6 +103,7 @@ async def _run_block(effects: Effects, step: UndoableStep, seq: int) -> CommandR
     options: dict[str, Any] = {
         "env": block_environment(step),
         "secrets": entry.secrets,
+        "secret_files": {},
         "unset": entry.unset,
         "cwd": entry.cwd,
         "timeout": entry.timeout,

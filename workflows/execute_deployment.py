@@ -480,6 +480,7 @@ class ExecuteDeployment:
             attempts=effects.attempts,
             since=effects.since,
             decisions=effects.decisions,
+            secrets=tuple(effects.secrets),
             status_text=effects.status_text,
             use_secrets=run.use_secrets,
             depth=run.depth,

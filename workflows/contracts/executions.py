@@ -102,6 +102,7 @@ class Carried(Contract):
     depth: int = 0
     workspace: WorkspaceSeed | None = None
     decisions: dict[int, Decision] = Field(default_factory=dict, description="step -> taken, not read yet")
+    secrets: tuple[str, ...] = Field((), description="names of those that steps were given")
     run: int = Field(1, description="the number of this workflow run, from 1")
 
 

@@ -71,9 +71,19 @@ async def exec(effects: Effects, request: Request) -> Given:
     return exec_answer(result, request.line), result.recorded
 
 
-async def command_input(effects: Effects, seq: int, line: int, text: str, **more: Any) -> CommandInput:
+async def command_input(
+    effects: Effects,
+    seq: int,
+    line: int,
+    text: str,
+    *,
+    secrets: Mapping[str, SecretText],
+    secret_files: Mapping[str, SecretText],
+    **more: Any,
+) -> CommandInput:
     """A command of this run; notes that nobody wrote yet travel with it."""
     run = effects.run
+    hidden = effects.hide((*secrets.values(), *secret_files.values()))
     return CommandInput(
         execution_id=run.record.id,
         workflow_id=run.record.workflow_id,
@@ -83,6 +93,9 @@ async def command_input(effects: Effects, seq: int, line: int, text: str, **more
         spool=run.spool,
         text=text,
         workspace=run.workspace,
+        secrets=dict(secrets),
+        secret_files=dict(secret_files),
+        hidden=hidden,
         use_secrets=run.use_secrets,
         notes=await effects.notes.take(),
         **more,

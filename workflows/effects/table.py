@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from codeai.workflows.effects import approvals, children, events, shell, simple
+from codeai.workflows.effects import approvals, children, events, http, shell, simple
 from codeai.workflows.effects.under_way import Performer
 
 PERFORMERS: dict[str, Performer] = {
     "approve": approvals.approve,
     "emit": events.emit,
     "exec": shell.exec,
+    "http": http.http,
     "log": simple.log,
     "now": simple.now,
     "random": simple.random,

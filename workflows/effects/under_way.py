@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ from codeai.dsl.values import ErrorValue
 from codeai.workflows.contracts.commands import Decision
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
 from codeai.workflows.contracts.shell import CommandResult, WorkspaceSeed
-from codeai.workflows.contracts.steps import Notes, StepBegun, UndoEntry
+from codeai.workflows.contracts.steps import Notes, SecretText, StepBegun, UndoEntry
 from codeai.workflows.effects.notebook import Notebook
 from codeai.workflows.states import step_id
 
@@ -57,7 +57,7 @@ Performer: TypeAlias = "Callable[[Effects, Request], EffectResult | Awaitable[Gi
 
 class Effects:
     """`since` says when a step began to wait, `attempts` which attempt of a command is under way, `decisions` and
-    `arrived` what was sent to steps and not read yet: all that continue-as-new carries. A `resting` step waits for
+    `arrived` what was sent to steps and not read yet, `secrets` which ones steps were given. A `resting` step waits for
     nothing that is in flight."""
 
     def __init__(self, run: Run, performers: Mapping[str, Performer], carried: Carried | None) -> None:
@@ -66,6 +66,7 @@ class Effects:
         self.attempts: dict[int, int] = dict(carried.attempts) if carried else {}
         self.since: dict[int, float] = dict(carried.since) if carried else {}
         self.decisions: dict[int, Decision] = dict(carried.decisions) if carried else {}
+        self.secrets: dict[str, None] = dict.fromkeys(carried.secrets) if carried else {}
         self.status_text: str | None = carried.status_text if carried else None
         self.arrived: dict[int, dict[str, Any]] = {}
         self.under_way: dict[int, asyncio.Task[None]] = {}
@@ -169,6 +170,14 @@ class Effects:
             undo=undo,
             started_at=self.began(request),
         )
+
+    def hide(self, texts: Iterable[SecretText]) -> tuple[str, ...]:
+        """The secrets that earlier steps were given, which this one may not show either; those of `texts` are
+        among them from now on."""
+        earlier = tuple(self.secrets)
+        for text in texts:
+            self.secrets.update((part, None) for kind, part in text.parts if kind == "secret")
+        return earlier
 
     def note_begin(
         self,
