@@ -21,6 +21,7 @@ from codeai.persistence.deployments import Deployments, NewDeployment
 from codeai.persistence.engine import Database
 from codeai.persistence.errors import InUse, NameTaken, NoSuch, Refused, VersionDiffers
 from codeai.persistence.events import Events
+from codeai.persistence.secrets import NewSecret, Secrets
 from codeai.workflows.contracts.changes import (
     BODIES,
     Action,
@@ -33,6 +34,7 @@ from codeai.workflows.contracts.changes import (
 from codeai.workflows.contracts.decoding import InvalidInput, validated
 from codeai.workflows.contracts.events import EventMetadata, EventRecord
 from codeai.workflows.contracts.kinds import CHANGE_RECORD
+from codeai.workflows.contracts.secrets import SecretBody, key_id_of
 
 PROBLEMS: tuple[tuple[type[Refused], int, str], ...] = (
     (NameTaken, 409, "conflict"),
@@ -125,9 +127,34 @@ class DeploymentKind:
         )
 
 
+class SecretKind:
+    """Secrets: stored as they were sealed, new or in the place of what has the name."""
+
+    path = "/secrets"
+
+    async def create(self, rows: AsyncSession, id: str, body: SecretBody, who: Who) -> None:
+        await Secrets(rows).create(self._row(id, body, who))
+
+    async def update(
+        self, rows: AsyncSession, id: str, body: SecretBody, who: Who, if_match: int | None
+    ) -> bool:
+        await Secrets(rows).put(self._row(id, body, who), if_match)
+        return True
+
+    async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
+        return await Secrets(rows).delete(id, if_match)
+
+    def _row(self, name: str, body: SecretBody, who: Who) -> NewSecret:
+        return NewSecret(name, body.sealed, key_id_of(body.sealed), body.mask, who.caller)
+
+
+UNTOLD = "sealed"
+"""The field of a body that stands in its own row and nowhere else."""
+
+
 def kinds(compilers: Compilers) -> dict[str, Kind]:
     """What can be changed (★): each name of `BODIES` with how it is done."""
-    return {"config": ConfigKind(compilers), "deployment": DeploymentKind()}
+    return {"config": ConfigKind(compilers), "deployment": DeploymentKind(), "secret": SecretKind()}
 
 
 class NotThere(Exception):
@@ -194,7 +221,7 @@ class Changes:
                 action=given.action.value,
                 entity=f"{given.kind}/{id}",
                 request_id=given.request_id,
-                details=canonical({"body": given.body}),
+                details=canonical({"body": {key: one for key, one in given.body.items() if key != UNTOLD}}),
             )
         )
 

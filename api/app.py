@@ -32,6 +32,7 @@ from codeai.api.routers import (
     inspection,
     me,
     operations,
+    secrets,
 )
 from codeai.api.streams import Wakes
 from codeai.persistence.engine import Address, Database
@@ -46,6 +47,7 @@ ROUTERS = (
     commands.router,
     approvals.router,
     events.router,
+    secrets.router,
     operations.router,
     me.router,
     health.router,
@@ -122,6 +124,7 @@ async def open_parts(settings: Settings, verifier: Verifier) -> AsyncIterator[Pa
             verifier,
             settings.jwt.roles_claim,
             settings.jwt.permissions_claim,
+            settings.seal.public_key,
         )
     finally:
         await compilers.close()

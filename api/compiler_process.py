@@ -17,6 +17,11 @@ from codeai.dsl.compile import compile_program
 from codeai.dsl.diagnostics import Severity, to_json
 from codeai.dsl.format import format_source
 from codeai.dsl.inputs import check_inputs
+from codeai.dsl.plan import plan
+from codeai.dsl.plan_json import to_json as plan_to_json
+
+PLANNED_FOR = ("deployments:execute",)
+"""What starting a deployment needs."""
 
 
 def examine(content: str, inputs: dict[str, Any] | None) -> dict[str, Any]:
@@ -56,11 +61,25 @@ def standing(**asked: Any) -> dict[str, Any]:
     return inspecting.standing(**asked)
 
 
+def planned(content: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """`{plan}` of a program with inputs, of which some may be missing; else what is wrong: `{diagnostics}` or
+    `{input_errors}`."""
+    checked = check(content)
+    if any(one.severity is Severity.ERROR for one in checked.diagnostics):
+        return {"diagnostics": to_json(checked.diagnostics)}
+    code = compile_program(checked)
+    problems = [problem for problem in check_inputs(code, inputs) if problem.name in inputs]
+    if problems:
+        return {"input_errors": [{"field": f"inputs.{one.name}", "message": one.message} for one in problems]}
+    return {"plan": plan_to_json(plan(code, inputs, PLANNED_FOR))}
+
+
 QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "examine": examine,
     "layout": layout,
     "traced": traced,
     "standing": standing,
+    "planned": planned,
 }
 """What may be asked: a name, and its arguments."""
 

@@ -40,6 +40,10 @@ class Compilers:
         """`{content, diagnostics}`; no content where there are syntax errors. Raises Refused."""
         return await self._answer({"ask": "layout", "content": content})
 
+    async def planned(self, content: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        """As `compiler_process.planned`. Raises Refused."""
+        return await self._inspected({"ask": "planned", "content": content, "inputs": inputs})
+
     async def traced(self, **asked: Any) -> dict[str, Any]:
         """As `inspecting.traced`. Raises Refused."""
         return await self._inspected({"ask": "traced", **asked})

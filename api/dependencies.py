@@ -37,6 +37,7 @@ class Parts:
     verifier: Verifier
     roles_claim: str = "roles"
     permissions_claim: str = "permissions"
+    seal_key: str | None = None
 
 
 def parts_of(request: Request) -> Parts:

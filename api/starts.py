@@ -44,7 +44,9 @@ async def start(
 
     Raises Refused: not_found, no_config, invalid_program, invalid_input, idempotency_key_reused, no_temporal.
     """
-    asked = asked.model_copy(update={"triggered_by": caller.subject})
+    asked = asked.model_copy(
+        update={"triggered_by": caller.subject, "use_secrets": caller.may("secrets:use")}
+    )
     await _check(parts, asked)
     operation = Operation.of(caller, request.method, request.url.path, key, asked)
     await begin(
@@ -67,7 +69,7 @@ async def _check(parts: Parts, asked: ExecuteInput) -> None:
     """What a person would rather hear at once than read in a failed run."""
     try:
         async with asyncio.timeout(READ_LIMIT):
-            content, inputs = await _program(parts, asked)
+            content, inputs = await program_of(parts, asked)
     except TimeoutError:
         return
     except Refused as refused:
@@ -85,7 +87,7 @@ async def _check(parts: Parts, asked: ExecuteInput) -> None:
         raise Refused("invalid_input", detail, errors=found["input_errors"])
 
 
-async def _program(parts: Parts, asked: ExecuteInput) -> tuple[str, dict[str, Any]]:
+async def program_of(parts: Parts, asked: ExecuteInput) -> tuple[str, dict[str, Any]]:
     """The text that would run and its inputs. Raises Refused(not_found, no_config, no_database)."""
     if asked.program is not None:
         return asked.program, asked.inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
@@ -16,6 +17,7 @@ from codeai.persistence.events import Event
 from codeai.persistence.executions import Execution
 from codeai.persistence.logs import LogLine
 from codeai.persistence.pages import Slice
+from codeai.persistence.secrets import Secret
 from codeai.persistence.steps import Step
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.event_types import LONGEST, SHAPE
@@ -241,6 +243,22 @@ class EventView(View):
         )
 
 
+class SecretView(View):
+    """A secret without its value, which nobody is ever shown."""
+
+    name: str
+    mask: bool
+    version: int
+    key_id: str
+    created_by: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, secret: Secret) -> Self:
+        return cls.model_validate(asdict(secret))
+
+
 class StartedView(View):
     """A run or an event that was accepted."""
 
@@ -314,6 +332,24 @@ class TraceView(View):
     cut: str | None = None
     runs: list[int]
     view: dict[str, Any] | None = None
+
+
+class PlanBody(Contract):
+    """Inputs of a plan; those that are missing are shown as unknown."""
+
+    inputs: dict[str, Any] = Field(default_factory=dict)
+
+
+class PlanView(View):
+    """What a run would do. Each of `entries` has its kind as `entry`; `needs` are permissions, secrets, queues,
+    configs and approvals; `missing` inputs that a run still needs; `undo` what an error at the end would undo; `cut`
+    why the plan is not complete."""
+
+    missing: list[str]
+    entries: list[dict[str, Any]]
+    undo: list[dict[str, Any]]
+    needs: dict[str, Any]
+    cut: str | None
 
 
 class Examination(View):

@@ -14,8 +14,16 @@ from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, R
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.starts import STARTED, start
-from codeai.api.views import ChangedView, DeploymentView, ExecuteBody, Listing, StoppedView
+from codeai.api.starts import STARTED, program_of, start
+from codeai.api.views import (
+    ChangedView,
+    DeploymentView,
+    ExecuteBody,
+    Listing,
+    PlanBody,
+    PlanView,
+    StoppedView,
+)
 from codeai.persistence.base import is_uuid
 from codeai.persistence.deployments import Deployment, Deployments
 from codeai.persistence.executions import Execution, ExecutionFilter, Executions
@@ -103,6 +111,20 @@ async def execute_deployment(
     given = body or ExecuteBody()
     asked = ExecuteInput(deployment=id, inputs=given.inputs, failure_policy=given.failure_policy)
     return await start(request, parts, caller, key, asked, given.wait)
+
+
+@router.post("/{id}/plan")
+async def plan_deployment(parts: Using, _: Reader, id: Name, body: PlanBody | None = None) -> PlanView:
+    """What a run would do, without one: every command in order, and what is known of its variables."""
+    asked = ExecuteInput(deployment=id, inputs=(body or PlanBody()).inputs)
+    content, inputs = await program_of(parts, asked)
+    found = await parts.compilers.planned(content, inputs)
+    if "diagnostics" in found:
+        raise Refused("invalid_program", "the program has errors", diagnostics=found["diagnostics"])
+    if "input_errors" in found:
+        detail = "; ".join(one["message"] for one in found["input_errors"])
+        raise Refused("invalid_input", detail, errors=found["input_errors"])
+    return PlanView.model_validate(found["plan"])
 
 
 @router.post("/{id}/stop", status_code=202)

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from codeai.cli.checked_programs import checked_program, refuse
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
-from codeai.cli.files import read_bytes
 from codeai.cli.options import AsOutput, Inputs, InputsFile, Url, input_texts, read_inputs
-from codeai.cli.terminal import Output, put_json, visible
+from codeai.cli.terminal import Output, put_json
 
 app = new()
 
@@ -39,14 +39,15 @@ def run(
     """
     from codeai.cli.client import ProblemAnswer, connect
 
-    program, values = _checked(file, input_texts(inputs), read_inputs(inputs_file), output)
+    checked = checked_program(file, input_texts(inputs), read_inputs(inputs_file), output)
+    program = checked.text
     api = connect(url)
-    body = {"program": program, "inputs": values, "workspace": _workspace(file, workspace)}
+    body = {"program": program, "inputs": checked.inputs, "workspace": _workspace(file, workspace)}
     try:
         id = api.ask("POST", "/executions", body).body["id"]
     except ProblemAnswer as problem:
         if problem.problem_code in ("invalid_program", "invalid_input"):
-            _refuse(_of_problem(problem.problem), None, file, output)
+            refuse(_of_problem(problem.problem), None, file, output)
         raise
     if detach:
         if output is Output.JSON:
@@ -82,57 +83,6 @@ def follow_to_end(
         if result["result"] is not None:
             put_json(result["result"])
     raise Done(exit_code(status))
-
-
-def _checked(
-    file: Path, texts: dict[str, str], values: dict[str, Any], output: Output
-) -> tuple[str, dict[str, Any]]:
-    """The program's text and its inputs. Ends with 2 and diagnostics where one of them is wrong."""
-    from codeai.dsl.check import check
-    from codeai.dsl.compile import compile_program
-    from codeai.dsl.diagnostics import Severity, render_text, to_json
-    from codeai.dsl.inputs import check_inputs, parse_inputs
-    from codeai.dsl.values import to_result
-
-    checked = check(read_bytes(file))
-    diagnostics = to_json(checked.diagnostics, str(file))
-    if any(one.severity is Severity.ERROR for one in checked.diagnostics):
-        _refuse(diagnostics, render_text(checked.diagnostics, checked.source, str(file)), file, output)
-    if diagnostics and output is not Output.JSON:
-        text = render_text(checked.diagnostics, checked.source, str(file))
-        print(visible(text), end="", file=sys.stderr)
-    code = compile_program(checked)
-    read, problems = parse_inputs(code, texts)
-    given = values | {name: to_result(value) for name, value in read.items()}
-    unread = {name.removesuffix(":") for name in texts} - set(read)
-    problems = [problem for problem in problems if problem.name in unread]
-    problems += [problem for problem in check_inputs(code, given) if problem.name not in unread]
-    if problems:
-        _refuse([_of_input(problem, file) for problem in problems], None, file, output)
-    return checked.source.text, given
-
-
-def _refuse(diagnostics: list[dict[str, Any]], text: str | None, file: Path, output: Output) -> None:
-    if output is Output.JSON:
-        put_json({"diagnostics": diagnostics})
-    else:
-        lines = [f"{file}:{one['line']}:{one['column']}: {one['message']}" for one in diagnostics]
-        print(visible(text if text is not None else "\n".join(lines) + "\n"), end="", file=sys.stderr)
-    raise Done(Exit.INVALID)
-
-
-def _of_input(problem: Any, file: Path) -> dict[str, Any]:
-    return {
-        "file": str(file),
-        "code": "invalid_input",
-        "severity": "error",
-        "message": problem.message,
-        "line": max(1, problem.line),
-        "column": max(1, problem.column),
-        "end_line": max(1, problem.line),
-        "end_column": max(1, problem.column),
-        "hint": "",
-    }
 
 
 def _of_problem(problem: dict[str, Any]) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def put_entries(items: Sequence[dict[str, Any]], *, before: bool) -> None:
 
 
 def _source(item: dict[str, Any]) -> str:
-    text = plain(item["source"])
+    text = visible(item["source"].expandtabs(4).rstrip())
     return text if len(text) <= LONGEST_SOURCE else text[: LONGEST_SOURCE - 1] + "…"
 
 

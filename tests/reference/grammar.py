@@ -6,7 +6,6 @@ Its regular expressions are read by Oniguruma in editors and by Python's `re` in
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from codeai.dsl.builtins import BUILTINS

@@ -8,14 +8,15 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
-def _canonical_uuid(text: str) -> str:
+def canonical_uuid(text: str) -> str:
+    """The UUID in its usual form. Raises ValueError."""
     try:
         return str(uuid.UUID(text))
     except ValueError:
         raise ValueError("not a UUID") from None
 
 
-UuidText = Annotated[str, AfterValidator(_canonical_uuid)]
+UuidText = Annotated[str, AfterValidator(canonical_uuid)]
 """A UUID as text, in its usual form."""
 
 

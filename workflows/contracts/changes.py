@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from codeai.workflows.contracts.base import Contract, UuidText
+from codeai.workflows.contracts.base import Contract, canonical_uuid
 from codeai.workflows.contracts.executions import FailurePolicy
+from codeai.workflows.contracts.secrets import NAME, SecretBody
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 
@@ -39,20 +41,37 @@ class DeploymentBody(Contract):
     concurrency_key: str | None = Field(None, max_length=255)
 
 
-BODIES: dict[str, type[Contract]] = {"config": ConfigBody, "deployment": DeploymentBody}
+BODIES: dict[str, type[Contract]] = {
+    "config": ConfigBody,
+    "deployment": DeploymentBody,
+    "secret": SecretBody,
+}
 """What can be changed (★): the kind and its body."""
+NAMED: dict[str, str] = {"secret": NAME}
+"""Kinds whose things have a name instead of a UUID, and what such a name looks like."""
 
 
 class ChangeInput(Contract):
-    """One change. `id` names what is updated or deleted; a create may bring the id it wants (a UUID)."""
+    """One change. `id` names what is updated or deleted; a create may bring the id it wants. It is a UUID, or the
+    name of what has one instead, which every change of it gives."""
 
     kind: str
     action: Action
-    id: UuidText | None = None
+    id: str | None = Field(None, validate_default=True)
     body: dict[str, Any] = Field(default_factory=dict)
     if_match: int | None = Field(None, description="the version that the caller saw")
     triggered_by: str | None = None
     request_id: str | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _fits_its_kind(cls, id: str | None, info: ValidationInfo) -> str | None:
+        name = NAMED.get(info.data.get("kind", ""))
+        if name is None:
+            return None if id is None else canonical_uuid(id)
+        if id is None or re.match(name, id) is None:
+            raise ValueError(f"must be a name that matches {name}")
+        return id
 
 
 class Problem(Contract):

@@ -1,0 +1,83 @@
+"""Secrets: sealed here, before anything else sees them; never shown again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from codeai.api.auth.caller import Caller
+from codeai.api.changes import MAY_TAKE_LONGER, change
+from codeai.api.dependencies import Paged, Route, Rows, Using, require_permission
+from codeai.api.etags import IfMatch, matched
+from codeai.api.problems import Refused
+from codeai.api.views import ChangedView, Listing, SecretView, View
+from codeai.persistence.secrets import Secrets
+from codeai.sealing import Unfit, seal
+from codeai.workflows.contracts.changes import Action, ChangeInput
+from codeai.workflows.contracts.secrets import MOST, NAME
+
+router = APIRouter(prefix="/secrets", tags=["secrets"], route_class=Route)
+
+Reader = Annotated[Caller, require_permission("secrets:read")]
+Writer = Annotated[Caller, require_permission("secrets:write")]
+SecretName = Annotated[str, Path(pattern=NAME, description="letters, digits, `_`, `.` and `-`")]
+
+
+class SecretValue(View):
+    """A value to be sealed. `mask`: it is taken out of every output; one under 8 bytes cannot be."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    value: str = Field(min_length=1, max_length=MOST)
+    mask: bool = True
+
+
+@router.put("/{name}", response_model=SecretView | ChangedView, responses=MAY_TAKE_LONGER)
+async def put_secret(
+    request: Request,
+    parts: Using,
+    caller: Writer,
+    name: SecretName,
+    body: SecretValue,
+    if_match: IfMatch = None,
+) -> Response:
+    """Stores a secret, new or in the place of what has its name."""
+    if parts.seal_key is None:
+        raise Refused("no_seal_key", "there is no key to seal with: set CODEAI_SEAL_PUBLIC_KEY")
+    try:
+        sealed = seal(parts.seal_key, name, body.value, mask=body.mask)
+    except Unfit as unfit:
+        raise Refused(
+            "invalid", str(unfit), errors=[{"field": "body.value", "message": str(unfit)}]
+        ) from None
+    asked = ChangeInput(
+        kind="secret",
+        action=Action.UPDATE,
+        id=name,
+        body={"sealed": sealed, "mask": body.mask},
+        if_match=matched(if_match),
+    )
+    return await change(request, parts, caller, None, asked, _shown)
+
+
+@router.get("")
+async def list_secrets(_: Reader, rows: Rows, page: Paged) -> Listing[SecretView]:
+    """The names of the secrets, newest first."""
+    return Listing[SecretView].of(await Secrets(rows).page(page), SecretView.of)
+
+
+@router.delete("/{name}", status_code=204, responses=MAY_TAKE_LONGER)
+async def delete_secret(
+    request: Request, parts: Using, caller: Writer, name: SecretName, if_match: IfMatch = None
+) -> Response:
+    """Removes a secret. Runs that ask for it from now on fail."""
+    asked = ChangeInput(kind="secret", action=Action.DELETE, id=name, if_match=matched(if_match))
+    return await change(request, parts, caller, None, asked)
+
+
+async def _shown(rows: AsyncSession, name: str) -> SecretView | None:
+    found = await Secrets(rows).get(name)
+    return SecretView.of(found) if found else None
