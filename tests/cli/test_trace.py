@@ -10,7 +10,9 @@ from codeai.cli.standing import put_standing
 from codeai.cli.tracing import put_entries
 from codeai.dsl.diagnostics import Source
 from codeai.dsl.machine import Machine
+from codeai.dsl.requests import EffectResult
 from codeai.dsl.trace import Window, trace
+from codeai.dsl.values import ExecValue
 from codeai.dsl.view import with_source
 from tests.dsl.runs import program
 from tests.dsl.test_trace import recorded
@@ -29,6 +31,37 @@ try { exec { exit 3 } } catch e { log(e.kind) }
 fail("no \\u{7} more")
 """
 
+READ = r""" 1   1  param p = 2                                   p = 2
+ 2   5  var all = []                                  all = []
+ 3   6  for i in range(p) {                           i = 0
+ 4   7      all = append(all, twice(i))               twice(x = 0)
+ 5   3      return x * 2                              returns 0
+ 6   7      all = append(all, twice(i))               all = [0]
+ 7   6  for i in range(p) {                           i = 1
+ 8   7      all = append(all, twice(i))               twice(x = 1)
+ 9   3      return x * 2                              returns 2
+10   7      all = append(all, twice(i))               all = [0, 2]
+11   6  for i in range(p) {                           the loop ends
+12   9  if len(all) > 3 { log("many") }               false
+13  10  var v = exec { echo "$p" }                    → step 1 exec  echo "$p"  (p: 2)
+14  10  var v = exec { echo "$p" }                    ← step 1  exit code 0  v = "\"2\""
+15  11  try { exec { exit 3 } } catch e { log(e.kin…  → step 2 exec  exit 3
+16  11  try { exec { exit 3 } } catch e { log(e.kin…  ← step 2 exec_failed: the command ended with exit code 3
+17  11  try { exec { exit 3 } } catch e { log(e.kin…  exec_failed: the command ended with exit code 3  (caught as e)
+18  11  try { exec { exit 3 } } catch e { log(e.kin…  → step 3 log  (text: "exec_failed")
+19  11  try { exec { exit 3 } } catch e { log(e.kin…  ← step 3
+20  12  fail("no \u{7} more")                         failed: no \x07 more
+"""
+STANDING = """line 4  approve("Ship ${x}?", role: "editor")
+    x = "you"
+  called at line 6  ship(who)
+    who = "you"
+waits for step 2, line 4: approve  Ship you?  (by the role editor)
+if it fails, these are undone, the first one first:
+  step 2
+  step 1, line 3  build
+"""
+
 
 def items(source: str, window: Window) -> list[dict[str, Any]]:
     return [entry.to_json(Source(source)) for entry in trace(recorded(source), window).entries]
@@ -36,4 +69,39 @@ def items(source: str, window: Window) -> list[dict[str, Any]]:
 
 def test_a_trace_reads_from_left_to_right(capsys: pytest.CaptureFixture[str]) -> None:
     put_entries(items(SOURCE, Window()), before=False)
-    print(capsys.readouterr().out, file=open('/tmp/out.txt','w'))
+    assert capsys.readouterr().out == READ
+
+
+def test_backwards_it_says_what_was_there_before(capsys: pytest.CaptureFixture[str]) -> None:
+    put_entries(items("var a = 1\na = 2", Window())[::-1], before=True)
+    first, _, last = capsys.readouterr().out.splitlines()[:3]
+    assert first.endswith("returns null") and last.endswith("a = 1")
+    put_entries(items("var a = 1\na = 2", Window(first=2, limit=1)), before=True)
+    assert capsys.readouterr().out == "2  2  a = 2  a = 2 (before: 1)\n"
+
+
+def test_fibres_have_a_column_where_there_are_several(capsys: pytest.CaptureFixture[str]) -> None:
+    put_entries(items("parallel for x in [7] { log(x) }", Window(limit=3)), before=False)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "1 fibre 1 1 parallel for x in [7] { log(x) } for each of [7]",
+        "2 fibre 2 1 parallel for x in [7] { log(x) } fibre 2: x = 7",
+        "3 fibre 2 1 parallel for x in [7] { log(x) } → step 1 log (text: 7)",
+    ]
+
+
+def test_a_state_says_where_with_what_and_what_for(capsys: pytest.CaptureFixture[str]) -> None:
+    source = """param who = "you"
+function ship(x) {
+    exec { build } undo { remove }
+    approve("Ship ${x}?", role: "editor")
+}
+ship(who)
+"""
+    machine = Machine.start(program(source), {})
+    machine.advance()
+    machine.answer(1, EffectResult(ExecValue()))
+    machine.advance()
+    view = with_source(machine.view(), Source(source))
+    undo = [{"step": 1, "line": 3, "command": "build\nmore"}, {"step": 2, "line": None, "command": None}]
+    put_standing({**view, "undo": undo})
+    assert capsys.readouterr().out == STANDING
