@@ -11,29 +11,28 @@ from codeai.dsl.machine import Machine
 from codeai.dsl.requests import EffectResult
 from codeai.dsl.trace import Recorded, Window, trace
 from codeai.dsl.view import with_source
-from codeai.workflows.contracts.answers import exec_answer
+from codeai.workflows.contracts.answers import answer_in_row
 from codeai.workflows.contracts.executions import Carried
 from codeai.workflows.contracts.packing import unpack
-from codeai.workflows.contracts.shell import CommandResult
 
 
 def traced(
     content: str,
     inputs: dict[str, Any],
     journals: list[str],
-    results: dict[str, tuple[int, str]],
+    results: dict[str, tuple[str, int, str]],
     window: dict[str, Any],
     before: str | None,
 ) -> dict[str, Any]:
     """`{items, total, complete, cut, view}` of a window of a run. `journals` and the checkpoint `before` them are
-    packed as they are kept; `results` has the line and the result of each step's row."""
+    packed as they are kept; `results` has kind, line and result of each step's row."""
     checked = check(content)
     if checked.errors:
         return {"items": [], "total": 0, "complete": False, "cut": _refused(checked), "view": None}
 
     def result_of(step: int) -> EffectResult | None:
         found = results.get(str(step))
-        return None if found is None else exec_answer(CommandResult.model_validate_json(found[1]), found[0])
+        return None if found is None else answer_in_row(*found)
 
     rounds = [unpack(journal) for journal in journals]
     state = None if before is None else _state(before)

@@ -41,7 +41,7 @@ class Recording:
     content: str
     journals: list[str]
     before: str | None
-    results: dict[int, tuple[int, str]]
+    results: dict[int, tuple[str, int, str]]
     parts: list[int]
     cut: str | None
 

@@ -111,13 +111,13 @@ def _run(recorded: Recorded, recorder: Recorder) -> _Pass:
                     done.cut = f"the run is longer: a trace looks at {MOST_WORK:,} instructions"
                     return done
             if missing:
-                done.cut = f"the result of step {missing[0]} is not kept"
+                done.cut = f"the result of step {missing[0]} is not written yet, or not kept"
                 return done
     except Reached:
         assert machine is not None
         done.view = machine.view()
     except ValueError as error:
-        done.cut = f"what was recorded does not fit this build: {error}"
+        done.cut = f"what was recorded does not fit this build: {' '.join(str(error).split())}"
     return done
 
 

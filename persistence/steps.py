@@ -163,20 +163,20 @@ class Steps:
 
     async def results(
         self, execution_id: str, seqs: Sequence[int], most_bytes: int
-    ) -> tuple[dict[int, tuple[int, str]], bool]:
-        """The line and the result of those of the steps that have one, in order, until they are more than
+    ) -> tuple[dict[int, tuple[str, int, str]], bool]:
+        """Kind, line and result of those of the steps that have one, in order, until they are more than
         `most_bytes`: then the second value is true."""
-        found: dict[int, tuple[int, str]] = {}
+        found: dict[int, tuple[str, int, str]] = {}
         size = 0
         for at in range(0, len(seqs), RESULTS_AT_ONCE):
-            asked = select(StepRow.seq, StepRow.line, StepRow.result).where(
+            asked = select(StepRow.seq, StepRow.kind, StepRow.line, StepRow.result).where(
                 StepRow.execution_id == execution_id,
                 StepRow.seq.in_(seqs[at : at + RESULTS_AT_ONCE]),
                 StepRow.result.is_not(None),
             )
-            for seq, line, result in await self.rows.execute(asked):
+            for seq, kind, line, result in await self.rows.execute(asked):
                 assert result is not None
-                found[seq] = (line, result)
+                found[seq] = (kind, line, result)
                 size += len(result)
             if size > most_bytes:
                 return found, True

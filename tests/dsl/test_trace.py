@@ -248,7 +248,7 @@ def test_a_trace_ends_where_a_result_is_not_kept() -> None:
     run = recorded("log(1)\nlog(2)")
     found = trace(Recorded(run.code, run.journals, {1: EffectResult()}.get, {}), ALL)
     assert [entry.kind for entry in found.entries] == ["ask", "answer", "ask"]
-    assert not found.complete and found.cut == "the result of step 2 is not kept"
+    assert not found.complete and found.cut == "the result of step 2 is not written yet, or not kept"
 
 
 def test_a_long_run_is_cut_with_a_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,3 +98,41 @@ def test_a_run_is_looked_into_when_its_workers_have_gone(looked_at: Platform) ->
     for word in ("state", "trace"):
         refused = looked_at.command(word, waiting)
         assert refused.returncode == 1 and "no worker answers" in refused.stderr
+
+
+def test_what_a_child_was_given_and_how_a_cancel_went_is_in_the_trace(looked_at: Platform) -> None:
+    token = looked_at.token
+    worker = looked_at.worker()
+    try:
+        child = looked_at.write(
+            "child.cai", "param built\nparam n\nreturn [built.exit_code, type(built), n]\n"
+        )
+        assert looked_at.command("configs", "create", "child", str(child)).returncode == 0
+        parent = looked_at.run(
+            'var b = exec { echo v1 }\nsleep("10ms")\nreturn run("child", inputs: {built: b, n: 2.0})\n'
+        )
+        assert parent["result"] == [0, "exec", 2.0], parent
+        last = trace(looked_at, parent["execution_id"])
+        assert (last["complete"], last["items"][-1]["value"]) == (True, parent["result"])
+        _, _, newest = looked_at.request("GET", "/executions?limit=1", token=token)
+        given = trace(looked_at, newest["items"][0]["id"])
+        assert (given["complete"], given["items"][-1]["value"]) == (True, parent["result"])
+        assert given["items"][0]["changed"] == [{"name": "built", "after": "v1"}]
+
+        id = looked_at.detach(
+            'parallel for x in [1, 2] {\n    if x == 1 { approve("go?") }\n    exec { sleep 60 } undo { echo }\n}\n'
+        )
+        asked = f"/executions/{id}/steps"
+        wait_until(
+            lambda: len(looked_at.request("GET", asked, token=token)[2]["items"]) == 2, 60, "both to wait"
+        )
+        assert looked_at.command("cancel", id).returncode == 0
+        assert looked_at.ended(id, token)["status"] == "cancelled"
+        cancelled = trace(looked_at, id)
+        assert (cancelled["complete"], cancelled["cut"]) == (True, None)
+        kinds = [(item["kind"], item["fibre"]) for item in cancelled["items"][-4:]]
+        assert kinds[0] == ("cancel", 1) and sorted(kinds[1:3]) == [("cancelled", 2), ("cancelled", 3)]
+        assert kinds[3] == ("cancelled", 1)
+    finally:
+        worker.terminate()
+        worker.wait(60)

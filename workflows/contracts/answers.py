@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
+from codeai.dsl.journal import result_from_plain
 from codeai.dsl.requests import EffectResult
 from codeai.dsl.values import ErrorValue, ExecValue
 from codeai.workflows.contracts.shell import CommandResult, Outcome
+
+
+def answer_in_row(kind: str, line: int, result: str) -> EffectResult:
+    """What the program got of a step, by the step's row; `result` is JSON.
+
+    Raises:
+        ValueError: it is no result of such a step.
+    """
+    if kind == "exec":
+        return exec_answer(CommandResult.model_validate_json(result), line)
+    return result_from_plain(json.loads(result))
 
 
 def exec_answer(result: CommandResult, line: int) -> EffectResult:
