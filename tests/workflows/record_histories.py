@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError, WorkflowHandle
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
@@ -28,13 +28,26 @@ OF_A_MACHINE = re.compile(r"/(?:home|opt|private|root|srv|tmp|usr|Users|var|work
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """An update or a signal to a run, when its status is `when`."""
+
+    how: Literal["update", "signal"]
+    name: str
+    when: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
-    """One run to be kept: a program's text (or any other input), and when it is cancelled."""
+    """One run to be kept: a program's text (or any other input), what it is told, and when it is cancelled."""
 
     program: str | None
     more: Mapping[str, Any] = field(default_factory=dict)
     cancel_at: int | None = None
     """The number of the step during which the run is cancelled."""
+    tells: tuple[Tell, ...] = ()
+    compensated: bool = False
+    """The run that compensates it is kept instead."""
     through_us: bool = False
     """Started as the API does, with its search attributes; else by Temporal alone."""
 
@@ -129,8 +142,70 @@ RECORDINGS: dict[str, Recording] = {
     "refused_program": Recording("return nobody"),
     "refused_policy": Recording("return 1", {"failure_policy": "park"}),
     "not_an_input": Recording(None, {"nothing": 1}),
+    "approved": Recording(
+        """
+        var said = approve("Ship?", role: "editor", timeout: "1h")
+        return [said.by, said.comment, exec { echo shipped }]
+        """,
+        tells=(Tell("update", "approve", "waiting", {"by": "ann", "comment": "fine"}),),
+    ),
+    "rejected": Recording(
+        """
+        exec { true } undo { echo unmade }
+        approve("Ship?")
+        """,
+        tells=(
+            Tell("signal", "approve", "waiting", {"step": 7}),
+            Tell("signal", "reject", "waiting", {"by": "ann"}),
+        ),
+    ),
+    "nobody_decided": Recording('return approve("Ship?", timeout: "50ms", check: false)'),
+    "paused": Recording(
+        """
+        for n in range(3) { exec { sleep 0.3; echo "$n" } }
+        return "done"
+        """,
+        tells=(Tell("signal", "pause", "running"), Tell("update", "resume", "paused")),
+    ),
+    "event_came": Recording(
+        """
+        var found = parallel for who in ["waits", "tells"] {
+            if who == "waits" { return wait_event("custom.recorded", where: {n: 1}, timeout: "1m").data }
+            sleep("300ms")
+            return type(emit("custom.recorded", {n: 1, more: true}))
+        }
+        try { wait_event("custom.never", timeout: "50ms") } catch e { found += [e.kind] }
+        return found
+        """
+    ),
+    "children": Recording(
+        """
+        var made = run("recorded-child", inputs: {n: 1})
+        try { run("recorded-child", inputs: {n: 0}) } catch e { log(e.message) }
+        fail("undo " + made)
+        """
+    ),
+    "compensated": Recording(
+        """
+        exec { echo made } undo { echo unmade }
+        return run("recorded-child", inputs: {n: 2})
+        """,
+        compensated=True,
+    ),
+    "request_refused": Recording(
+        """
+        try { http("GET", "http://127.0.0.1:9/") } catch e { return e.kind }
+        """
+    ),
+    "unknown_secret": Recording(
+        """
+        var token = secret("nothing")
+        try { exec { echo "$token" } } catch e { return e.kind }
+        """
+    ),
 }
 """The runs of ExecuteDeployment (★), by the name of their file."""
+CHILD = 'param n\nexec { echo "$n" } undo { echo "unmade $n" }\nif n == 0 { fail("nothing") }\nreturn "child ${n}"'
 
 
 async def record() -> None:
@@ -138,6 +213,12 @@ async def record() -> None:
     with platform(**BUDGET) as running:
         client = await Client.connect(
             f"127.0.0.1:{running.temporal}", data_converter=pydantic_data_converter, identity="recorder"
+        )
+        await client.execute_workflow(
+            CHANGE_RECORD.type,
+            {"kind": "config", "action": "create", "body": {"name": "recorded-child", "content": CHILD}},
+            id=CHANGE_RECORD.workflow_id(_uuid_of("recorded-child")),
+            task_queue=CHANGE_RECORD.queue,
         )
         for name, recording in RECORDINGS.items():
             await _keep(client, name, await _execute(client, name, recording))
@@ -161,10 +242,22 @@ async def _execute(client: Client, name: str, recording: Recording) -> WorkflowH
         while not await _is_under_way(handle, recording.cancel_at):
             await asyncio.sleep(0.05)
         await handle.cancel()
+    for tell in recording.tells:
+        while await handle.query("status") != tell.when:
+            await asyncio.sleep(0.05)
+        send = handle.execute_update if tell.how == "update" else handle.signal
+        await send(tell.name, dict(tell.given))
     try:
-        print(name, json.dumps(await handle.result()))
+        result = await handle.result()
+        print(name, json.dumps(result))
     except WorkflowFailureError as error:
         print(name, repr(error.cause))
+    if recording.compensated:
+        again = {"execution": result["execution_id"], "do": "compensate"}
+        handle = await client.start_workflow(
+            EXECUTE_DEPLOYMENT.type, again, id=name, task_queue=EXECUTE_DEPLOYMENT.queue
+        )
+        print(name, json.dumps(await handle.result()))
     return handle
 
 
