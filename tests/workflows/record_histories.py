@@ -167,7 +167,7 @@ RECORDINGS: dict[str, Recording] = {
         """,
         tells=(Tell("signal", "pause", "running"), Tell("update", "resume", "paused")),
     ),
-    "event_came": Recording(
+    "awaited_event": Recording(
         """
         var found = parallel for who in ["waits", "tells"] {
             if who == "waits" { return wait_event("custom.recorded", where: {n: 1}, timeout: "1m").data }
