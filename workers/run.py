@@ -119,6 +119,7 @@ def _workflow_worker(
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,
         max_concurrent_activities=OF_WORKFLOWS.slots,
+        max_heartbeat_throttle_interval=HEARTBEAT,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
         on_fatal_error=ending.broke,

@@ -21,7 +21,7 @@ from codeai.activities.integration.exchange import Answer, Sending
 from codeai.activities.integration.policy import is_safe_to_repeat
 from codeai.activities.integration.unanswered import Unanswered, Why
 from codeai.activities.notes import new_step, write_notes_of
-from codeai.activities.secrets import NotOpened, Opened, Purpose, Secrets
+from codeai.activities.secrets import NotOpened, Purpose, Secrets
 from codeai.dsl.faults import Fault
 from codeai.dsl.journal import result_from_plain, result_to_plain
 from codeai.dsl.requests import EffectResult
@@ -94,8 +94,10 @@ class HttpEffects:
 
     async def _perform(self, given: HttpInput) -> HttpResult:
         """Sends it and says what came back, without any secret."""
+        step = given.step
+        purpose = Purpose(given.execution_id, step.step_id, 1, step.line, allowed=given.use_secrets)
         try:
-            opened = await self._opened(given)
+            opened = await self.secrets.open(_secret_texts(given), purpose, given.hidden)
         except NotOpened as problem:
             return HttpResult(error=problem.error)
         mask = opened.masker.mask
@@ -115,24 +117,6 @@ class HttpEffects:
             return HttpResult(value=answer_value(answer, mask))
         except Fault as fault:
             return _failed(given, fault.kind, fault.message)
-
-    async def _opened(self, given: HttpInput) -> Opened:
-        """The texts with secrets in them. Raises NotOpened. A database that is away is waited for: Temporal's repeat
-        would find that it has begun, and could not know that nothing was sent."""
-        purpose = Purpose(
-            given.execution_id, given.step.step_id, attempt=1, line=given.step.line, allowed=given.use_secrets
-        )
-
-        async def opened() -> Opened | NotOpened:
-            try:
-                return await self.secrets.open(_secret_texts(given), purpose)
-            except NotOpened as problem:
-                return problem
-
-        found = await until_it_holds(opened, "secrets opened")
-        if isinstance(found, NotOpened):
-            raise found
-        return found
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.http_request]

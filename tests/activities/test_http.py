@@ -342,6 +342,14 @@ async def test_errors_show_no_secret(effects: HttpEffects) -> None:
     assert "s3cr3t" not in (await failed(effects, asking(unknown, seq=4))).message
 
 
+async def test_what_an_earlier_step_had_is_not_shown(effects: HttpEffects) -> None:
+    """It may have left it on the server."""
+    await store(effects.database, "token", "plain-s3cr3t")
+    async with site(lambda *_: answer(200, "it is plain-s3cr3t")) as there:
+        value = (await done(effects, asking(there.origin, hidden=("token",)))).value
+    assert value is not None and value["body"] == "it is ***"
+
+
 async def test_a_secret_goes_to_its_origin_only(effects: HttpEffects) -> None:
     await store(effects.database, "token")
     async with site(echo) as other, site(lambda *_: answer(307, location=other.origin)) as first:

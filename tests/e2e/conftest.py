@@ -11,8 +11,14 @@ from tests.platform import Platform, platform
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Platform]:
-    """The whole platform, with a small budget for a workflow run so that long programs continue as new."""
-    with platform(CODEAI_WORKER_SOFT_EVENTS="300", CODEAI_WORKER_HARD_EVENTS="900") as running:
+    """The whole platform, with a small budget for a workflow run so that long programs continue as new; requests of
+    programs may go to `localhost`, under that name."""
+    settings = {
+        "CODEAI_WORKER_SOFT_EVENTS": "300",
+        "CODEAI_WORKER_HARD_EVENTS": "900",
+        "CODEAI_OUTBOUND_ALLOW": "localhost",
+    }
+    with platform(**settings) as running:
         yield running
 
 
