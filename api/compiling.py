@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from codeai.api.frames import LENGTH
 from codeai.api.problems import Refused
 
-TIME_LIMIT = 20.0
-"""Seconds for one program."""
 PROCESSES = 2
-CHECK_TAKES_TOO_LONG = (
-    "invalid_program",
-    f"checking the program takes more than {TIME_LIMIT:.0f} s; make it smaller",
-)
-TRACE_TAKES_TOO_LONG = (
-    "busy",
-    f"going through the run takes more than {TIME_LIMIT:.0f} s; ask for one of its workflow runs (run=N)",
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds an answer may take, and the problem where it takes longer."""
+
+    seconds: float
+    code: str
+    detail: str
+
+    def over(self) -> Refused:
+        return Refused(self.code, self.detail.format(self.seconds))
+
+
+CHECKING = Patience(20.0, "invalid_program", "checking the program takes more than {:.0f} s; make it smaller")
+INSPECTING = Patience(
+    45.0, "busy", "going through the run takes more than {:.0f} s; ask for one of its workflow runs (run=N)"
 )
 
 
@@ -55,22 +64,20 @@ class Compilers:
     async def _inspected(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Looking at runs takes long and can wait: one process is left to those who start them."""
         async with self._inspectors:
-            return await self._answer(asked, TRACE_TAKES_TOO_LONG)
+            return await self._answer(asked, INSPECTING)
 
-    async def _answer(
-        self, asked: dict[str, Any], too_long: tuple[str, str] = CHECK_TAKES_TOO_LONG
-    ) -> dict[str, Any]:
-        """Raises Refused: `too_long` after the time limit, busy where the process died on it."""
+    async def _answer(self, asked: dict[str, Any], patience: Patience = CHECKING) -> dict[str, Any]:
+        """Raises Refused: that of `patience`, busy where the process died on it."""
         question = json.dumps(asked).encode()
         process = await self._idle.get()
         try:
-            async with asyncio.timeout(TIME_LIMIT):
+            async with asyncio.timeout(patience.seconds):
                 if process is None or process.returncode is not None:
                     process = await _start()
                 return await _ask(process, question)
         except TimeoutError:
             await _end(process)
-            raise Refused(*too_long) from None
+            raise patience.over() from None
         except (asyncio.IncompleteReadError, OSError):
             await _end(process)
             raise Refused("busy", "the process that checks programs has ended; try again") from None

@@ -18,6 +18,7 @@ from codeai.dsl.effects import (
 )
 from codeai.dsl.envnames import RESERVED
 from codeai.dsl.limits import LIMITS, SLICE, VARIABLE_TO_SHELL
+from codeai.dsl.trace_entries import KINDS
 from tests.reference.markdown import block, code, duration, literal, size, table
 
 TAKES = {
@@ -154,6 +155,14 @@ def _first(row: Code) -> str:
     """The message that the row's example is answered by, without its hint."""
     found = [one for one in check(row.example).diagnostics if one.code == row.code]
     return found[0].message if found else ""
+
+
+def trace() -> str:
+    """What a trace tells of."""
+    said = "What `codeai trace` and `GET /executions/{id}/trace` tell of: the `kind` of each entry."
+    return (
+        f"{said}\n\n{table(('kind', 'what happened'), [(code(kind), text) for kind, text in KINDS.items()])}"
+    )
 
 
 def limits() -> str:

@@ -15,6 +15,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "diagnostics": ("Diagnostics", language_pages.diagnostics),
     "limits": ("Limits", language_pages.limits),
     "environment-names": ("Names that commands get only by env", language_pages.environment_names),
+    "trace": ("Entries of a trace", language_pages.trace),
     "cli": ("The command line", cli_page.cli),
     "settings": ("Settings", platform_pages.settings),
     "problems": ("Problems", platform_pages.problems),

@@ -16,6 +16,7 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from codeai.dsl.brief import brief
 from codeai.workers import registry
 from tests.platform import Platform, wait_until
 from tests.torture.programs import CHILD, program_of
@@ -65,6 +66,8 @@ class Torture:
             )
         runs, replayed = asyncio.run(self._replayed(ids))
         _stop(worker)
+        for number, id in enumerate(ids):
+            self._trace(id, tortured[number], token)
         commands = sum(len(lines) for one in calm for lines in one.fibres.values())
         ends = Counter(one.status for one in calm)
         return (
@@ -125,6 +128,16 @@ class Torture:
                 )
             )
         return outcomes
+
+    def _trace(self, id: str, ended: Outcome, token: str) -> None:
+        """Run again on what was recorded, the program ends as it did."""
+        status, _, found = self.stack.request("GET", f"/executions/{id}/trace?from=-1", token=token)
+        assert status == 200 and found["complete"] and found["cut"] is None, (id, found)
+        (last,) = found["items"]
+        if ended.error is not None:
+            assert last["error"]["message"] == brief(ended.error[2]), (id, ended, last)
+        else:
+            assert last["value"] == brief(ended.result), (id, ended, last)
 
     async def _replayed(self, ids: Sequence[str]) -> tuple[int, int]:
         """Replays the history of every workflow run of the executions. How many executions, how many histories."""
