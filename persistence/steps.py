@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Row, exists, func, select, update
+from sqlalchemy import Index, Row, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -41,7 +41,15 @@ class StepRow(Base):
     started_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("ix_execution_steps_execution_id_seq_id", "execution_id", "seq", "id"),)
+    __table_args__ = (
+        Index("ix_execution_steps_execution_id_seq_id", "execution_id", "seq", "id"),
+        Index(
+            "ix_execution_steps_open_approvals",
+            "started_at",
+            "id",
+            postgresql_where=text("kind = 'approve' AND status = 'running'"),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
