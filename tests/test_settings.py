@@ -167,3 +167,21 @@ def test_what_is_shown_can_be_set_again() -> None:
 def test_no_two_settings_have_one_name() -> None:
     names = [name for row in ROWS for name in row.names]
     assert len(names) == len(set(names))
+
+
+def test_what_requests_may_reach_is_read_and_checked() -> None:
+    given = "localhost:9000, 10.1.0.0/16,[::1]:80"
+    settings = load({"CODEAI_OUTBOUND_ALLOW": given, "CODEAI_OUTBOUND_PROXY": "http://u:quiet@proxy:3128"})
+    assert [str(one) for one in settings.outbound.allow] == ["localhost:9000", "10.1.0.0/16", "[::1]:80"]
+    lines = {path: value for path, value, _ in shown(settings)}
+    assert lines["outbound.allow"] == "localhost:9000,10.1.0.0/16,[::1]:80"
+    assert lines["outbound.proxy"] == "***"
+    assert load({}).outbound.allow == ()
+    found = problems(
+        {"CODEAI_OUTBOUND_ALLOW": "10.1.0.1/16", "CODEAI_OUTBOUND_PROXY": "socks5://u:quiet@proxy"}
+    )
+    assert found == [
+        "CODEAI_OUTBOUND_ALLOW: outbound.allow '10.1.0.1/16' is no host[:port], address or CIDR: 10.1.0.1/16",
+        "CODEAI_OUTBOUND_PROXY: outbound.proxy is not the URL of an HTTP proxy, such as "
+        "http://proxy.internal:3128",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from codeai.dsl.values import ExecValue, SecretHandle, from_plain
 from codeai.workflows.contracts.http import HttpInput
 from codeai.workflows.contracts.steps import SecretText, StepBegun
 from codeai.workflows.effects.http_request import http_input, url_shown
+from tests.tree import ROOT
 
 TOKEN = SecretHandle((("secret", "token"),))
 SIGNED = SecretHandle((("text", "v1 "), ("secret", "token")))
@@ -183,3 +185,10 @@ def test_a_steps_row_shows_no_secret() -> None:
 )
 def test_what_is_wrong_in_the_text_is_found_before_the_start(program: str, code: str) -> None:
     assert [one.code for one in check(program).diagnostics] == [code]
+
+
+def test_the_programs_of_the_documentation_are_right() -> None:
+    page = (ROOT / "docs" / "requests.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```cai\n(.*?)```", page, re.DOTALL)
+    assert programs
+    assert [one for program in programs for one in check(program).diagnostics] == []
