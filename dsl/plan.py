@@ -47,6 +47,7 @@ class Undone:
 
     line: int
     text: str
+    variables: dict[str, Shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ def _flat(entries: list[Entry]) -> Iterator[Entry]:
 def _undone(flat: list[Entry]) -> Iterator[Undone]:
     for entry in reversed(flat):
         if isinstance(entry, Command) and entry.undo is not None:
-            yield Undone(entry.undo.line, entry.undo.text)
+            yield Undone(entry.undo.line, entry.undo.text, entry.undo.variables)
         elif isinstance(entry, Effect) and entry.effect == "run":
-            yield Undone(entry.line, f"what the run of {entry.arguments['config'].value} did")
+            yield Undone(entry.line, f"what the run of {entry.arguments['config'].value} did", {})
 
 
 def _needs(flat: list[Entry], secrets: dict[str, list[int]], permissions: Iterable[str]) -> Needs:

@@ -109,10 +109,8 @@ class _Guessing(Expressions):
             try:
                 return real(slots)
             except Undecided as undecided:
-                rest = (
-                    f"{undecided.value.inner} {name} …" if name in _LAZY else f"not {undecided.value.inner}"
-                )
-                return planned.guess(rest)
+                asked = Unknown(undecided.value.condition).inner
+                return planned.guess(f"{asked} {name} …" if name in _LAZY else f"not {asked}")
 
         return Part(run, fresh=made.fresh)
 
@@ -206,6 +204,8 @@ def _of_builtin(planned: Planned, name: str, in_order: bool) -> Callable[[list[G
     def look(values: list[Guess]) -> tuple[Guess] | None:
         if name == "type" and type(values[0]) is Unknown and values[0].type is not None:
             return (values[0].type,)
+        if name == "str" and is_unknown(values[0]):
+            return (Unknown(in_text(values[0]), "string"),)
         looked_at = values[:-1] if name in ("append", "default") and in_order else values
         if name in _HEADS:
             hit = any(type(value) is Unknown for value in looked_at)

@@ -117,9 +117,7 @@ def _command(code: Code, pc: int, slots: Slots, given: dict[str, Any], calls: tu
 
 
 def _undo(request: Request, undo: UndoRequest, options: dict[str, Any], given: dict[str, Any]) -> Undo:
-    variables: dict[str, Any] = {
-        name: value for name, value in undo.variables.items() if name not in request.variables
-    }
+    variables: dict[str, Any] = dict(undo.variables)
     if request.assigned is not None:
         variables[request.assigned] = result_of_exec(request.line, False)
     seen = _seen(variables, given if "env" in given else options)

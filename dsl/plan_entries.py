@@ -17,7 +17,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """The compensation of a command; `variables` are those that the command does not see itself."""
+    """The compensation of a command, with the variables that reach it by mention."""
 
     line: int
     text: str

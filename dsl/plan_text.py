@@ -20,7 +20,6 @@ from codeai.dsl.plan_entries import (
     Parallel,
     Shown,
     Try,
-    Undo,
 )
 from codeai.dsl.values import HIDDEN
 
@@ -56,16 +55,18 @@ def _arm(entries: list[Entry], depth: int) -> Iterator[Line]:
 
 def _command(entry: Command, depth: int) -> Iterator[Line]:
     yield entry.line, depth, f"exec{_options(entry.options)}{_called(entry.calls)}"
-    yield from _shell(entry, depth + 1)
-    if entry.undo is not None:
-        yield entry.undo.line, depth + 1, f"undo{_options(entry.undo.options)}"
-        yield from _shell(entry.undo, depth + 2)
+    yield from _shell(entry.text, entry.variables, depth + 1)
+    undo = entry.undo
+    if undo is not None:
+        yield undo.line, depth + 1, f"undo{_options(undo.options)}"
+        others = {name: value for name, value in undo.variables.items() if entry.variables.get(name) != value}
+        yield from _shell(undo.text, others, depth + 2)
 
 
-def _shell(entry: Command | Undo, depth: int) -> Iterator[Line]:
-    for line in entry.text.strip("\n").split("\n"):
-        yield None, depth, f"| {line}"
-    for name, value in entry.variables.items():
+def _shell(text: str, variables: Mapping[str, Shown], depth: int) -> Iterator[Line]:
+    for line in text.strip("\n").split("\n"):
+        yield None, depth, f"| {line}".rstrip()
+    for name, value in variables.items():
         yield None, depth, f"{name} = {told(value)}"
 
 
@@ -180,7 +181,8 @@ def _summary(plan: Plan) -> Iterator[str]:
     if plan.undo:
         yield "\nif it fails after all that, this is undone, last first:"
         for undone in plan.undo:
-            yield f"  line {undone.line}: {_one_line(undone.text.strip())}"
+            given = ", ".join(f"{name} = {told(value)}" for name, value in undone.variables.items())
+            yield f"  line {undone.line}: {_one_line(undone.text.strip())}{given and f'  ({given})'}"
     needs = plan.needs
     rows = {
         "inputs": ", ".join(plan.missing),
