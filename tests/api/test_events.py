@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from temporalio import workflow
 from temporalio.client import WorkflowFailureError
+from temporalio.worker import Worker
 
 from codeai.activities import telling
 from codeai.activities.effects import events as effects
@@ -120,6 +122,36 @@ async def test_temporal_alone_publishes_an_event(served: Served, admin: httpx2.A
     id = await by_hand(served, "custom.byhand", {"n": 1})
     shown = (await admin.get(f"/events/{id}")).json()
     assert (shown["type"], shown["source"], shown["data"]) == ("custom.byhand", "temporal", {"n": 1})
+
+
+@workflow.defn(name="RunJob", sandboxed=False)
+class Announcer:
+    """A workflow that publishes as a child of its own."""
+
+    @workflow.run
+    async def run(self, given: dict[str, Any]) -> dict[str, Any]:
+        published: dict[str, Any] = await workflow.execute_child_workflow(
+            PUBLISH_EVENT.type, given, task_queue=PUBLISH_EVENT.queue, result_type=dict
+        )
+        return published
+
+
+@pytest.mark.parametrize(("source", "is_stored"), [("RunJob", True), ("Saga", False), (None, False)])
+async def test_a_type_of_the_platform_is_published_by_the_workflow_that_owns_it(
+    served: Served, admin: httpx2.AsyncClient, source: str | None, is_stored: bool
+) -> None:
+    given = {"type": "job.completed", "data": {"job": 1}, "source": source, "causation_id": "x", "depth": 2}
+    async with Worker(served.temporal, task_queue="announcers", workflows=[Announcer]):
+        announcing = served.temporal.execute_workflow(
+            "RunJob", given, id=str(uuid.uuid4()), task_queue="announcers", result_type=dict
+        )
+        if not is_stored:
+            with pytest.raises(WorkflowFailureError):
+                await announcing
+            return
+        shown = (await admin.get(f"/events/{(await announcing)['id']}")).json()
+    assert (shown["type"], shown["source"]) == ("job.completed", "RunJob")
+    assert shown["metadata"] == {"correlation_id": shown["id"], "causation_id": "x", "depth": 2}
 
 
 async def by_hand(served: Served, type: str, data: dict[str, Any]) -> str:

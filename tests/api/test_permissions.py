@@ -47,6 +47,10 @@ TABLE = {
     "POST /events": {"events:write"},
     "GET /events/stream": {"events:read"},
     "GET /events/{id}": {"events:read"},
+    "POST /deployments/{id}/plan": {"deployments:read"},
+    "GET /secrets": {"secrets:read"},
+    "PUT /secrets/{name}": {"secrets:write"},
+    "DELETE /secrets/{name}": {"secrets:write"},
     "GET /operations/{id}": set(),
     "GET /me": set(),
 }
