@@ -1,10 +1,13 @@
-"""Writes every page: `make reference`."""
+"""Writes every page, and the grammar of editors: `make reference`."""
 
 from __future__ import annotations
 
+from tests.reference import grammar
 from tests.reference.pages import FOLDER, PAGES, file, text
+from tests.tree import ROOT
 
 FOLDER.mkdir(parents=True, exist_ok=True)
-for name in PAGES:
-    file(name).write_text(text(name), encoding="utf-8")
-    print(file(name).relative_to(FOLDER.parent.parent))
+written = {file(name): text(name) for name in PAGES} | {grammar.FILE: grammar.grammar()}
+for path, content in written.items():
+    path.write_text(content, encoding="utf-8")
+    print(path.relative_to(ROOT))

@@ -36,9 +36,12 @@ def grammar() -> str:
         "scopeName": "source.cai",
         "fileTypes": ["cai"],
         "patterns": [{"include": f"#{name}"} for name in _RULES if name not in _INNER],
-        # An editor's shell grammar keeps to column 0 for the end of a here-document; a body of ours is indented.
+        # The usual shell grammar ends a here-document in column 0 only, where a body of ours is indented, and
+        # begins one at the shift of `$((1 << 2))`.
         "injections": {
-            f"L:{SHELL} - comment - string - meta.arithmetic.shell": {"patterns": [{"include": "#heredoc"}]}
+            f"L:{SHELL} - comment - string - meta.arithmetic": {
+                "patterns": [{"include": "#heredoc"}, {"include": "#arithmetic"}]
+            }
         },
         "repository": _RULES,
     }
@@ -70,20 +73,39 @@ def _calls(names: tuple[str, ...]) -> str:
     return rf"(?<![.\w])(?:{'|'.join(names)})(?=\s*\()"
 
 
+def _line_of_shell(depth: int) -> str:
+    """A body on one line: what is quoted, and braces that balance, so many levels of them."""
+    nested = rf"|\{{{_line_of_shell(depth - 1)}\}}" if depth else ""
+    return rf"""(?:[^{{}}'"\\#]|(?<=\S)#|'[^']*'|"(?:[^"\\]|\\.)*"|\\.{nested})*"""
+
+
 _PARENTHESIS = "punctuation.section.parens.cai"
 _BRACE = "punctuation.section.block.cai"
+_IN_SHELL = ["#heredoc", "#arithmetic", "#shell-braces", "source.shell", "#shell-quoted"]
 _QUOTES = {
     "beginCaptures": {"0": {"name": "punctuation.definition.string.begin.cai"}},
     "endCaptures": {"0": {"name": "punctuation.definition.string.end.cai"}},
 }
-_INNER = {"options", "shell", "shell-braces", "shell-quoted", "heredoc", "interpolation", "escape"}
+_INNER = {
+    *(
+        "options",
+        "shell-line",
+        "shell",
+        "shell-braces",
+        "shell-quoted",
+        "heredoc",
+        "arithmetic",
+        "parentheses",
+    ),
+    *("interpolation", "escape"),
+}
 """Rules that only others include."""
 _RULES: dict[str, Any] = {
     "comment": _matched("comment.line.number-sign.cai", "#.*$"),
     "command": _between(
         r"(?<![.\w])(exec|undo)\b(?!\s*:)",
         r"(?<=\})|(?=[^\s({#])",
-        ["#comment", "#options", "#shell"],
+        ["#comment", "#options", "#shell-line", "#shell"],
         beginCaptures=_captures("keyword.control.exec.cai"),
     ),
     "options": _between(
@@ -93,15 +115,24 @@ _RULES: dict[str, Any] = {
         beginCaptures={"0": {"name": _PARENTHESIS}},
         endCaptures={"0": {"name": _PARENTHESIS}},
     ),
+    # What is captured cannot go on behind it, as an editor's shell grammar would behind ` }.stdout`.
+    "shell-line": {
+        "match": rf"(\{{)({_line_of_shell(3)})(\}})",
+        "captures": {
+            "1": {"name": _BRACE},
+            "2": {"name": SHELL, "patterns": [{"include": one} for one in _IN_SHELL]},
+            "3": {"name": _BRACE},
+        },
+    },
     "shell": _between(
         r"\{",
         r"\}",
-        ["#heredoc", "#shell-braces", "source.shell", "#shell-quoted"],
+        _IN_SHELL,
         contentName=SHELL,
         beginCaptures={"0": {"name": _BRACE}},
         endCaptures={"0": {"name": _BRACE}},
     ),
-    "shell-braces": _between(r"\{", r"\}", ["#heredoc", "#shell-braces", "source.shell", "#shell-quoted"]),
+    "shell-braces": _between(r"\{", r"\}", _IN_SHELL),
     # Where an editor has no grammar for shells: what may hold a brace that does not count.
     "shell-quoted": {
         "patterns": [
@@ -127,6 +158,13 @@ _RULES: dict[str, Any] = {
         "endCaptures": {"1": {"name": "punctuation.definition.string.heredoc.shell.cai"}},
         "contentName": "string.unquoted.heredoc.shell.cai",
     },
+    "arithmetic": _between(
+        r"\$\(\(",
+        r"\)\)",
+        ["#parentheses", "#number", "#operator", "#variable"],
+        name="meta.arithmetic.shell.cai",
+    ),
+    "parentheses": _between(r"\(", r"\)", ["#parentheses", "#number", "#operator", "#variable"]),
     "string": _between('"', '"', ["#escape", "#interpolation"], name="string.quoted.double.cai", **_QUOTES),
     "raw-string": _between("'", "'", [], name="string.quoted.single.cai", **_QUOTES),
     "escape": {
