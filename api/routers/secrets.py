@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
 from codeai.api.dependencies import Paged, Route, Rows, Using, require_permission
-from codeai.api.etags import IfMatch, matched
+from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
-from codeai.api.views import ChangedView, Listing, SecretView, View
+from codeai.api.views import ChangedView, Listing, SecretView
 from codeai.persistence.secrets import Secrets
 from codeai.sealing import Unfit, seal
+from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.changes import Action, ChangeInput
 from codeai.workflows.contracts.secrets import MOST, NAME
 
@@ -26,13 +27,17 @@ Writer = Annotated[Caller, require_permission("secrets:write")]
 SecretName = Annotated[str, Path(pattern=NAME, description="letters, digits, `_`, `.` and `-`")]
 
 
-class SecretValue(View):
+class SecretValue(Contract):
     """A value to be sealed. `mask`: it is taken out of every output; one under 8 bytes cannot be."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     value: str = Field(min_length=1, max_length=MOST)
     mask: bool = True
+
+
+class SecretListing(Listing[SecretView]):
+    """One page of secrets, and the workers' public key, which seals others."""
+
+    seal_key: str | None = None
 
 
 @router.put("/{name}", response_model=SecretView | ChangedView, responses=MAY_TAKE_LONGER)
@@ -64,9 +69,21 @@ async def put_secret(
 
 
 @router.get("")
-async def list_secrets(_: Reader, rows: Rows, page: Paged) -> Listing[SecretView]:
+async def list_secrets(_: Reader, parts: Using, rows: Rows, page: Paged) -> SecretListing:
     """The names of the secrets, newest first."""
-    return Listing[SecretView].of(await Secrets(rows).page(page), SecretView.of)
+    found = SecretListing.of(await Secrets(rows).page(page), SecretView.of)
+    found.seal_key = parts.seal_key
+    return found
+
+
+@router.get("/{name}")
+async def show_secret(_: Reader, rows: Rows, response: Response, name: SecretName) -> SecretView:
+    """What is known of one secret but its value."""
+    found = await _shown(rows, name)
+    if found is None:
+        raise Refused("not_found", f"there is no secret {name!r}")
+    response.headers["ETag"] = etag(found.version)
+    return found
 
 
 @router.delete("/{name}", status_code=204, responses=MAY_TAKE_LONGER)

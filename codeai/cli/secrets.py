@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from codeai.cli.client import connect, segment
+from codeai.cli.client import Api, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.options import AsOutput, Limit, Url
@@ -56,31 +58,47 @@ def delete_secret(name: Name, url: Url = None) -> None:
 def seal_secret(
     name: Name,
     key: Annotated[
-        str,
-        typer.Option("--key", envvar="CODEAI_SEAL_PUBLIC_KEY", help="The workers' public key."),
-    ],
+        str | None,
+        typer.Option("--key", help="The workers' public key; default: CODEAI_SEAL_PUBLIC_KEY, or the API's."),
+    ] = None,
     no_mask: NoMask = False,
     output: AsOutput = Output.TABLE,
+    url: Url = None,
 ) -> None:
-    """Seals a value here, without a platform: the form that `temporal workflow start` of a ChangeRecord takes.
+    """Seals a value here. As JSON it is the whole input of a ChangeRecord, for `temporal workflow start`.
 
-    Example: printf %s "$TOKEN" | codeai secrets seal npm
+    Example: printf %s "$TOKEN" | codeai secrets seal npm --output json
     """
     from codeai.sealing import Unfit, seal
 
+    key = key or os.environ.get("CODEAI_SEAL_PUBLIC_KEY") or _key_of(connect(url))
     try:
         sealed = seal(key, name, _value(), mask=not no_mask)
-    except (Unfit, ValueError) as unfit:
-        raise Stop(str(unfit), Exit.INVALID) from None
+    except Unfit as problem:
+        raise Stop(str(problem), Exit.INVALID) from None
+    except ValueError as problem:
+        raise Stop(f"the key to seal with {problem}", Exit.INVALID) from None
     if output is Output.JSON:
-        put_json({"name": name, "sealed": sealed})
+        body = {"sealed": sealed, "mask": not no_mask}
+        put_json({"kind": "secret", "action": "update", "id": name, "body": body})
     else:
         print(sealed)
 
 
+def _key_of(api: Api) -> str:
+    key: str | None = api.get("/secrets", limit=1)["seal_key"]
+    if key is None:
+        raise Stop("the API has no key to seal with: it needs CODEAI_SEAL_PUBLIC_KEY")
+    return key
+
+
 def _value() -> str:
+    """What standard input has, less one line end; on a terminal it is asked for, and not shown."""
+    if sys.stdin.isatty():
+        return getpass.getpass("value: ")
     data = sys.stdin.buffer.read()
+    data = data.removesuffix(b"\r\n" if data.endswith(b"\r\n") else b"\n")
     try:
-        return data.decode().removesuffix("\n").removesuffix("\r")
+        return data.decode()
     except UnicodeDecodeError:
         raise Stop("a secret is text: standard input is not UTF-8", Exit.INVALID) from None

@@ -18,6 +18,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from codeai import sealing
 from codeai.activities.changes import Changes
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
@@ -29,7 +30,14 @@ from codeai.activities.records import Records
 from codeai.api.app import create_app
 from codeai.persistence.engine import Address, Database
 from codeai.persistence.roles import API, WORKER
-from codeai.settings import DatabaseSettings, JwtSettings, ServerSettings, Settings, TemporalSettings
+from codeai.settings import (
+    DatabaseSettings,
+    JwtSettings,
+    SealSettings,
+    ServerSettings,
+    Settings,
+    TemporalSettings,
+)
 from codeai.stack.postgres import free_port
 from codeai.stack.tokens import sign
 from codeai.workers import registry
@@ -38,6 +46,8 @@ from codeai.workflows.contracts.queues import EXEC, WORKFLOWS
 from tests.postgres import PASSWORD, Server
 
 SECRET = "a secret of these tests, long enough for HS256"
+PRIVATE_KEY = sealing.new_private()
+"""Opens what the served API has sealed; it is not told it."""
 ISSUER, AUDIENCE = "tests", "codeai-tests"
 ATTRIBUTES = ("CodeAIKind", "CodeAIEntity", "CodeAIStatus", "CodeAITriggeredBy")
 
@@ -107,6 +117,7 @@ def settings_for(address: Address, temporal: str) -> Settings:
         ),
         temporal=TemporalSettings(address=temporal),
         jwt=JwtSettings(secret=SECRET, issuer=ISSUER, audience=AUDIENCE),
+        seal=SealSettings(public_key=sealing.public_of(PRIVATE_KEY)),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from codeai.workflows.contracts.base import Contract, canonical_uuid
+from codeai.workflows.contracts.decoding import InvalidInput, validated
 from codeai.workflows.contracts.executions import FailurePolicy
 from codeai.workflows.contracts.secrets import NAME, SecretBody
 from codeai.workflows.contracts.shell import WorkspaceSeed
@@ -69,9 +71,19 @@ class ChangeInput(Contract):
         name = NAMED.get(info.data.get("kind", ""))
         if name is None:
             return None if id is None else canonical_uuid(id)
-        if id is None or re.match(name, id) is None:
+        if id is None or re.fullmatch(name, id) is None:
             raise ValueError(f"must be a name that matches {name}")
         return id
+
+    @model_validator(mode="after")
+    def _has_no_clear_secret(self) -> Self:
+        """Refused here, in the workflow: an activity's input would stand in the history once more."""
+        if self.kind == "secret" and (self.action is not Action.DELETE or self.body):
+            try:
+                validated(self.body, SecretBody)
+            except InvalidInput as problem:
+                raise PydanticCustomError("secret", "body: {why}", {"why": str(problem)}) from None
+        return self
 
 
 class Problem(Contract):

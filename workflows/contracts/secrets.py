@@ -6,6 +6,7 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from codeai.workflows.contracts.base import Contract
 
@@ -20,9 +21,7 @@ _SEALED = re.compile(PREFIX + r":([0-9a-f]{16}):[A-Za-z0-9+/]+={0,2}")
 
 def _sealed(text: str) -> str:
     if _SEALED.fullmatch(text) is None:
-        raise ValueError(
-            "not sealed: seal it with `codeai secrets seal`, or set it by the API, before it is sent"
-        )
+        raise PydanticCustomError("sealed", "not sealed; do that first: codeai secrets seal NAME")
     return text
 
 
