@@ -152,7 +152,9 @@ def start_command(given: CommandInput, host: str) -> ActivityHandle[CommandResul
 
 
 HTTP_REQUEST = "http_request"
-HTTP_MARGIN = timedelta(seconds=30)
+HTTP_MARGIN = timedelta(hours=1)
+"""For a database that is away: an answer that cannot be written yet is not to be lost. A dead worker is found out by
+its heartbeat."""
 
 
 def send_http(given: HttpInput) -> ActivityHandle[HttpResult]:

@@ -55,7 +55,7 @@ class HttpEffects:
             except asyncio.CancelledError:
                 details = activity.cancellation_details()
                 if details is not None and details.cancel_requested:
-                    await asyncio.shield(self._end(given, _failed(given, "cancelled", "it was cancelled")))
+                    await self._end(given, _failed(given, "cancelled", "it was cancelled"))
                 raise
             await self._end(given, result)
             return result
@@ -83,14 +83,19 @@ class HttpEffects:
         return lost
 
     async def _end(self, given: HttpInput, result: HttpResult) -> None:
-        """Notes how it ended, however long the database is away: the answer is known nowhere else."""
+        """Notes how it ended, however long the database is away, and cancelled or not: the answer is known nowhere
+        else."""
         status, text, at = _status(result), canonical(_plain(result)), now()
 
         async def write() -> None:
             async with self.database.single() as rows:
                 await Steps(rows).ended(given.step.step_id, 1, status, completed_at=at, result=text)
 
-        await until_it_holds(write, "ended")
+        writing = asyncio.ensure_future(until_it_holds(write, "ended"))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await writing
 
     async def _perform(self, given: HttpInput) -> HttpResult:
         """Sends it and says what came back, without any secret."""

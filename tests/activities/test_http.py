@@ -274,6 +274,31 @@ async def test_a_cancelled_request_ends_at_once(effects: HttpEffects) -> None:
     assert (await row(effects)).status == "cancelled"
 
 
+async def test_an_answer_is_written_though_the_database_is_away(
+    effects: HttpEffects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And though the request is cancelled meanwhile: what a POST has done is known nowhere else."""
+    tried, back, real = asyncio.Event(), asyncio.Event(), Steps.ended
+
+    async def ended(self: Steps, *given: Any, **more: Any) -> None:
+        if not back.is_set():
+            tried.set()
+            raise OSError("away")
+        await real(self, *given, **more)
+
+    monkeypatch.setattr(Steps, "ended", ended)
+    async with site(lambda *_: answer(200, "done")) as there:
+        environment = ActivityEnvironment()
+        sending = asyncio.ensure_future(environment.run(effects.http_request, asking(there.origin, "POST")))
+        await tried.wait()
+        environment.cancel()
+        await asyncio.sleep(0)
+        back.set()
+        result = await sending
+    assert result.value is not None and result.value["body"] == "done"
+    assert (await row(effects)).status == "succeeded"
+
+
 async def test_a_worker_that_stops_leaves_it_to_the_next(effects: HttpEffects) -> None:
     forever = asyncio.Event()
 
