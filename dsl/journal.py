@@ -13,7 +13,8 @@ from typing import Any
 
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Sliced
-from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, Value, decode, encode
+from codeai.dsl.stored import decode, encode
+from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, Value
 
 Round = list[Any]
 CANCEL = "cancel"

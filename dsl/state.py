@@ -15,7 +15,8 @@ from codeai.dsl.fibres import Fibre, Group, State, all_fibres
 from codeai.dsl.opcodes import FIRST
 from codeai.dsl.requests import Failed, Finished
 from codeai.dsl.running import UNSET, Running, Slots
-from codeai.dsl.values import ErrorValue, decode, encode, size_of
+from codeai.dsl.stored import decode, encode
+from codeai.dsl.values import ErrorValue, size_of
 
 VERSION = 1
 _EMPTY = {"$": 0}

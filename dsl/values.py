@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from codeai.dsl.faults import Fault, type_fault, value_fault
-from codeai.dsl.limits import ITEMS, NESTING, STRING
+from codeai.dsl.limits import ITEMS, NESTING, STATE, STRING
 
 
 class Array(list["Value"]):
@@ -116,6 +116,8 @@ TYPE_NAMES: dict[type, str] = {
     ErrorValue: "error",
     SecretHandle: "secret",
 }
+AnyContainer = TypeVar("AnyContainer", Array, Map)
+PLAIN = frozenset({type(None), bool, int, float, str})
 LEAST, MOST = -(2**63), 2**63 - 1
 HIDDEN = "***"
 
@@ -188,20 +190,24 @@ def nested(bound: int, container: Array | Map) -> None:
         Fault: kind `limit`, where it really is too deep: bounds do not shrink when an item goes.
     """
     container.bound = bound
-    if bound > NESTING.most and _measure(container) > NESTING.most:
-        raise NESTING.fault()
+    if bound > NESTING.most:
+        _measure(container, NESTING.most)
 
 
-def _measure(container: Array | Map) -> int:
-    inner = container.values() if isinstance(container, Map) else container
-    depth = 0
-    for item in inner:
-        if type(item) is Array or type(item) is Map:
-            depth = max(depth, _measure(item))
-        else:
-            depth = max(depth, bound_of(item))
-    container.bound = depth + 1
-    return depth + 1
+def _measure(container: Array | Map, allowed: int) -> int:
+    """How deep it nests, found anew only where its bound is more than `allowed`: so what was found is not walked
+    again, however often something is put around it."""
+    if container.bound > allowed:
+        if not allowed:
+            raise NESTING.fault()
+        depth = 0
+        for item in container.values() if isinstance(container, Map) else container:
+            inner = type(item) is Array or type(item) is Map
+            depth = max(depth, _measure(item, allowed - 1) if inner else bound_of(item))  # type: ignore[arg-type]
+        if depth >= allowed:
+            raise NESTING.fault()
+        container.bound = depth + 1
+    return container.bound
 
 
 def array(items: Iterable[Value]) -> Array:
@@ -226,8 +232,14 @@ def array(items: Iterable[Value]) -> Array:
             size += size_of(item) + 1
             bound = max(bound, bound_of(item))
     made.size, made.shared, made.bound = size, False, bound + 1
-    if bound >= NESTING.most:
-        nested(bound + 1, made)
+    return _within_limits(made)
+
+
+def _within_limits(made: AnyContainer) -> AnyContainer:
+    if made.size > STATE.most:  # no variable could hold it; and nothing can be too much to walk
+        raise STATE.fault()
+    if made.bound > NESTING.most:
+        nested(made.bound, made)
     return made
 
 
@@ -247,9 +259,7 @@ def mapping(entries: Iterable[tuple[str, Value]]) -> Map:
             value.shared = True
         bound = max(bound, bound_of(value))
     made.size, made.shared, made.bound = size, False, bound + 1
-    if bound >= NESTING.most:
-        nested(bound + 1, made)
-    return made
+    return _within_limits(made)
 
 
 def text(made: str) -> str:
@@ -298,10 +308,10 @@ def from_plain(plain: Any) -> Value:
 
 
 def _from_plain(plain: Any, depth: int) -> Value:
-    if plain is None or isinstance(plain, bool | ExecValue | ErrorValue | SecretHandle):
-        return plain
     if isinstance(plain, str):
         return text(scalar_text(plain))
+    if plain is None or type(plain) in (bool, ExecValue, ErrorValue, SecretHandle):
+        return plain  # type: ignore[no-any-return]
     if isinstance(plain, int):
         return whole(int(plain))
     if isinstance(plain, float):
@@ -331,55 +341,12 @@ def scalar_text(given: str) -> str:
     return given
 
 
-def encode(value: Value) -> Any:
-    """Plain JSON data from which `decode` makes the same value. A map that has a key with `$` first is
-    wrapped, so that it is not taken for a special value."""
-    if isinstance(value, Array):
-        return [encode(item) for item in value]
-    if isinstance(value, Map):
-        plain = {key: encode(item) for key, item in value.items()}
-        return {"$map": plain} if any(key.startswith("$") for key in plain) else plain
-    if isinstance(value, ExecValue):
-        return {"$exec": [getattr(value, name) for name in ExecValue.FIELDS]}
-    if isinstance(value, ErrorValue):
-        errors = None if value.errors is None else [encode(one)["$error"] for one in value.errors]
-        return {"$error": [value.kind, value.message, value.line, value.exit_code, value.stderr, errors]}
-    if isinstance(value, SecretHandle):
-        return {"$secret": [list(part) for part in value.parts]}
-    return value
-
-
-def decode(plain: Any) -> Value:
-    """The value that `encode` was given."""
-    if isinstance(plain, list):
-        return array([decode(item) for item in plain])
-    if isinstance(plain, dict):
-        if len(plain) == 1:
-            ((key, inner),) = plain.items()
-            if key == "$exec":
-                return ExecValue(*inner)
-            if key == "$error":
-                return _decode_error(inner)
-            if key == "$secret":
-                return SecretHandle(tuple((kind, part) for kind, part in inner))
-            if key == "$map":
-                plain = inner
-        return mapping([(key, decode(item)) for key, item in plain.items()])
-    return plain  # type: ignore[no-any-return]
-
-
-def _decode_error(inner: list[Any]) -> ErrorValue:
-    errors = None if inner[5] is None else tuple(_decode_error(one) for one in inner[5])
-    kind, message, line, exit_code, stderr, _ = inner
-    return ErrorValue(kind, message, line, exit_code, stderr, errors)
-
-
 def to_result(value: Value) -> Any:
     """Plain JSON data for people: an exec result is its stdout, a secret `***`, an error a map."""
     if isinstance(value, list):
-        return [to_result(item) for item in value]
+        return [item if type(item) in PLAIN else to_result(item) for item in value]
     if isinstance(value, dict):
-        return {key: to_result(item) for key, item in value.items()}
+        return {key: item if type(item) in PLAIN else to_result(item) for key, item in value.items()}
     if isinstance(value, ExecValue):
         return value.stdout
     if isinstance(value, ErrorValue):

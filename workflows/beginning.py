@@ -10,7 +10,7 @@ from temporalio import workflow
 from codeai.dsl.faults import Fault
 from codeai.dsl.inputs import check_inputs
 from codeai.dsl.program import Code
-from codeai.dsl.values import decode
+from codeai.dsl.stored import decode
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionRecord, FailurePolicy
 from codeai.workflows.contracts.records import LoadResult

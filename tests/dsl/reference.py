@@ -14,7 +14,8 @@ from codeai.dsl.check import check
 from codeai.dsl.faults import Fault
 from codeai.dsl.fragments import _entries
 from codeai.dsl.operators import truth
-from codeai.dsl.values import ErrorValue, ExecValue, Value, array, as_text, decode, encode, mapping, to_result
+from codeai.dsl.stored import decode, encode
+from codeai.dsl.values import ErrorValue, ExecValue, Value, array, as_text, mapping, to_result
 
 Command = Callable[[str, dict[str, Any]], ExecValue]
 

@@ -11,7 +11,8 @@ import codeai.dsl.machine as machine_module
 from codeai.dsl.journal import Journal, Round, inputs_of, replay, result_from_plain, result_to_plain
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking, EffectResult, Finished, Request
-from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, encode, to_result
+from codeai.dsl.stored import encode
+from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, to_result
 from tests.dsl.driven import Driven
 from tests.dsl.random_programs import Programs
 from tests.dsl.runs import program, repr_of

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codeai.dsl.faults import Fault
+from codeai.dsl.stored import decode, encode
 from codeai.dsl.values import (
     Array,
     ErrorValue,
@@ -15,8 +16,6 @@ from codeai.dsl.values import (
     Map,
     SecretHandle,
     as_text,
-    decode,
-    encode,
     from_plain,
     json_text,
     size_of,

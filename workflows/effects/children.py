@@ -9,7 +9,8 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflowError
 
 from codeai.dsl.requests import EffectResult, Request
-from codeai.dsl.values import ErrorValue, encode
+from codeai.dsl.stored import encode
+from codeai.dsl.values import ErrorValue
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult, entity_of
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
