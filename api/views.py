@@ -341,11 +341,11 @@ class PlanBody(Contract):
 
 
 class PlanView(View):
-    """What a run would do. Each of `entries` has its kind as `entry`; `needs` are permissions, secrets, queues,
-    configs and approvals; `missing` inputs that a run still needs; `undo` what an error at the end would undo; `cut`
-    why the plan is not complete."""
+    """What a run would do. `entries` are in order, each with its `kind`; `needs` are permissions, secrets, queues,
+    configs and approvals; `missing_inputs` those that a run still needs; `undo` what an error at the end would undo;
+    `cut` why the plan is not complete."""
 
-    missing: list[str]
+    missing_inputs: list[str]
     entries: list[dict[str, Any]]
     undo: list[dict[str, Any]]
     needs: dict[str, Any]
