@@ -17,7 +17,7 @@ from codeai.dsl.editor_document import Document, begun
 from codeai.dsl.editor_words import described, fields, forms
 from codeai.dsl.effects import EFFECTS
 from codeai.dsl.lexer import KEYWORDS, Lexed
-from codeai.dsl.parser import _Parser
+from codeai.dsl.parser import Parser
 
 _TYPED = re.compile(r"[A-Za-z0-9_]*\Z")
 _SHELL_VARIABLE = re.compile(r"\$\{?\Z")
@@ -153,7 +153,7 @@ def _accepted(lexed: Lexed, source: Source) -> frozenset[str] | None:
     return probe.accepted
 
 
-class _Probe(_Parser):
+class _Probe(Parser):
     """A parser that stops at the caret and notes what may come there."""
 
     accepted: frozenset[str] | None = None

@@ -50,7 +50,7 @@ def parse(source: bytes | str) -> Parsed:
     if not readable:
         return Parsed(None, tuple(findings.found), findings.source)
     lexed = lex(findings)
-    parser = _Parser(lexed, findings, "program")
+    parser = Parser(lexed, findings, "program")
     program: tree.Program | None = parser.run()
     parser.builder.finish()
     return Parsed(program, _ordered(findings), findings.source, tuple(lexed.tokens), parser.lost)
@@ -61,7 +61,7 @@ def parse_expression(source: str) -> ParsedExpression:
     findings, readable = read_source(source)
     node: tree.Node | None = None
     if readable:
-        parser = _Parser(lex(findings), findings, "expression")
+        parser = Parser(lex(findings), findings, "expression")
         node = parser.run()
         parser.builder.finish()
     wrong = any(one.severity is Severity.ERROR for one in findings.found)
@@ -88,7 +88,9 @@ def _settled(state: int) -> int | None:
     return action if action < 0 and RULES[~action][0] not in START else None
 
 
-class _Parser:
+class Parser:
+    """The loop over one source's tokens, for one goal of the grammar."""
+
     def __init__(self, lexed: Lexed, findings: Findings, start: str) -> None:
         self.tokens = lexed.tokens
         self.pairs = lexed.pairs
