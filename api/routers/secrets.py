@@ -31,7 +31,7 @@ class SecretValue(Contract):
     """A value to be sealed. `mask`: it is taken out of every output; one under 8 bytes cannot be."""
 
     value: str = Field(min_length=1, max_length=MOST)
-    mask: bool = True
+    mask: bool = Field(default=True, strict=True)
 
 
 class SecretListing(Listing[SecretView]):
