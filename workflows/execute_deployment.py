@@ -77,6 +77,7 @@ class ExecuteDeployment(RunCommands):
                 str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True
             ) from None
         carried = self.asked.carried
+        self.takes_up = carried is not None
         try:
             if self.asked.do is not None:
                 return await self._undo(await self._reopen())

@@ -35,6 +35,8 @@ class RunCommands:
         self.run_number = 1
         self.journal = Journal()
         self.begun = False
+        self.takes_up: bool | None = None
+        """Whether it goes on where a workflow run before it stopped; None until `run` has looked."""
 
     # What can be asked
 
@@ -73,55 +75,61 @@ class RunCommands:
 
     @workflow.update(name="approve")
     async def approve_update(self, raw: RawValue = NOTHING) -> Answered:
-        return self._told(raw, DecideInput, self._approve)
+        return await self._told(raw, DecideInput, self._approve)
 
     @workflow.update(name="reject")
     async def reject_update(self, raw: RawValue = NOTHING) -> Answered:
-        return self._told(raw, DecideInput, self._reject)
+        return await self._told(raw, DecideInput, self._reject)
 
     @workflow.update(name="pause")
     async def pause_update(self, raw: RawValue = NOTHING) -> Answered:
-        return self._told(raw, HoldInput, self._pause)
+        return await self._told(raw, HoldInput, self._pause)
 
     @workflow.update(name="resume")
     async def resume_update(self, raw: RawValue = NOTHING) -> Answered:
-        return self._told(raw, HoldInput, self._resume)
+        return await self._told(raw, HoldInput, self._resume)
 
     @workflow.signal(name="approve")
     async def approve_signal(self, raw: RawValue = NOTHING) -> None:
-        self._signalled("approve", raw, DecideInput, self._approve)
+        await self._signalled("approve", raw, DecideInput, self._approve)
 
     @workflow.signal(name="reject")
     async def reject_signal(self, raw: RawValue = NOTHING) -> None:
-        self._signalled("reject", raw, DecideInput, self._reject)
+        await self._signalled("reject", raw, DecideInput, self._reject)
 
     @workflow.signal(name="pause")
     async def pause_signal(self, raw: RawValue = NOTHING) -> None:
-        self._signalled("pause", raw, HoldInput, self._pause)
+        await self._signalled("pause", raw, HoldInput, self._pause)
 
     @workflow.signal(name="resume")
     async def resume_signal(self, raw: RawValue = NOTHING) -> None:
-        self._signalled("resume", raw, HoldInput, self._resume)
+        await self._signalled("resume", raw, HoldInput, self._resume)
 
     @workflow.signal(name="event")
     async def event_signal(self, raw: RawValue = NOTHING) -> None:
-        self._signalled("event", raw, EventArrived, self._arrive)
+        await self._signalled("event", raw, EventArrived, self._arrive)
 
-    def _told(self, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]) -> Answered:
+    async def _told(self, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]) -> Answered:
         try:
             given = decode(raw.payload.data, model)
         except InvalidInput as error:
             raise ApplicationError(
                 str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True
             ) from None
+        if not self._listens():
+            await workflow.wait_condition(self._listens)
         return act(given)
 
-    def _signalled(
+    def _listens(self) -> bool:
+        """Not before what was carried is taken up: it may be what the command is about."""
+        return self.begun or self.takes_up is False
+
+    async def _signalled(
         self, name: str, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]
     ) -> None:
         """A signal has no answer: what is wrong with it stands in the run's log."""
         try:
-            self._told(raw, model, act)
+            await self._told(raw, model, act)
         except ApplicationError as error:
             if self.begun:
                 text = f"the signal {name} was not taken: {error.message}"

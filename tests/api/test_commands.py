@@ -13,9 +13,15 @@ import httpx2
 import pytest
 from temporalio.client import WorkflowHandle
 
+from codeai.dsl.bind import bind
+from codeai.dsl.compile import compile_source
+from codeai.dsl.machine import Machine
+from codeai.dsl.requests import Asking
 from codeai.persistence.executions import Executions, NewExecution
 from codeai.persistence.steps import NewStep, Steps
+from codeai.workflows.contracts.executions import Budget, Carried, ExecuteInput, ExecutionRecord
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
+from codeai.workflows.contracts.packing import pack
 from tests.api.conftest import Served
 from tests.api.test_edge import problem
 from tests.api.test_executions import running, started
@@ -260,3 +266,39 @@ async def test_where_nobody_knows_what_a_run_waits_for_nothing_is_decided(
     problem(answer, "no_worker")
     assert answer.headers["retry-after"] == "1"
     await handle.terminate()
+
+
+async def test_what_is_sent_before_a_run_has_taken_up_its_state_waits_for_it(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    """A run that has just continued as new has its open approval in what it carries."""
+    first = await started(admin, ASKS)
+    (asked,) = await waiting(admin, first)
+    shown = await running(admin, first, "waiting")
+    code = compile_source(ASKS).code
+    assert code is not None
+    machine = Machine.start(bind(code), {})
+    assert isinstance(machine.advance(), Asking)
+    id, now = str(uuid.uuid4()), datetime.now(UTC).timestamp()
+    workflow_id = EXECUTE_DEPLOYMENT.workflow_id(id)
+    carried = Carried(
+        record=ExecutionRecord(id=id, workflow_id=workflow_id, started_at=now),
+        program=shown["content_hash"],
+        state=pack(machine.state()),
+        host="a-host",
+        spool="a-spool",
+        budget=Budget(),
+        since={asked["step"]: now},
+        run=2,
+    )
+    handle = await served.temporal.start_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        ExecuteInput(execution=id, carried=carried),
+        id=workflow_id,
+        task_queue=EXECUTE_DEPLOYMENT.queue,
+        start_signal="approve",
+        start_signal_args=[{"comment": "early"}],
+    )
+    async with asyncio.timeout(30):
+        assert (await handle.result())["result"]["comment"] == "early"
+    await admin.post(f"/executions/{first}/cancel")
