@@ -49,6 +49,7 @@ TABLE = {
     "GET /events/{id}": {"events:read"},
     "POST /deployments/{id}/plan": {"deployments:read"},
     "GET /secrets": {"secrets:read"},
+    "GET /secrets/{name}": {"secrets:read"},
     "PUT /secrets/{name}": {"secrets:write"},
     "DELETE /secrets/{name}": {"secrets:write"},
     "GET /operations/{id}": set(),
