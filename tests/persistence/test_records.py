@@ -26,6 +26,7 @@ from codeai.persistence.pages import Page
 from codeai.persistence.workspaces import Workspaces
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+from codeai.persistence.steps import NewStep, Steps
 
 
 def new_id() -> str:
@@ -126,6 +127,31 @@ async def test_the_newest_checkpoint_is_that_of_the_last_run(database: Database)
         found = await Checkpoints(rows).newest(id)
         assert found is not None and (found.run, found.text) == (10, "d")
         assert await Checkpoints(rows).newest(new_id()) is None
+
+
+async def test_the_journals_of_a_run_are_found_in_their_order(database: Database) -> None:
+    id = new_id()
+    async with database.transaction() as rows:
+        kept = Checkpoints(rows)
+        for run, state, journal in ((10, "d", "third"), (1, "a", "first"), (2, "c", "second"), (11, "e", "")):
+            await kept.save(id, run, state, journal)
+        assert list((await kept.journals(id)).items()) == [(1, "first"), (2, "second"), (10, "third")]
+        assert [await kept.before(id, run) for run in (1, 2, 10)] == [None, "a", "c"]
+
+
+async def test_results_of_steps_are_read_until_they_are_too_much(database: Database) -> None:
+    id = new_id()
+    async with database.transaction() as rows:
+        await Executions(rows).open(NewExecution(id, f"execution/{id}", NOW))
+        for seq, result in ((1, '"one"'), (2, None), (3, '"three"')):
+            step = new_id()
+            await Steps(rows).started(NewStep(step, id, seq, "exec", 10 + seq, 1, f"run {seq}", NOW))
+            if result is not None:
+                await Steps(rows).ended(step, 1, "succeeded", completed_at=NOW, result=result)
+        found = await Steps(rows).results(id, [1, 2, 3, 4], 1000)
+        assert found == ({1: ("exec", 11, '"one"'), 3: ("exec", 13, '"three"')}, False)
+        assert (await Steps(rows).results(id, [1, 2, 3], 10))[1]
+        assert await Steps(rows).named(id, [2, 3, 4]) == {2: (12, "run 2"), 3: (13, "run 3")}
 
 
 async def test_an_event_is_stored_once(database: Database) -> None:
