@@ -23,10 +23,10 @@ from codeai.persistence.events import Event, Events
 from codeai.persistence.executions import RANK, Executions, NewExecution
 from codeai.persistence.hosts import Hosts
 from codeai.persistence.pages import Page
+from codeai.persistence.steps import NewStep, Steps
 from codeai.persistence.workspaces import Workspaces
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
-from codeai.persistence.steps import NewStep, Steps
 
 
 def new_id() -> str:
