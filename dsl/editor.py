@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -144,16 +145,18 @@ def _places(document: Document, name: Name) -> Iterator[int]:
 
 def symbols(document: Document) -> list[Symbol]:
     """The outline: inputs, variables of the program, functions with theirs."""
-    variables = [one for same in document.names.values() for one in same]
+    variables = sorted((one for same in document.names.values() for one in same), key=_start)
     found = [_symbol(one) for one in variables if one.top]
     for function in document.functions.values():
         node = function.node
         assert isinstance(node, tree.FunctionDecl)
-        inside = sorted(
-            (one for one in variables if node.start <= one.start < node.end), key=lambda one: one.start
-        )
-        found.append(Symbol(function, node.start, node.end, tuple(map(_symbol, inside))))
+        first, end = (bisect_left(variables, at, key=_start) for at in (node.start, node.end))
+        found.append(Symbol(function, node.start, node.end, tuple(map(_symbol, variables[first:end]))))
     return sorted(found, key=lambda one: one.start)
+
+
+def _start(name: Name) -> int:
+    return name.start
 
 
 def _symbol(name: Name) -> Symbol:

@@ -114,10 +114,20 @@ class Document:
         return self.functions.get(str(value)) if after == "(" else self.lookup(str(value), start)
 
     def mentions(self, name: str) -> Iterator[tuple[int, Name]]:
-        """The places in shell texts where a word is one of the variables `name`."""
+        """The places in shell texts where a word is one of the variables `name`: `lookup` of each, in one pass."""
         pattern = as_word(name)
+        ahead = sorted(self.names.get(name, ()), key=lambda one: -one.since)
+        top = next((one for one in ahead if one.top), None)
+        seen: list[Name] = []  # those that have begun, each within the one before
         for kind, _, start, end in self.tokens:
-            if kind == "SHELL" and (meant := self.lookup(name, start)) is not None:
+            if kind != "SHELL":
+                continue
+            while ahead and ahead[-1].since <= start:
+                _leave(seen, ahead[-1].since)
+                seen.append(ahead.pop())
+            _leave(seen, start)
+            meant = seen[-1] if seen else top if self._in_function(start) else None
+            if meant is not None:
                 yield from ((found.start(), meant) for found in pattern.finditer(self.text, start, end))
 
     def word_at(self, token: Token, offset: int) -> re.Match[str] | None:
@@ -128,7 +138,8 @@ class Document:
         return WORD.match(self.text, start, token[3])
 
     def _in_function(self, offset: int) -> bool:
-        return any(start <= offset < end for start, end in self.bodies)
+        at = bisect_right(self.bodies, (offset, len(self.text) + 1)) - 1
+        return at >= 0 and offset < self.bodies[at][1]
 
 
 def read(text: str) -> Document:
@@ -158,6 +169,11 @@ def _is_seen(name: Name, offset: int, in_function: bool) -> bool:
     return (name.top and in_function) or name.since <= offset < name.until
 
 
+def _leave(seen: list[Name], offset: int) -> None:
+    while seen and seen[-1].until <= offset:
+        seen.pop()
+
+
 def _nearness(name: Name) -> tuple[bool, int]:
     return not name.top, name.since
 
@@ -179,8 +195,6 @@ class _Names:
     def collect(self) -> None:
         for node in walk(self.program):
             self._node(node)
-        for name in self._unread():
-            self._add(name)
         uses = self.document.uses
         uses |= self.declared
         for identifier, variable in self.resolution.variables.items():
@@ -188,6 +202,9 @@ class _Names:
                 uses[identifier.start] = self.declared[variable.node.start]
         for call in self.calls:
             self._call(call)
+        for name in list(self._unread()):
+            self._add(name)
+            uses[name.start] = name
 
     def _add(self, name: Name) -> None:
         self.declared[name.start] = name
@@ -229,8 +246,10 @@ class _Names:
             self.calls.append(node)
 
     def _variables(self, body: tuple[tree.Node, ...], until: int, top: bool) -> None:
+        known: set[str] = set()
         for node in body:
-            if isinstance(node, tree.VarDecl):
+            if isinstance(node, tree.VarDecl) and node.name.name not in known:
+                known.add(node.name.name)  # another of that name in this block is an error, and this one
                 value = node.value
                 # The undo of `var x = exec … undo { $x }` sees the exec's result by that name.
                 undo = value.undo if isinstance(value, tree.Exec) else None
@@ -241,7 +260,7 @@ class _Names:
         """The variables of statements that could not be read: seen from the next line on."""
         tokens, text = self.document.tokens, self.document.text
         for (kind, *_), (following, name, start, end) in pairwise(tokens):
-            if kind == "var" and following == "NAME" and start not in self.declared:
+            if kind == "var" and following == "NAME" and start not in self.document.uses:
                 line_end = text.find("\n", end)
                 block = min((one for one in self.blocks if one[0] <= start < one[1]), key=_size)
                 since = line_end if line_end >= 0 else self.end

@@ -14,7 +14,7 @@ from codeai.dsl.check import check
 from codeai.dsl.editor import definition, hover, references, symbols
 from codeai.dsl.editor_calls import signature
 from codeai.dsl.editor_completion import Completion, Sort, complete
-from codeai.dsl.editor_document import read
+from codeai.dsl.editor_document import as_word, read
 from codeai.dsl.editor_positions import Positions, Unit
 from codeai.dsl.editor_rename import Refused, rename
 from codeai.dsl.editor_words import ERROR_FIELDS, EXEC_FIELDS, KEYWORD_HELP, described, fields
@@ -501,6 +501,20 @@ def test_the_names_of_the_editor_are_those_of_the_resolver(seed: int) -> None:
         name = document.lookup(identifier.name, identifier.start)
         declared = identifier.start == variable.node.start
         assert declared or (name is not None and name.start == variable.node.start), identifier.name
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_mentions_of_a_variable_are_those_that_a_lookup_finds(seed: int) -> None:
+    source = Programs(seed).program() if seed % 2 else damaged(EVERY_FORM, random.Random(seed))
+    document = read(source)
+    for name in document.names:
+        found = dict(document.mentions(name))
+        shells = [(start, end) for kind, _, start, end in document.tokens if kind == "SHELL"]
+        for start, end in shells:
+            meant = document.lookup(name, start)
+            places = [at for at in found if start <= at < end]
+            assert all(found[at] is meant for at in places)
+            assert bool(places) == bool(meant and as_word(name).search(document.text, start, end))
 
 
 def asked(source: str, offset: int) -> None:
