@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFORMANCE ?= ../shared/conformance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test coverage check format bench torture soak conformance grammar reference lock tree clean
+.PHONY: help setup demo up test coverage check format bench fuzz torture soak conformance grammar reference lock tree clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ format: setup ## the one layout of our own code
 
 bench: setup ## speed as ratios against a floor in the same run
 	@$(BIN)/python -m tests.bench
+
+fuzz: setup ## 100,000 random and 100,000 mutated programs through check, format, compile and a bounded run
+	@$(BIN)/python -m tests.fuzz
 
 torture: setup ## random programs under kills, forced to continue as new: they end as undisturbed ones do
 	@$(BIN)/python -m tests.torture

@@ -53,7 +53,10 @@ def fuzz(kind: str, seed: int, numbers: range) -> int:
             assert took.advance < LONGEST_ADVANCE, f"an advance took {took.advance:.2f} s"
         except Exception:
             failures += 1
-            print(f"{kind}: input {number} of seed {seed} ({size // KIB} KiB):\n{traceback.format_exc(-6)}", flush=True)
+            print(
+                f"{kind}: input {number} of seed {seed} ({size // KIB} KiB):\n{traceback.format_exc(-6)}",
+                flush=True,
+            )
             continue
         valid += took.ran
         count[size] += 1

@@ -79,9 +79,7 @@ class Traceable(Programs):
         retry = self.random.choice(["", ", retry: 1, backoff: 0"])
         option = f"(check: false{retry})" if check or self.random.random() < 0.6 else ""
         undo = self.random.choice(["", f' undo {{ echo "$where undo-{site}" >> "$file" }}'])
-        return (
-            f'exec{option} {{ echo "$where {site}" >> "$file";{pause} printf %s "${value}";{exit_code} }}{undo}'
-        )
+        return f'exec{option} {{ echo "$where {site}" >> "$file";{pause} printf %s "${value}";{exit_code} }}{undo}'
 
 
 def program_of(seed: int) -> str:
