@@ -94,16 +94,23 @@ class Torture:
         return ids
 
     def _killing(self, worker: Popen[bytes], ids: Sequence[str], token: str) -> tuple[Popen[bytes], int]:
-        """Kills the worker at random moments until every run has ended."""
-        chance, kills = random.Random(self.seed), 0
+        """Kills the worker at random moments until every run has ended; later, where the one before got nothing done
+        (Temporal repeats a workflow task that a dead worker had only after its time-out)."""
+        chance, kills, patience, seen = random.Random(self.seed), 0, 1.5, -1
         until = time.monotonic() + 60 + 20 * len(ids)
         while time.monotonic() < until and not all(self._view(id, token) for id in ids):
-            time.sleep(chance.uniform(0.1, 1.5))
+            time.sleep(chance.uniform(0.1, patience))
             worker.kill()
             worker.wait()
             kills += 1
             worker = self.stack.worker()
+            done = sum(self._lines("tortured", number) for number in range(len(ids)))
+            patience, seen = (1.5 if done > seen else min(2 * patience, 12.0)), done
         return worker, kills
+
+    def _lines(self, phase: str, number: int) -> int:
+        file = self._file(phase, number)
+        return file.read_bytes().count(b"\n") if file.exists() else 0
 
     def _view(self, id: str, token: str) -> dict[str, Any] | None:
         status, _, view = self.stack.request("GET", f"/executions/{id}", token=token)
