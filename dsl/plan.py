@@ -12,7 +12,7 @@ from typing import Any
 
 from codeai.dsl.fragments import drive
 from codeai.dsl.plan_bind import Planned
-from codeai.dsl.plan_entries import Choice, Command, Effect, Entry, Loop, Parallel, Shown, Try, inner
+from codeai.dsl.plan_entries import Choice, Command, Effect, Entry, Loop, Shown, inner
 from codeai.dsl.plan_steps import Cut
 from codeai.dsl.plan_walk import Walk
 from codeai.dsl.plan_ways import Exits, Failures
@@ -80,18 +80,15 @@ def plan(code: Code, inputs: Mapping[str, Any], permissions: Iterable[str] = ())
 
 
 def _tidied(entries: list[Entry]) -> list[Entry]:
-    """Without blocks in which nothing happens, and without tries in which nothing fails."""
+    """Without blocks in which nothing happens."""
     made: list[Entry] = []
     for entry in entries:
         for part in inner(entry):
             part[:] = _tidied(part)
         if isinstance(entry, Choice) and not entry.arms[-1].entries:
             entry.arms.pop()
-        if isinstance(entry, Try) and not entry.handler and entry.failure is None:
-            made += entry.entries
-        elif isinstance(entry, Choice | Parallel) and not any(inner(entry)):
-            continue
-        elif not isinstance(entry, Loop) or entry.entries or entry.endless:
+        endless = isinstance(entry, Loop) and entry.endless
+        if not inner(entry) or any(inner(entry)) or endless:
             made.append(entry)
     return made
 

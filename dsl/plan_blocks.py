@@ -81,21 +81,26 @@ class Blocks(Steps):
         place, doubt, line = way.place, way.doubt, self._lines[way.pc]
         entry = Try(line, self._outline.name(one.slot, one.handler))
         self.add(place, entry)
-        failures = Failures(catches=True, outer=exits.failures)
+        failures, used = Failures(catches=True, outer=exits.failures), exits.used
         way.place = self.within(place, entry.entries)
         after: Way | None = yield self.walk(way, one.end, replace(exits, failures=failures), entered)
         handled = failures.way
         done: Way | None = None
-        if handled is not None:
+        if handled is None:
+            place.entries[-1:] = entry.entries
+        else:
             error = failures.only_error
-            certain = after is None and error is not None
-            entry.failure = f"{error.kind}: {error.message}" if certain and error else None
-            handled.doubt += not certain
+            entry.certain = after is None and exits.used == used
+            if entry.certain and error is not None:
+                entry.failure = f"{error.kind}: {error.message}"
+            handled.doubt += not entry.certain
             handled.pc, handled.place = one.handler, self.within(place, entry.handler)
             _, _, end = self._program.extent(one.handler)
             handled.slots[one.slot : end] = [UNSET] * (end - one.slot)
             self.enter(handled)
-            self.store(handled, one.slot, error or unknown(f"error of line {line}", "error"))
+            self.store(
+                handled, one.slot, error if entry.failure else unknown(f"error of line {line}", "error")
+            )
             done = yield self.walk(handled, one.over, exits)
         made = self.meet((after, done), one.over, place, doubt, line)
         if made is not None and after is not None:

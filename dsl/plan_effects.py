@@ -71,12 +71,15 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
 def _options(
     options: Iterable[Option], given: Mapping[str, Any], made: Mapping[str, Any]
 ) -> dict[str, Shown]:
-    """What is given and is not the default, as it is written."""
-    return {
-        option.name: shown(given[option.name])
-        for option in options
-        if option.name in given and (is_unknown(given[option.name]) or made[option.name] != option.default)
-    }
+    """What is given and is not the default: texts as they are used, all else as it is written (`"10m"`)."""
+    found: dict[str, Shown] = {}
+    for option in options:
+        value, used = given.get(option.name), made[option.name]
+        if is_unknown(value):
+            found[option.name] = shown(value)
+        elif option.name in given and used != option.default:
+            found[option.name] = shown(used if isinstance(used, str) else value)
+    return found
 
 
 def _result(effect: str, line: int, arguments: Mapping[str, Value]) -> Guess:

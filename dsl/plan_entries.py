@@ -98,11 +98,13 @@ class Parallel:
 
 @dataclass(slots=True)
 class Try:
-    """What can fail, and what happens then. `failure` says what certainly goes wrong."""
+    """What can fail, and what happens then. It is `certain` that it fails where every way ends with an error;
+    `failure` says how, where that is known."""
 
     line: int
     name: str
     entries: list[Entry] = field(default_factory=list)
+    certain: bool = False
     failure: str | None = None
     handler: list[Entry] = field(default_factory=list)
 

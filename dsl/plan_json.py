@@ -96,6 +96,7 @@ def _try(entry: Try) -> dict[str, Any]:
     return {
         "entries": _entries(entry.entries),
         "name": entry.name,
+        "certain": entry.certain,
         "failure": entry.failure,
         "handler": _entries(entry.handler),
     }

@@ -92,6 +92,6 @@ class Outline:
     def name(self, slot: int, pc: int) -> str:
         """What the variable in a slot is called at an instruction."""
         for place, name, first, end in self._code.names:
-            if place == slot and first <= pc < end:
+            if place == slot and (first <= pc < end or first == pc):
                 return str(name)
         return "a value"

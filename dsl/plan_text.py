@@ -137,7 +137,7 @@ def _parallel(entry: Parallel, depth: int) -> Iterator[Line]:
 def _try(entry: Try, depth: int) -> Iterator[Line]:
     yield None, depth, "try"
     yield from _arm(entry.entries, depth + 1)
-    yield None, depth, f"catch {entry.name}" + ("" if entry.failure else ", if something there fails")
+    yield None, depth, f"catch {entry.name}" + ("" if entry.certain else ", if something there fails")
     yield from _arm(entry.handler, depth + 1)
 
 

@@ -77,6 +77,12 @@ class Exits:
     returns: list[tuple[Guess, Way]] = field(default_factory=list)
     loop: LoopWays | None = None
 
+    @property
+    def used(self) -> int:
+        """How many ways have left so far, but for those that failed."""
+        in_loop = len(self.loop.breaks) + len(self.loop.agains) if self.loop else 0
+        return len(self.returns) + in_loop
+
 
 class Ways:
     """Forks ways, and joins them."""
