@@ -1,0 +1,155 @@
+"""Secrets from the command line to the command: it has them, and they stand nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.e2e.test_events import temporal
+from tests.platform import Platform, wait_until
+
+pytestmark = pytest.mark.stack
+
+KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END KEY-----"
+
+
+def forms(value: str) -> dict[str, bytes]:
+    """How a leak would most likely look."""
+    found = {"plain": value, "url": quote(value, safe=""), "json": json.dumps(value)[1:-1]}
+    encoded = {name: text.encode() for name, text in found.items()}
+    for offset in range(3):
+        inner = base64.b64encode(b"\0" * offset + value.encode())
+        encoded[f"base64 at {offset}"] = inner[4:-4]
+    return encoded
+
+
+def places(stack: Platform, wanted: bytes) -> list[str]:
+    """The files below the platform's folder that hold `wanted`: Postgres with its log, Temporal's database, spools,
+    workspaces, what the processes log."""
+    found = []
+    for path in stack.folder.rglob("*"):
+        if path.is_file() and wanted in _read(path):
+            found.append(str(path.relative_to(stack.folder)))
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # it went while we looked
+        return b""
+
+
+def keep(stack: Platform, value: str, *words: str, name: str | None = None) -> str:
+    name = name or f"e2e_{uuid.uuid4().hex}"
+    done = stack.command("secrets", "set", name, *words, data=value)
+    assert done.returncode == 0, done.stderr
+    return name
+
+
+def test_a_secret_stands_in_no_file_of_the_platform(stack: Platform, token: str) -> None:
+    value, mark = f"S3cr3t+{uuid.uuid4().hex}/=1", uuid.uuid4().hex
+    name, key = keep(stack, value + "\n"), keep(stack, KEY)
+    program = f"""
+        var mark = "{mark}"
+        var s = secret("{name}")
+        var key = secret("{key}")
+        log("the secret is " + s)
+        set_status("with " + s)
+        exec {{ echo "plain $s $mark"; printf %s "u:$s" | base64; printf '{{"t":"%s"}}' "$s"; echo "$key" >&2 }}
+        var piece = exec {{ printf "${{s:0:9}}"; sleep 0.3; printf %s "${{s:9}}" }}.stdout
+        exec(env: {{AUTH: "Bearer " + s}}, files: {{"id.key": key, conf: "t=" + s}}) {{
+            cat "$CODEAI_FILES/conf" "$CODEAI_FILES/id.key"; env | grep AUTH
+        }} undo {{ echo "undone with $s"; echo "$AUTH" }}
+        var all = parallel for n in [1, 2, 3] {{ return exec {{ echo "$n $s" }}.stdout }}
+        log("${{all}} ${{piece}}")
+        exec(retry: 1, backoff: "100ms") {{ echo "broken: $s" >&2; exit 7 }}
+    """
+    ended = stack.run(program)
+    assert (ended["status"], ended["error"]["kind"]) == ("failed", "exec_failed"), ended
+    assert ended["error"]["stderr"] == "broken: ***"
+    id = ended["execution_id"]
+    _, _, steps = stack.request("GET", f"/executions/{id}/steps?limit=100", token=token)
+    outputs = [step["stdout"] for step in steps["items"]]
+    assert any((text or "").startswith(f"plain *** {mark}") for text in outputs)
+    assert "t=******AUTH=Bearer ***" in outputs and "undone with ***\nBearer ***" in outputs
+    logged = stack.command("logs", id)
+    assert logged.stderr.startswith("***\n") and '["1 ***","2 ***","3 ***"] ***' in logged.stderr
+    said = [logged.stdout + logged.stderr, json.dumps(ended), json.dumps(steps)]
+    for path in (
+        f"/executions/{id}",
+        f"/executions/{id}/state",
+        f"/executions/{id}/trace",
+        "/secrets",
+        "/events",
+    ):
+        said.append(json.dumps(stack.request("GET", path, token=token)[2]))
+    assert places(stack, mark.encode()), "what is no secret is found"
+    for secret in (value, KEY):
+        for form, wanted in forms(secret).items():
+            assert places(stack, wanted) == [], f"{form} of a secret"
+            assert wanted.decode() not in "".join(said), form
+    for line in KEY.splitlines():
+        assert places(stack, line.encode()) == []
+
+
+def test_a_worker_that_adopts_a_command_shows_no_secret_either(stack: Platform, token: str) -> None:
+    value = f"S3cr3t-{uuid.uuid4().hex}"
+    id = stack.detach(
+        f"""
+        var s = secret("{keep(stack, value)}")
+        exec {{ echo "before $s"; while [ ! -e go ]; do sleep 0.05; done; echo "after $s"; printf "$s" > kept }}
+        exec {{ cat kept; echo " of an earlier step" }}
+        """
+    )
+
+    def log() -> str:
+        return stack.command("logs", id).stdout
+
+    wait_until(lambda: "before ***" in log(), 60, "the step's first line")
+    stack.kill("worker")
+    (stack.data / "workspaces" / "runs" / id / "work" / "go").touch()
+    assert stack.ended(id, token)["status"] == "complete"
+    assert log() == "before ***\nafter ***\n*** of an earlier step\n"
+    assert {Path(place).name for place in places(stack, value.encode())} == {"kept"}
+
+
+def test_who_may_not_use_secrets_runs_no_program_with_them(stack: Platform, token: str) -> None:
+    name = keep(stack, "a secret of others")
+    editor = stack.command("token", "create", "--role", "editor").stdout.strip()
+    program = f'var s = secret("{name}")\nexec {{ echo "$s" > got }} undo {{ echo undone }}\n'
+    status, _, run = stack.request("POST", "/executions", {"program": program, "wait": True}, token=editor)
+    assert status == 200 and run["error"]["kind"] == "value_error", run
+    assert "secrets:use" in run["error"]["message"] and run["undo_failed"] == []
+    _, _, steps = stack.request("GET", f"/executions/{run['execution_id']}/steps", token=token)
+    assert [(step["kind"], step["status"]) for step in steps["items"]] == [("exec", "failed")]
+
+
+def test_the_command_line_sets_lists_seals_and_deletes(stack: Platform) -> None:
+    name = keep(stack, "first value")
+    again = json.loads(
+        stack.command("secrets", "set", name, "--output", "json", data="second value\n").stdout
+    )
+    assert (again["name"], again["version"], again["mask"]) == (name, 2, True)
+    listed = json.loads(stack.command("secrets", "list", "--output", "json").stdout)["items"]
+    assert listed[0]["name"] == name and "value" not in listed[0]
+    for words, value in ((["set", name], "short"), (["set", name], ""), (["seal", name], "short")):
+        refused = stack.command("secrets", *words, data=value)
+        assert refused.returncode and len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert stack.command("secrets", "set", name, "--no-mask", data="short").returncode == 0
+    sealed = json.loads(stack.command("secrets", "seal", name, "--output", "json", data="sealed here").stdout)
+    assert stack.run(f'var s = secret("{name}")\nreturn exec {{ echo "$s" }}.stdout')["result"] == "short"
+    start = ["workflow", "execute", "--type", "ChangeRecord", "--task-queue", "codeai-workflows"]
+    temporal(stack, *start, "--workflow-id", f"change/{uuid.uuid4()}", "--input", json.dumps(sealed))
+    length = stack.run(
+        f'var s = secret("{name}")\nreturn [exec {{ printf "$s" | wc -c }}.stdout, exec {{ echo "$s" }}.stdout]'
+    )
+    assert length["result"] == ["11", "***"]
+    assert stack.command("secrets", "delete", name).returncode == 0
+    gone = stack.run(f'var s = secret("{name}")\nreturn exec {{ echo "$s" }}')
+    assert gone["error"]["kind"] == "not_found" and f"codeai secrets set {name}" in gone["error"]["message"]
