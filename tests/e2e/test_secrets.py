@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +13,7 @@ import pytest
 
 from tests.e2e.test_events import temporal
 from tests.platform import Platform, wait_until
+from tests.tree import ROOT
 
 pytestmark = pytest.mark.stack
 
@@ -96,6 +98,15 @@ def test_a_secret_stands_in_no_file_of_the_platform(stack: Platform, token: str)
             assert wanted.decode() not in "".join(said), form
     for line in KEY.splitlines():
         assert places(stack, line.encode()) == []
+
+
+def test_the_guide_shows_what_its_program_prints(stack: Platform) -> None:
+    keep(stack, "npm_0123456789", name="npm")
+    guide = (ROOT / "docs" / "secrets.md").read_text(encoding="utf-8")
+    program, shown = re.search(r"^```cai\n(.*?)```\n+```text\n(.*?)```$", guide, re.M | re.S).groups()  # type: ignore[union-attr]
+    file = stack.write("secrets.cai", program)
+    done = stack.command("run", str(file), "--workspace", "none")
+    assert (done.returncode, done.stdout) == (0, shown), done.stderr
 
 
 def test_a_worker_that_adopts_a_command_shows_no_secret_either(stack: Platform, token: str) -> None:
