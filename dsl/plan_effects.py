@@ -36,7 +36,8 @@ class Foreseen:
         entry = self.entry
         if isinstance(entry, Command):
             undo = len(entry.undo.text) + _size(entry.undo.variables) if entry.undo else 0
-            return len(entry.text) + _size(entry.variables) + _size(entry.options) + undo
+            calls = 4 * len(entry.calls)
+            return calls + len(entry.text) + _size(entry.variables) + _size(entry.options) + undo
         return _size(entry.arguments) if entry else 0
 
 

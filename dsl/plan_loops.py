@@ -35,64 +35,69 @@ class _Mark:
     returns: int
     errors: int
     leaving: int
+    counted: tuple[int, int]
 
 
 class Loops(Blocks):
     """Follows loops."""
 
+    _endless: set[int]
+    """The heads of loops that were taken back once: the next time that is not tried again."""
+
     def loop(self, way: Way, exits: Exits, loop: LoopAt) -> Task:
-        """Round after round. A `while` of which nobody can say how often it goes round is taken back to the last
-        mark and shown once: one with an unknown condition, one that something unknown may leave, one that
-        comes to the same state again."""
+        """Round after round. A `while` of which nobody can say how often it goes round is taken back and shown
+        once: one with an unknown condition, one that something unknown may leave, one that changes nothing.
+        Whether it is such a one is asked at the first round, the second, the fourth, and so on."""
         place, doubt, line = way.place, way.doubt, self._lines[loop.head]
         parted = len(exits.returns) + len(exits.failures.errors)
+        ways = LoopWays(loop.head, loop.exit, place)
+        inner = replace(exits, loop=ways)
         leaving: list[Way | None] = []
-        mark: _Mark | None = None
         rounds = 0
         while True:
+            if loop.head in self._endless:
+                leaving.append((yield self._once(way, exits, loop)))
+                break
             rounds += 1
+            mark = None
             if not loop.counted and (rounds & (rounds - 1) == 0 or loop.test != loop.head):
                 mark = self._mark(way, exits, len(leaving))
-            ways = LoopWays(loop.head, loop.exit, place)
-            inner = replace(exits, loop=ways)
+            ways.breaks, ways.agains = [], []
             test: _Test = yield self._tested(way, inner, loop)
             if test.goes_on is None:
-                start = (
-                    self._taken_back(mark, exits, leaving) if mark and loop.test != loop.head else test.way
-                )
+                start = self._taken_back(mark, exits, leaving) if mark else test.way
                 leaving.append((yield self._once(start, exits, loop)) if start else None)
-                break
-            if test.way is None:
                 break
             if not test.goes_on:
                 leaving.append(test.way)
                 break
+            assert test.way is not None
             test.way.pc = loop.test + 1
             yield self.walk(test.way, loop.exit, inner)
             leaving += ways.breaks
             again = self.meet(ways.agains, loop.head, place, doubt, line)
             if again is None:
                 break
-            if mark is not None and self._repeats(mark.way, again):
-                start = self._taken_back(mark, exits, leaving)
-                leaving.append((yield self._once(start, exits, loop)))
-                break
             way = again
+            if mark is not None and self._repeats(mark.way, again):
+                self._endless.add(loop.head)
+                way = self._taken_back(mark, exits, leaving)
         made = self.meet(leaving, loop.exit, place, doubt, line)
         if made is not None and parted == len(exits.returns) + len(exits.failures.errors):
             made.doubt = doubt
         return made
 
     def _mark(self, way: Way, exits: Exits, leaving: int) -> _Mark:
-        copy = self.fork(way)
-        return _Mark(copy, len(way.place.entries), len(exits.returns), len(exits.failures.errors), leaving)
+        entries, returns, errors = len(way.place.entries), len(exits.returns), len(exits.failures.errors)
+        return _Mark(self.fork(way), entries, returns, errors, leaving, (self._entries, self._text))
 
     def _taken_back(self, mark: _Mark, exits: Exits, leaving: list[Way | None]) -> Way:
         del mark.way.place.entries[mark.entries :]
         del exits.returns[mark.returns :]
         del exits.failures.errors[mark.errors :]
         del leaving[mark.leaving :]
-        return mark.way
+        self._entries, self._text = mark.counted
+        return self.enter(mark.way)
 
     def _repeats(self, before: Way, now: Way) -> bool:
         """Whether something unknown may have ended the loop since, or nothing at all has changed."""

@@ -17,8 +17,8 @@ from codeai.dsl.running import Running
 MOST_ENTRIES = 10_000
 MOST_TEXT = 1024 * 1024
 """Characters of a plan's shell texts and values."""
-MOST_INSTRUCTIONS = 2_000_000
-MOST_DEPTH = 60
+MOST_INSTRUCTIONS = 1_000_000
+MOST_DEPTH = 100
 
 
 class Cut(Exception):

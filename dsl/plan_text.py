@@ -26,6 +26,7 @@ from codeai.dsl.values import HIDDEN
 Line: TypeAlias = tuple[int | None, int, str]
 """The number of a line of the program, how deep it stands, and the text."""
 
+_CALLS = 5
 _ONCE = "  (shown once)"
 
 
@@ -83,8 +84,9 @@ def _options(given: Mapping[str, Shown]) -> str:
 
 
 def _called(calls: tuple[int, ...]) -> str:
-    lines = ", ".join(str(line) for line in reversed(calls))
-    return f"  [called in line{'s' if len(calls) > 1 else ''} {lines}]" if calls else ""
+    lines = ", ".join(str(line) for line in calls[: -_CALLS - 1 : -1])
+    more = ", …" if len(calls) > _CALLS else ""
+    return f"  [called in line{'s' if len(calls) > 1 else ''} {lines}{more}]" if calls else ""
 
 
 def told(value: Shown) -> str:

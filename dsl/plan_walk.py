@@ -23,7 +23,7 @@ class Walk(Loops):
 
     def __init__(self, program: Planned) -> None:
         super().__init__(program)
-        self._open = []
+        self._open, self._endless = [], set()
         self.secrets: dict[str, list[int]] = {}
         units = program.code.units
         self._last = (units[1].entry if len(units) > 1 else len(program.code.code)) - 1  # the program's end

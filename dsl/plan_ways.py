@@ -91,6 +91,7 @@ class Ways:
         self._running = running
         self._outline = outline
         self._lines = lines
+        self._followed: Way | None = None
 
     def fork(self, way: Way, place: Place | None = None) -> Way:
         """A second way from here. What both hold is copied by whoever changes it."""
@@ -98,8 +99,9 @@ class Ways:
         if slots[1] is way.slots:
             slots[1] = slots
         running = self._running
-        running.spent += len(slots) >> 2
-        for value in slots[FIRST:]:
+        _, _, constants = running.program.extent(way.pc)
+        running.spent += (constants >> 4) + (len(slots) >> 8)
+        for value in slots[FIRST:constants]:
             if type(value) not in LIGHT:
                 running.spent += effort(value)
                 if type(value) is Array or type(value) is Map:
@@ -108,8 +110,9 @@ class Ways:
 
     def enter(self, way: Way) -> Way:
         """This is the way that is followed from now on: its sizes are counted."""
-        running = self._running
-        running.held = running.settle(running.stack, way.slots, way.pc, 0)
+        if self._followed is not way:
+            running, self._followed = self._running, way
+            running.held = running.settle(running.stack, way.slots, way.pc, 0)
         return way
 
     def meet(self, ways: Iterable[Way | None], pc: int, place: Place, doubt: int, line: int) -> Way | None:
@@ -122,6 +125,7 @@ class Ways:
                 made = way
             else:
                 self._join(made, way, pc, line)
+                self._followed = None
                 lesser = min(made.doubt, way.doubt)
                 made.doubt = doubt if made.doubt == way.doubt == doubt + 1 else lesser
         if made is not None:
@@ -133,7 +137,7 @@ class Ways:
         """Keeps what both have; what differs is unknown."""
         _, _, end = self._running.program.extent(pc)
         slots = into.slots
-        self._running.spent += len(slots) >> 2
+        self._running.spent += end >> 4
         for slot in range(FIRST, end):
             one, two = slots[slot], other.slots[slot]
             if one is two:
