@@ -136,17 +136,69 @@ def _plain(chance: random.Random, depth: int) -> Any:
 OPENINGS = (
     *("(", "[", "{", "{a: ", '"${', "f(", "a[", "exec(", "if a {", "while a {", "for x in a {", "try {"),
     *("function f() {", "parallel for x in a {", "else {", "exec {", "undo {", "exec { $(", "${", "(("),
-    *("'", '"', "`", "<<E\n", "case x in ", "{ a; ", "return [", "not ", "-", "exec { (", "if :", "exec() x\n"),
+    *(
+        "'",
+        '"',
+        "`",
+        "<<E\n",
+        "case x in ",
+        "{ a; ",
+        "return [",
+        "not ",
+        "-",
+        "exec { (",
+        "if :",
+        "exec() x\n",
+    ),
 )
 CLOSINGS = ("}", ")", "]", '"', "'", "`", "E\n", "esac", "\n", "1", "")
 CHAINS = (
-    *("1 + ", "1+", "not ", "-", "- ", ".b", "[0]", "[1]", " else if a { }", "if a { } else ", "a = ", "x = "),
-    *("a, ", "{a: 1, ", "1 < 2 < ", "x and ", '"a" ', "f(", "f(1, a: 2, ", "var a = 1\n", "var a = b\n", "f()\n"),
+    *(
+        "1 + ",
+        "1+",
+        "not ",
+        "-",
+        "- ",
+        ".b",
+        "[0]",
+        "[1]",
+        " else if a { }",
+        "if a { } else ",
+        "a = ",
+        "x = ",
+    ),
+    *(
+        "a, ",
+        "{a: 1, ",
+        "1 < 2 < ",
+        "x and ",
+        '"a" ',
+        "f(",
+        "f(1, a: 2, ",
+        "var a = 1\n",
+        "var a = b\n",
+        "f()\n",
+    ),
     *("var a = )\n", "a += 1\n", "a = [1,\n", "exec { a }\n", "exec { } ", "undo { }", "function f() { }\n"),
     *("break\n", "# c\n", ";", "a ", "a\n", "\\", '"\\q"', '"${a}" ', '"a${', "007 ", "$a ", "\r\r\n"),
     *("exec { cat <<E\n", 'var a = "', "param p = 1\n", "a.b.c[d] = e.f + 1\n", "for a in b { c }\n"),
 )
-UNCLOSED = ('"', "'", "`", "{", "(", "[", '"${', "exec {", "<<EOF\n", "$(", "#", "\\", "exec { cat <<E\n", "*/")
+UNCLOSED = (
+    '"',
+    "'",
+    "`",
+    "{",
+    "(",
+    "[",
+    '"${',
+    "exec {",
+    "<<EOF\n",
+    "$(",
+    "#",
+    "\\",
+    "exec { cat <<E\n",
+    "*/",
+)
 
 
 def random_bytes(chance: random.Random, size: int) -> bytes:

@@ -101,7 +101,15 @@ class Programs:
             if guarded:
                 seen.pop()
                 mine.pop()
-                return ["try {", head, *self.fibre(name), *body, f"return {name}", "}", "} catch e { log(e.kind) }"]
+                return [
+                    "try {",
+                    head,
+                    *self.fibre(name),
+                    *body,
+                    f"return {name}",
+                    "}",
+                    "} catch e { log(e.kind) }",
+                ]
             return [head, *self.fibre(name), *body, f"return {name}", "}"]
         return [kind]
 
