@@ -68,7 +68,7 @@ def planned(content: str, inputs: dict[str, Any]) -> dict[str, Any]:
     if any(one.severity is Severity.ERROR for one in checked.diagnostics):
         return {"diagnostics": to_json(checked.diagnostics)}
     code = compile_program(checked)
-    problems = [problem for problem in check_inputs(code, inputs) if problem.name in inputs]
+    problems = check_inputs(code, inputs, complete=False)
     if problems:
         return {"input_errors": [{"field": f"inputs.{one.name}", "message": one.message} for one in problems]}
     return {"plan": plan_to_json(plan(code, inputs, PLANNED_FOR))}

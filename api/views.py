@@ -342,11 +342,12 @@ class PlanBody(Contract):
 
 class PlanView(View):
     """What a run would do. `entries` are in order, each with its `kind`; `needs` are permissions, secrets, queues,
-    configs and approvals; `missing_inputs` those that a run still needs; `undo` what an error at the end would undo;
-    `cut` why the plan is not complete."""
+    configs and approvals; `missing_inputs` those that a run still needs; `undo` what an error at the end undoes, and
+    whether every way `fails`; `cut` why the plan is not complete."""
 
     missing_inputs: list[str]
     entries: list[dict[str, Any]]
+    fails: bool
     undo: list[dict[str, Any]]
     needs: dict[str, Any]
     cut: str | None

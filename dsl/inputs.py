@@ -22,9 +22,9 @@ class InputProblem:
     column: int = 0
 
 
-def check_inputs(code: Code, values: Mapping[str, Any]) -> list[InputProblem]:
+def check_inputs(code: Code, values: Mapping[str, Any], complete: bool = True) -> list[InputProblem]:
     """What is wrong with inputs (plain data by name): unknown, missing, or not of the type of a default that is a
-    number, bool, array or map."""
+    number, bool, array or map. Not `complete`: required ones may be missing."""
     params = {param.name: param for param in code.params}
     problems = [
         InputProblem(name, f'the program has no param "{name}"{_known(params)}')
@@ -35,7 +35,7 @@ def check_inputs(code: Code, values: Mapping[str, Any]) -> list[InputProblem]:
         if param.name in values:
             wrong = _wrong(param, values[param.name])
         else:
-            wrong = f'the input "{param.name}" is required' if param.required else ""
+            wrong = f'the input "{param.name}" is required' if param.required and complete else ""
         if wrong:
             problems.append(InputProblem(param.name, wrong, param.line, param.column))
     return problems

@@ -52,11 +52,12 @@ class Undone:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`missing` are the inputs that a run still needs; `undo` what an error at the end would undo, last first;
-    `cut` says why the plan is not complete."""
+    """`missing` are the inputs that a run still needs; every way `fails`, or not; `undo` is what an error at the
+    end undoes, last first; `cut` says why the plan is not complete."""
 
     missing: tuple[str, ...]
     entries: list[Entry]
+    fails: bool
     undo: list[Undone]
     needs: Needs
     cut: str | None
@@ -67,16 +68,17 @@ def plan(code: Code, inputs: Mapping[str, Any], permissions: Iterable[str] = ())
     `permissions` are those that starting it needs. Never fails, and never takes long: it is cut instead."""
     walk = Walk(Planned(code))
     missing = tuple(param.name for param in code.params if param.required and param.name not in inputs)
-    entries: list[Entry] = []
+    way = walk.start(inputs)
+    exits = Exits(Failures(), way.place, is_program=True)
     cut = None
     try:
-        way = walk.start(inputs, entries)
-        drive(walk.walk(way, -1, Exits(Failures(), way.place, is_program=True)))
+        drive(walk.walk(way, -1, exits))
     except Cut as why:
         cut = str(why)
-    entries = _tidied(entries)
+    entries = _tidied(exits.place.entries)
     flat = list(_flat(entries))
-    return Plan(missing, entries, list(_undone(flat)), _needs(flat, walk.secrets, permissions), cut)
+    fails = cut is None and bool(exits.failures.errors) and not exits.returns
+    return Plan(missing, entries, fails, list(_undone(flat)), _needs(flat, walk.secrets, permissions), cut)
 
 
 def _tidied(entries: list[Entry]) -> list[Entry]:

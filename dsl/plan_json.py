@@ -27,11 +27,12 @@ from codeai.dsl.plan_entries import (
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
-    """`{missing_inputs, entries, undo, needs, cut}`."""
+    """`{missing_inputs, entries, fails, undo, needs, cut}`."""
     needs = plan.needs
     return {
         "missing_inputs": list(plan.missing),
         "entries": _entries(plan.entries),
+        "fails": plan.fails,
         "undo": [
             {"line": one.line, "text": one.text, "variables": _values(one.variables)} for one in plan.undo
         ],

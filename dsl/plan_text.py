@@ -181,7 +181,8 @@ _FORMS: dict[type[Any], Callable[[Any, int], Iterator[Line]]] = {
 
 def _summary(plan: Plan) -> Iterator[str]:
     if plan.undo:
-        yield "\nif it fails after all that, this is undone, last first:"
+        when = "then this is undone" if plan.fails else "if it fails after all that, this is undone"
+        yield f"\n{when}, last first:"
         for undone in plan.undo:
             given = ", ".join(f"{name} = {told(value)}" for name, value in undone.variables.items())
             yield f"  line {undone.line}: {_one_line(undone.text.strip())}{given and f'  ({given})'}"

@@ -10,7 +10,7 @@ from codeai.dsl.fragments import Task
 from codeai.dsl.opcodes import FIRST, OPCODES
 from codeai.dsl.plan_bind import Planned
 from codeai.dsl.plan_effects import NEVER_FAIL, foreseen, shown
-from codeai.dsl.plan_entries import Entry, Failure, Leave
+from codeai.dsl.plan_entries import Failure, Leave
 from codeai.dsl.plan_loops import Loops
 from codeai.dsl.plan_unknown import Unknown, in_text, is_unknown, unknown
 from codeai.dsl.plan_ways import Exits, Place, Way
@@ -28,7 +28,7 @@ class Walk(Loops):
         units = program.code.units
         self._last = (units[1].entry if len(units) > 1 else len(program.code.code)) - 1  # the program's end
 
-    def start(self, inputs: Mapping[str, Any], entries: list[Entry]) -> Way:
+    def start(self, inputs: Mapping[str, Any]) -> Way:
         """The way from the program's beginning; required inputs may be missing."""
         slots = self._program.frame(0, self._running, None)
         for slot, param in enumerate(self._program.code.params, FIRST):
@@ -36,7 +36,7 @@ class Walk(Loops):
                 slots[slot] = from_plain(inputs[param.name])
             elif param.required:
                 slots[slot] = unknown(f"input {param.name}")
-        return self.enter(Way(slots, 0, Place(entries)))
+        return self.enter(Way(slots, 0, Place([])))
 
     def walk(self, way: Way, end: int, exits: Exits, entered: int = 0) -> Task:
         """Follows a way up to the instruction `end`; None where it leaves before. `entered` tries begin at its first

@@ -51,9 +51,8 @@ def checked_program(
     given = values | {name: to_result(value) for name, value in read.items()}
     unread = {name.removesuffix(":") for name in texts} - set(read)
     problems = [problem for problem in problems if problem.name in unread]
-    problems += [problem for problem in check_inputs(code, given) if problem.name not in unread]
-    if may_miss_inputs:
-        problems = [problem for problem in problems if problem.name in given or problem.name in unread]
+    found = check_inputs(code, given, complete=not may_miss_inputs)
+    problems += [problem for problem in found if problem.name not in unread]
     if problems:
         refuse([_of_input(problem, file) for problem in problems], None, file, output)
     return CheckedProgram(checked.source.text, code, given)
