@@ -126,7 +126,7 @@ class Blocks(Steps):
 
     def _called(self, way: Way, exits: Exits, unit: int, slot: int) -> Task:
         running, line = self._running, self._lines[way.pc]
-        inner = Exits(Failures(), way.place)
+        inner = Exits(Failures(), way.place, way.doubt)
         callee = Way(running.slots, self._program.code.units[unit].entry, way.place, way.doubt)
         self._open.append((unit, way.doubt))
         self._calls.append(line)
@@ -201,7 +201,7 @@ class Blocks(Steps):
             fibre.slots[slot], fibre.pc = item, way.pc + 1
             if isinstance(item, Array | Map):
                 item.shared = True
-            inner = Exits(Failures(), fibre.place)
+            inner = Exits(Failures(), fibre.place, fibre.doubt)
             yield self.walk(self.enter(fibre), -1, inner)
             failures.append(inner.failures)
             found = [value for value, _ in inner.returns]

@@ -50,7 +50,7 @@ class Loops(Blocks):
         Whether it is such a one is asked at the first round, the second, the fourth, and so on."""
         place, doubt, line = way.place, way.doubt, self._lines[loop.head]
         parted = len(exits.returns) + len(exits.failures.errors)
-        ways = LoopWays(loop.head, loop.exit, place)
+        ways = LoopWays(loop.head, loop.exit, place, doubt)
         inner = replace(exits, loop=ways)
         leaving: list[Way | None] = []
         rounds = 0
@@ -62,7 +62,7 @@ class Loops(Blocks):
             mark = None
             if not loop.counted and (rounds & (rounds - 1) == 0 or loop.test != loop.head):
                 mark = self._mark(way, exits, len(leaving))
-            ways.breaks, ways.agains = [], []
+            ways.breaks, ways.agains, ways.doubt = [], [], way.doubt
             test: _Test = yield self._tested(way, inner, loop)
             if test.goes_on is None:
                 start = self._taken_back(mark, exits, leaving) if mark else test.way
@@ -144,7 +144,7 @@ class Loops(Blocks):
                 way.slots[slot] = unknown(name)
         entry = Loop(line, "")
         self.add(place, entry)
-        ways = LoopWays(loop.head, loop.exit, self.within(place, entry.entries))
+        ways = LoopWays(loop.head, loop.exit, self.within(place, entry.entries), doubt + 1)
         inner = replace(exits, loop=ways)
         way.pc, way.place = loop.head, ways.place
         test: _Test = yield self._tested(self.enter(way), inner, loop)

@@ -36,7 +36,8 @@ class TryAt:
 
 
 class Outline:
-    """`loops` by their heads; `tries` by their first instructions, outer ones first."""
+    """`loops` by their heads; `tries` by their first instructions, outer ones first; `ends` are the returns at the
+    end of the program, of functions and of fibres, which nobody wrote."""
 
     def __init__(self, code: Code) -> None:
         self._code = code
@@ -57,6 +58,9 @@ class Outline:
             if handler != NO_HANDLER:
                 one = TryAt(first, end, handler, slot, code.code[end][1])
                 self.tries.setdefault(first, []).append(one)
+        entries = [*(unit.entry for unit in code.units[1:]), len(code.code)]
+        fibres = [instruction[4] for instruction in code.code if instruction[0] == "parallel"]
+        self.ends = frozenset(after - 1 for after in (*entries, *fibres))
         self._find_exits()
 
     def _find_exits(self) -> None:

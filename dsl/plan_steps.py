@@ -11,7 +11,7 @@ from codeai.dsl.plan_bind import Planned
 from codeai.dsl.plan_entries import Entry, Leave, Shown
 from codeai.dsl.plan_outline import Outline
 from codeai.dsl.plan_unknown import Unknown, operand, unknown
-from codeai.dsl.plan_ways import Exits, Place, Way, Ways
+from codeai.dsl.plan_ways import Exits, LoopWays, Place, Way, Ways
 from codeai.dsl.running import Running
 
 MOST_ENTRIES = 10_000
@@ -71,9 +71,9 @@ class Steps(Ways):
             raise Cut(f"it is nested deeper than {MOST_DEPTH} levels")
         return Place(entries, place.depth + 1)
 
-    def leave(self, way: Way, usual: Place, word: str, value: Shown | None = None) -> None:
+    def leave(self, way: Way, usual: Exits | LoopWays, word: str, value: Shown | None = None) -> None:
         """An entry for a way that leaves something, where not every way does."""
-        if way.place.entries is not usual.entries:
+        if way.place.entries is not usual.place.entries or way.doubt > usual.doubt:
             self.add(way.place, Leave(self._lines[way.pc], word, value))
 
     # One instruction

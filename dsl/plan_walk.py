@@ -25,8 +25,6 @@ class Walk(Loops):
         super().__init__(program)
         self._open, self._endless = [], set()
         self.secrets: dict[str, list[int]] = {}
-        units = program.code.units
-        self._last = (units[1].entry if len(units) > 1 else len(program.code.code)) - 1  # the program's end
 
     def start(self, inputs: Mapping[str, Any]) -> Way:
         """The way from the program's beginning; required inputs may be missing."""
@@ -81,12 +79,12 @@ class Walk(Loops):
         (target,) = operands
         loop = exits.loop
         if loop is not None and target == loop.exit:
-            self.leave(way, loop.place, "break")
+            self.leave(way, loop, "break")
             loop.breaks.append(way)
             return None
         if loop is not None and target == loop.head:
             if way.pc != loop.exit - 1:
-                self.leave(way, loop.place, "continue")
+                self.leave(way, loop, "continue")
             loop.agains.append(way)
             return None
         way.pc = target
@@ -94,10 +92,12 @@ class Walk(Loops):
 
     def _return(self, way: Way, exits: Exits, values: list[Any], _: list[Any]) -> None:
         (value,) = values
-        if not exits.is_program:
-            self.leave(way, exits.place, "return", shown(value))
-        elif way.pc != self._last:
+        if way.pc in self._outline.ends:
+            pass
+        elif exits.is_program:
             self.add(way.place, Leave(self._lines[way.pc], "return", shown(value)))
+        else:
+            self.leave(way, exits, "return", shown(value))
         exits.returns.append((value, way))
 
     # Effects

@@ -57,11 +57,13 @@ class Failures:
 
 @dataclass(slots=True)
 class LoopWays:
-    """The ways that leave a loop or begin its next round; `place` is where its entries go."""
+    """The ways that leave a loop or begin its next round. `place` is where its entries go, `doubt` that of the way
+    that goes round."""
 
     head: int
     exit: int
     place: Place
+    doubt: int
     breaks: list[Way] = field(default_factory=list)
     agains: list[Way] = field(default_factory=list)
 
@@ -69,10 +71,11 @@ class LoopWays:
 @dataclass(frozen=True, slots=True)
 class Exits:
     """Where ways go that leave a region before its end. `place` is where the entries of the program, function or
-    fibre go."""
+    fibre go, `doubt` that of its beginning."""
 
     failures: Failures
     place: Place
+    doubt: int = 0
     is_program: bool = False
     returns: list[tuple[Guess, Way]] = field(default_factory=list)
     loop: LoopWays | None = None
