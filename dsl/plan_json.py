@@ -53,7 +53,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 def _entries(entries: list[Entry]) -> list[dict[str, Any]]:
     made = []
     for entry in entries:
-        kind, fields = _KINDS[type(entry)]
+        kind, fields = KINDS[type(entry)]
         made.append({"kind": kind, "line": entry.line, **fields(entry)})
     return made
 
@@ -119,7 +119,7 @@ def _named(found: Mapping[str, list[int]]) -> list[dict[str, Any]]:
     return [{"name": name, "lines": lines} for name, lines in found.items()]
 
 
-_KINDS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
+KINDS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     Command: ("exec", _command),
     Effect: ("effect", _effect),
     Choice: ("if", _choice),
@@ -130,3 +130,4 @@ _KINDS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     Failure: ("failure", lambda entry: {"error": entry.kind, "message": entry.message}),
     Again: ("again", lambda entry: {"function": entry.function}),
 }
+"""The `kind` of each sort of entry, and its fields."""
