@@ -16,7 +16,7 @@ from typing import BinaryIO
 from codeai.stack.errors import StackError
 from codeai.stack.processes import Command, Process, spawn_options
 
-PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+PAUSES = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a child is started again: at once the first time, then ever later (★)."""
 STEADY = 60.0
 """Seconds after which a child counts as running well again."""
