@@ -19,7 +19,7 @@ from codeai.dsl.plan_unknown import LONGEST
 from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue, ExecValue
 from tests.dsl.random_programs import Programs
-from tests.dsl.runs import run
+from tests.dsl.runs import Run, run
 
 SEEDS = range(120)
 
@@ -180,21 +180,36 @@ def chance(seed: int) -> Any:
     return answer
 
 
+def is_covered(foreseen: Plan, done: Run) -> bool:
+    """Whether what each fibre of a run asked for is a walk through the plan."""
+    paths = spots(foreseen)
+    by_fibre: dict[int, list[Request]] = defaultdict(list)
+    for request in done.requests:
+        by_fibre[request.fibre].append(request)
+    return all(
+        len(requests) > 300
+        or any(walks(requests, path) for number, path in paths.items() if (number == 0) == (fibre == 1))
+        for fibre, requests in by_fibre.items()
+    )
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_the_answers_a_run_is_a_walk_through_the_plan(seed: int) -> None:
     source = Programs(seed).program()
     foreseen = planned(source)
     if foreseen.cut:
         pytest.skip(foreseen.cut)
-    paths = spots(foreseen)
     for answers in range(4):
         done = run(source, answer=chance(answers), last_first=bool(answers % 2))
-        by_fibre: dict[int, list[Request]] = defaultdict(list)
-        for request in done.requests:
-            by_fibre[request.fibre].append(request)
-        for fibre, requests in by_fibre.items():
-            if len(requests) > 300:
-                continue
-            assert any(
-                walks(requests, path) for number, path in paths.items() if (number == 0) == (fibre == 1)
-            ), (fibre, [(one.line, one.text) for one in requests])
+        assert is_covered(foreseen, done), answers
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_the_input_a_run_is_a_walk_through_the_plan_without_it(seed: int) -> None:
+    source = Programs(seed).program().replace("param p = 3", "param p")
+    foreseen = planned(source)
+    if foreseen.cut:
+        pytest.skip(foreseen.cut)
+    for number, value in enumerate([3, "a", None, [], {"k": [1]}, [2.5, "a"], True]):
+        done = run(source, {"p": value}, answer=chance(number))
+        assert is_covered(foreseen, done), value
