@@ -1,19 +1,14 @@
-"""Every item of "What must hold" at its full size, one command an item, seed printed.
-
-python -m tests.soak                    all of them
-python -m tests.soak kills --seed 7     one of them
-"""
+"""Runs under kills: of workers, of Temporal, of Postgres, in long loops."""
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.test_durability import COUNTING, effects, once_each
-from tests.platform import Platform, platform, wait_until
+from tests.platform import Platform, wait_until
+from tests.soak.item import Item
 
 
 def kills(stack: Platform, chance: random.Random) -> str:
@@ -90,28 +85,9 @@ def _lines(file: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
-Item = Callable[[Platform, random.Random], str]
-
-ITEMS: dict[str, tuple[Item, tuple[str, ...]]] = {
-    "kills": (kills, ("--no-worker",)),
-    "servers": (servers, ()),
-    "long_loop": (long_loop, ("--no-worker",)),
-    "longest_loop": (longest_loop, ("--no-worker",)),
+ITEMS = {
+    "kills": Item(kills, ("--no-worker",)),
+    "servers": Item(servers),
+    "long_loop": Item(long_loop, ("--no-worker",)),
+    "longest_loop": Item(longest_loop, ("--no-worker",)),
 }
-"""Each item, and what `codeai up` is told for it."""
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("item", nargs="*", choices=[*ITEMS, []])
-    options.add_argument("--seed", type=int, default=random.randrange(10**6))
-    asked = options.parse_args()
-    for name in asked.item or ITEMS:
-        print(f"{name} (seed {asked.seed}) ...", flush=True)
-        item, words = ITEMS[name]
-        with platform(*words) as stack:
-            print(f"{name}: {item(stack, random.Random(asked.seed))}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

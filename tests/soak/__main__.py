@@ -1,0 +1,32 @@
+"""Every item of "What must hold" at its full size, one command an item, seed printed.
+
+python -m tests.soak                    all of them
+python -m tests.soak kills --seed 7     one of them
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+
+from tests.platform import platform
+from tests.soak import durability
+from tests.soak.item import Item
+
+ITEMS: dict[str, Item] = {**durability.ITEMS}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("item", nargs="*", choices=[*ITEMS, []])
+    options.add_argument("--seed", type=int, default=random.randrange(10**6))
+    asked = options.parse_args()
+    for name in asked.item or ITEMS:
+        print(f"{name} (seed {asked.seed}) ...", flush=True)
+        item = ITEMS[name]
+        with platform(*item.up, **item.settings) as stack:
+            print(f"{name}: {item.run(stack, random.Random(asked.seed))}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
