@@ -35,7 +35,16 @@ from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
 from codeai.workers.polling import Ending, polling
 from codeai.workflows.contracts.executions import Budget
-from codeai.workflows.contracts.queues import OF_CLAIMS, OF_COMMANDS, OF_WORKFLOWS, exec_on
+from codeai.workflows.contracts.queues import (
+    OF_CLAIMS,
+    OF_COMMANDS,
+    OF_CONTROL,
+    OF_WORKFLOWS,
+    POLLERS,
+    claims_on,
+    control_on,
+    exec_on,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -44,12 +53,13 @@ STICKY = timedelta(seconds=1)
 HEARTBEAT = timedelta(seconds=2)
 
 
-def main(role: str, settings: Settings) -> None:
-    """Runs the worker of `role` (`all`, or one of the task queues' table) until SIGTERM or SIGINT."""
-    uvloop.run(_serve(role, settings))
+def main(role: str, settings: Settings, label: str | None = None) -> None:
+    """Runs the worker of `role` (`all`, or one of the task queues' table) until SIGTERM or SIGINT. With a `label` it
+    takes the steps that ask for it, and no others."""
+    uvloop.run(_serve(role, settings, label))
 
 
-async def _serve(role: str, settings: Settings) -> None:
+async def _serve(role: str, settings: Settings, label: str | None) -> None:
     ending = Ending()
     loop = asyncio.get_running_loop()
     # Before connecting: a worker told to stop in its first moments must not die of the signal.
@@ -65,7 +75,7 @@ async def _serve(role: str, settings: Settings) -> None:
         workers: list[Worker] = []
         if role in ("all", "exec"):
             host = await parts.enter_async_context(_host(client, database, settings.worker, secrets))
-            workers += _exec_workers(client, database, host, settings.worker, ending)
+            workers += _exec_workers(client, database, host, settings.worker, label, ending)
         if role in ("all", "workflows"):
             compilers = parts.enter_context(contextlib.closing(Compilers()))
             outbound = await parts.enter_async_context(outbound_client(settings.outbound))
@@ -152,35 +162,38 @@ async def _host(
 
 
 def _exec_workers(
-    client: Client, database: Database, host: ShellHost, settings: WorkerSettings, ending: Ending
+    client: Client,
+    database: Database,
+    host: ShellHost,
+    settings: WorkerSettings,
+    label: str | None,
+    ending: Ending,
 ) -> list[Worker]:
-    """Which runs this host takes, and their commands."""
+    """Which runs this host takes, their commands, and what has to reach it however busy it is."""
     budget = Budget(
         soft_events=settings.soft_events,
         soft_bytes=settings.soft_bytes,
         hard_events=settings.hard_events,
         hard_bytes=settings.hard_bytes,
     )
+    claims = Claims(database, host.id, host.spool_id, budget)
+    polled = (
+        (claims_on(label), OF_CLAIMS, claims.activities()),
+        (exec_on(host.id), OF_COMMANDS, host.activities()),
+        (control_on(host.id), OF_CONTROL, host.control.activities()),
+    )
     return [
         Worker(
             client,
-            task_queue=OF_CLAIMS.name,
-            activities=Claims(database, host.id, host.spool_id, budget).activities(),
-            max_concurrent_activities=OF_CLAIMS.slots,
-            max_concurrent_activity_task_polls=2,
-            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
-            on_fatal_error=ending.broke,
-        ),
-        Worker(
-            client,
-            task_queue=exec_on(host.id),
-            activities=host.activities(),
-            max_concurrent_activities=OF_COMMANDS.slots,
-            max_concurrent_activity_task_polls=2,
+            task_queue=queue,
+            activities=activities,
+            max_concurrent_activities=row.slots,
+            max_concurrent_activity_task_polls=POLLERS,
             max_heartbeat_throttle_interval=HEARTBEAT,
             graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
             on_fatal_error=ending.broke,
-        ),
+        )
+        for queue, row, activities in polled
     ]
 
 

@@ -7,7 +7,7 @@ Temporal's retries are for our own breakdowns (a worker gone, the database away)
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -26,8 +26,16 @@ from codeai.workflows.contracts.events import (
     WaitOver,
     WaitResult,
 )
+from codeai.workflows.contracts.hosts import (
+    KillInput,
+    KillResult,
+    ProbeInput,
+    ProbeResult,
+    SpoolFound,
+    SpoolWanted,
+)
 from codeai.workflows.contracts.http import HttpInput, HttpResult
-from codeai.workflows.contracts.queues import EXEC, WORKFLOWS, exec_on
+from codeai.workflows.contracts.queues import CONTROL, EXEC, WORKFLOWS, exec_on
 from codeai.workflows.contracts.records import (
     CheckpointFound,
     CheckpointInput,
@@ -58,9 +66,15 @@ AT_ONCE_AGAIN = RetryPolicy(
     maximum_interval=timedelta(seconds=1),
 )
 
+ONCE = RetryPolicy(maximum_attempts=1)
+
 LOCAL_RETRIES = timedelta(seconds=1)
 """From this pause on a local activity waits by a timer of the workflow: until then it holds its workflow task, adds
 an event to the history every few seconds, and its worker cannot stop."""
+
+COMMAND_HEARTBEAT = timedelta(seconds=10)
+PROBE = timedelta(seconds=15)
+"""How long a host has to take what comes by its control queue, before it counts as silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,12 @@ class Call(Generic[Given, Answer]):
     queue: str = WORKFLOWS
     retry: RetryPolicy = field(default_factory=lambda: UNTIL_IT_HOLDS)
     local: bool = False
+    schedule_to_start: timedelta | None = None
+    heartbeat: timedelta | None = None
+
+    def on(self, queue: str, schedule_to_start: timedelta | None = None) -> Call[Given, Answer]:
+        """The same call on that queue, which has so long to take it."""
+        return replace(self, queue=queue, schedule_to_start=schedule_to_start or self.schedule_to_start)
 
     def __call__(self, given: Given) -> Awaitable[Answer]:
         if self.local:
@@ -92,7 +112,9 @@ class Call(Generic[Given, Answer]):
             given,
             result_type=self.answer,
             task_queue=self.queue,
+            schedule_to_start_timeout=self.schedule_to_start,
             start_to_close_timeout=self.start_to_close,
+            heartbeat_timeout=self.heartbeat,
             retry_policy=self.retry,
             cancellation_type=ActivityCancellationType.ABANDON,
         )
@@ -110,6 +132,28 @@ STORE_EVENT = Call("store_event", EventRecord, EventStored, timedelta(seconds=10
 TELL_WAITS = Call("tell_waits", EventStored, Nothing, timedelta(seconds=10))
 CLOSE_EXECUTION = Call("close_execution", CloseInput, Nothing, timedelta(seconds=10), local=True)
 UNDO_ENTRIES = Call("undo_entries", UndoEntriesInput, UndoEntriesResult, timedelta(seconds=10))
+PROBE_HOST = Call(
+    "probe_host", ProbeInput, ProbeResult, timedelta(seconds=5), f"{CONTROL}@", ONCE, schedule_to_start=PROBE
+)
+KILL_COMMANDS = Call(
+    "kill_commands",
+    KillInput,
+    KillResult,
+    timedelta(minutes=10),
+    f"{CONTROL}@",
+    AT_ONCE_AGAIN,
+    schedule_to_start=PROBE,
+    heartbeat=COMMAND_HEARTBEAT,
+)
+READ_SPOOL = Call(
+    "read_spool",
+    SpoolWanted,
+    SpoolFound,
+    timedelta(seconds=10),
+    f"{CONTROL}@",
+    AT_ONCE_AGAIN,
+    schedule_to_start=PROBE,
+)
 APPLY_CHANGE = Call("apply_change", ChangeInput, ChangeResult, timedelta(seconds=30))
 
 CALLS: tuple[Call[Contract, Contract], ...] = (
@@ -125,11 +169,13 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     TELL_WAITS,
     CLOSE_EXECUTION,
     UNDO_ENTRIES,
+    PROBE_HOST,
+    KILL_COMMANDS,
+    READ_SPOOL,
     APPLY_CHANGE,
 )  # type: ignore[assignment]
 
 COMMAND = "run_command"
-COMMAND_HEARTBEAT = timedelta(seconds=10)
 COMMAND_MARGIN = timedelta(seconds=60)
 FOREVER = timedelta(days=3650)
 

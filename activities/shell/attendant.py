@@ -4,50 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 import structlog
-from temporalio.client import AsyncActivityCancelledError, Client
+from temporalio.client import AsyncActivityCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
-from codeai.activities.holding import until_it_holds
-from codeai.activities.secrets import NotOpened, Secrets
+from codeai.activities.secrets import NotOpened
 from codeai.activities.shell import commands, formats
-from codeai.activities.shell.output import Chunker
-from codeai.activities.shell.record import Chunk, StepRecord
-from codeai.activities.shell.settings import ShellSettings
-from codeai.activities.shell.slots import Slots
-from codeai.activities.shell.spawner import Spawner
-from codeai.activities.shell.spool import Absent, Attempt, Ended, Lost, Refused, Running, Spool, Token
-from codeai.activities.shell.workspaces import Workspaces
+from codeai.activities.shell.bookkeeping import Bookkeeping
+from codeai.activities.shell.desk import Desk
+from codeai.activities.shell.spool import Absent, Attempt, Running, Token
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
 
 HEARTBEAT = 2.0  # seconds between two of them; the activity's time-out is 10
 ANSWER = timedelta(seconds=5)  # how long one call to Temporal may take
-_CHUNKS = 500  # most chunks recorded at once
 _SHIP = 0.2  # seconds between two looks for output
 _LOST_DATAGRAM = 2.0  # after which a spawn is asked for again, seconds
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What the attendants of a worker share."""
-
-    host: str
-    spool: Spool
-    spawner: Spawner
-    slots: Slots
-    workspaces: Workspaces
-    client: Client
-    record: StepRecord
-    settings: ShellSettings
-    secrets: Secrets | None
-    """None where no step has any."""
 
 
 class Attendant:
@@ -64,8 +40,7 @@ class Attendant:
         self._answered = asyncio.Event()  # Temporal has answered a heartbeat: the token is good
         self._cancelled = asyncio.Event()
         self._over = asyncio.Event()  # the supervisor has hung up
-        self._chunker = Chunker(step.step_id, step.attempt, desk.settings.log_limit)
-        self._position = 0
+        self._bookkeeping = Bookkeeping(desk, attempt, step)
         self._confided: bytes | None = None
         if wanted:
             self._answered.set()
@@ -92,7 +67,7 @@ class Attendant:
         elif (
             not self._step.notes.is_empty
         ):  # another activity than the one that started it may have brought them
-            await self._note_start()
+            await self._bookkeeping.begin()
         listener = self._listen()
         try:
             await self._follow()
@@ -119,7 +94,7 @@ class Attendant:
 
     async def _begin(self) -> None:
         await self._answered.wait()
-        noted = asyncio.create_task(self._note_start())
+        noted = asyncio.create_task(self._bookkeeping.begin())
         try:
             ready = await self._prepare()
             await noted  # before anything is started
@@ -163,10 +138,6 @@ class Attendant:
             confided = await commands.confided(self._step, self._desk.secrets)
             self._confided = None if confided is None else confided.encode()
 
-    async def _note_start(self) -> None:
-        now = datetime.now(UTC)
-        await until_it_holds(lambda: self._desk.record.started(self._step, self._desk.host, now), "started")
-
     async def _appears(self) -> None:
         """Until there is an entry, or the datagram must be taken for lost."""
         pause, waited = 0.004, 0.0
@@ -204,7 +175,7 @@ class Attendant:
         while isinstance(self.attempt.look(), Running):
             if self._cancelled.is_set() and not told:
                 told = self.attempt.say(formats.CANCEL)
-            await self._ship()
+            await self._bookkeeping.ship()
             await self._wait()
 
     async def _wait(self) -> None:
@@ -218,26 +189,6 @@ class Attendant:
             await asyncio.wait_for(self._over.wait(), _SHIP)
         except TimeoutError:
             pass
-
-    async def _ship(self) -> None:
-        """Everything that is in the spool now."""
-        while True:
-            frames, position = self.attempt.output(self._position)
-            if not frames:
-                return
-            await self._record_output(self._chunker.chunks(frames))
-            self._position = position
-
-    async def _ship_rest(self) -> None:
-        await self._ship()
-        await self._record_output(self._chunker.rest(self._position, datetime.now(UTC)))
-
-    async def _record_output(self, chunks: list[Chunk]) -> None:
-        for begin in range(0, len(chunks), _CHUNKS):
-            record = partial(
-                self._desk.record.output, self._step.execution_id, chunks[begin : begin + _CHUNKS]
-            )
-            await until_it_holds(record, "output")
 
     async def _heartbeats(self) -> None:
         """Until the token is unknown to Temporal. Nothing but a requested cancel ends the command."""
@@ -262,18 +213,7 @@ class Attendant:
 
     async def _finish(self) -> None:
         """Records the end, then answers the activity."""
-        look = self.attempt.look()
-        if isinstance(look, Lost):
-            await asyncio.to_thread(self.attempt.kill_rest)
-        if isinstance(look, Refused):  # perhaps before anybody had noted it
-            await self._note_start()
-        assert isinstance(look, Ended | Refused | Lost)
-        result = commands.result(self._step, look)
-        now = datetime.now(UTC)
-        await asyncio.gather(
-            self._ship_rest(),
-            until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended"),
-        )
+        result = await self._bookkeeping.end()
         await self._answer(result)
         self._desk.spool.drop(self.token)
 

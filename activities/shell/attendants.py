@@ -11,7 +11,8 @@ from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from codeai.activities.shell.attendant import ANSWER, Attendant, Desk
+from codeai.activities.shell.attendant import ANSWER, Attendant
+from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.spool import Running, Token
 from codeai.workflows.contracts.shell import CommandInput
 

@@ -17,8 +17,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.activities.secrets import Secrets
 from codeai.activities.shell import formats
-from codeai.activities.shell.attendant import ANSWER, Desk
+from codeai.activities.shell.attendant import ANSWER
 from codeai.activities.shell.attendants import Attendants
+from codeai.activities.shell.control import HostControl
+from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.record import StepRecord
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
@@ -58,19 +60,19 @@ class ShellHost:
         self._client = client
         private = (root, *settings.private)
         self._workspaces = Workspaces(root / "runs", settings.workspace_roots, private)
-        self._attendants = Attendants(
-            Desk(
-                host=self.id,
-                spool=self._spool,
-                spawner=self._spawner,
-                slots=Slots(self._spool.path / "slots", settings.commands_at_once),
-                workspaces=self._workspaces,
-                client=client,
-                record=record,
-                settings=settings,
-                secrets=secrets,
-            )
+        desk = Desk(
+            host=self.id,
+            spool=self._spool,
+            spawner=self._spawner,
+            slots=Slots(self._spool.path / "slots", settings.commands_at_once),
+            workspaces=self._workspaces,
+            client=client,
+            record=record,
+            settings=settings,
+            secrets=secrets,
         )
+        self._attendants = Attendants(desk)
+        self.control = HostControl(desk)
         self._loops: list[asyncio.Task[None]] = []
 
     @property

@@ -26,6 +26,10 @@ class Slots:
                 await asyncio.sleep(_LOOK)
             return slot
 
+    def busy(self) -> int:
+        """How many slots are held."""
+        return sum(not _is_free(file) for file in self._files)
+
     def _free(self) -> int | None:
         for file in self._files:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
@@ -33,3 +37,14 @@ class Slots:
                 return descriptor
             os.close(descriptor)
         return None
+
+
+def _is_free(file: Path) -> bool:
+    try:
+        descriptor = os.open(file, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        return formats.lock(descriptor, shared=True)
+    finally:
+        os.close(descriptor)

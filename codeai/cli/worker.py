@@ -26,6 +26,10 @@ class Role(StrEnum):
 @app.command()
 def worker(
     role: Annotated[Role, typer.Argument(help="Which task queues it polls.")],
+    label: Annotated[
+        str | None,
+        typer.Option(help="With exec: takes the steps whose `queue` is this label, and no others."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Settings from this file.")] = None,
 ) -> None:
     """Runs a worker until it is stopped; commands under way go on without it.
@@ -35,10 +39,15 @@ def worker(
     from codeai.logs import configure
     from codeai.settings import BadSettings, load
     from codeai.workers.run import main
+    from codeai.workflows.contracts.queues import LABEL
 
+    if label is not None and role is not Role.EXEC:
+        raise Stop("--label says which steps a worker takes: it goes with exec")
+    if label is not None and not LABEL.fullmatch(label):
+        raise Stop(f"{label!r} is no label: it has 1 to 64 of a-z, A-Z, 0-9, `.`, `_` and `-`")
     try:
         settings = load(os.environ, config)
     except BadSettings as error:
         raise Stop(str(error)) from None
     configure(settings.logging, process="worker")
-    main(role.value, settings)
+    main(role.value, settings, label)

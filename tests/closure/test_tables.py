@@ -14,6 +14,7 @@ from codeai.activities.effects.events import EventEffects
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
+from codeai.activities.shell.control import HostControl
 from codeai.activities.shell.host import ShellHost
 from codeai.dsl.effects import EFFECTS, Performer
 from codeai.workers import registry
@@ -35,6 +36,7 @@ def registered() -> set[str]:
         *EventEffects(database).activities(),
         *Publishing(database).activities(),
         *Claims(database, "host", "spool", Budget()).activities(),
+        *HostControl(sentinel.desk).activities(),
         ShellHost.run_command,
     ]
     definitions = [activity._Definition.from_callable(one) for one in bound]

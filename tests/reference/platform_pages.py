@@ -177,7 +177,7 @@ def task_queues_and_calls() -> str:
     """What runs on Temporal, and where."""
     queues = [
         (
-            code(queue.name + "<host>" if queue.name.endswith("@") else queue.name),
+            code(_whole(queue.name)),
             code(f"codeai worker {queue.role}"),
             str(queue.slots),
             str(queue.workflow_slots or ""),
@@ -198,7 +198,7 @@ def task_queues_and_calls() -> str:
     activities = [
         (
             code(call.name),
-            "in the worker of its workflow" if call.local else code(call.queue),
+            "in the worker of its workflow" if call.local else code(_whole(call.queue)),
             duration(call.start_to_close),
             _retry(call.retry),
             code(call.given.__name__),
@@ -209,7 +209,8 @@ def task_queues_and_calls() -> str:
     return (
         "What this platform runs on Temporal: the task queues that its workers poll, its workflows, and the activities "
         "that they\ncall. `codeai worker all` polls every queue.\n\n"
-        "## Task queues\n\n`<host>` is the id of a host, which it keeps in its root folder.\n\n"
+        "## Task queues\n\n`<host>` is the id of a host, which it keeps in its root folder; `<label>` is what "
+        "a step's\n`queue` asks for.\n\n"
         + table(("queue", "polled by", "activities at once", "workflow tasks at once", "what for"), queues)
         + f"\n## Workflows\n\nThe time-out of a workflow task is {duration(TASK_TIMEOUT)}.\n\n"
         + table(("type", "id", "input", "result", "queue"), kinds)
@@ -223,8 +224,15 @@ def task_queues_and_calls() -> str:
     )
 
 
+def _whole(queue: str) -> str:
+    """A queue's name with what stands for its end."""
+    return queue + {"@": "<host>", "-": "<label>"}.get(queue[-1], "")
+
+
 def _retry(policy: RetryPolicy) -> str:
     """Such as `200ms, then ×2, at most 10s`."""
+    if policy.maximum_attempts == 1:
+        return "never"
     most = f", at most {duration(policy.maximum_interval)}" if policy.maximum_interval else ""
     end = f", {policy.maximum_attempts} times" if policy.maximum_attempts else ""
     return f"{duration(policy.initial_interval)}, then ×{policy.backoff_coefficient:g}{most}{end}"

@@ -1,0 +1,69 @@
+"""The record of one attempt: that it begins, what it prints, how it ended. Whoever keeps it writes the same."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+
+from codeai.activities.holding import until_it_holds
+from codeai.activities.shell import commands
+from codeai.activities.shell.desk import Desk
+from codeai.activities.shell.output import Chunker
+from codeai.activities.shell.record import Chunk
+from codeai.activities.shell.spool import Attempt, Ended, Lost, Refused
+from codeai.workflows.contracts.shell import CommandInput, CommandResult
+
+_CHUNKS = 500  # most chunks recorded at once
+
+
+class Bookkeeping:
+    """From the attempt's beginning, also where somebody else has written a part already."""
+
+    def __init__(self, desk: Desk, attempt: Attempt, step: CommandInput) -> None:
+        self._desk = desk
+        self._attempt = attempt
+        self._step = step
+        self._chunker = Chunker(step.step_id, step.attempt, desk.settings.log_limit)
+        self._position = 0
+
+    async def begin(self) -> None:
+        """The attempt will be started."""
+        now = datetime.now(UTC)
+        await until_it_holds(lambda: self._desk.record.started(self._step, self._desk.host, now), "started")
+
+    async def ship(self) -> None:
+        """Everything that is in the spool now."""
+        while True:
+            frames, position = self._attempt.output(self._position)
+            if not frames:
+                return
+            await self._output(self._chunker.chunks(frames))
+            self._position = position
+
+    async def end(self) -> CommandResult:
+        """The rest of the output, and how it ended, which it has."""
+        look = self._attempt.look()
+        if isinstance(look, Lost):
+            await asyncio.to_thread(self._attempt.kill_rest)
+        if isinstance(look, Refused):  # perhaps before anybody had noted it
+            await self.begin()
+        assert isinstance(look, Ended | Refused | Lost)
+        result = commands.result(self._step, look)
+        now = datetime.now(UTC)
+        await asyncio.gather(
+            self._ship_rest(),
+            until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended"),
+        )
+        return result
+
+    async def _ship_rest(self) -> None:
+        await self.ship()
+        await self._output(self._chunker.rest(self._position, datetime.now(UTC)))
+
+    async def _output(self, chunks: list[Chunk]) -> None:
+        for begin in range(0, len(chunks), _CHUNKS):
+            record = partial(
+                self._desk.record.output, self._step.execution_id, chunks[begin : begin + _CHUNKS]
+            )
+            await until_it_holds(record, "output")

@@ -1,0 +1,112 @@
+"""What a host answers by its control queue, however busy it is: that it is there, the end of a run's commands, and
+what its spool holds of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temporalio import activity
+
+from codeai.activities.heartbeats import heartbeats
+from codeai.activities.shell import commands, formats
+from codeai.activities.shell.bookkeeping import Bookkeeping
+from codeai.activities.shell.desk import Desk
+from codeai.activities.shell.spool import Absent, Attempt, Ended, Lost, Refused, Running
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.hosts import (
+    CommandFound,
+    KillInput,
+    KillResult,
+    ProbeInput,
+    ProbeResult,
+    SpoolFound,
+    SpoolWanted,
+)
+from codeai.workflows.contracts.shell import CommandInput
+
+_LOOK = 0.05  # seconds between two looks whether a command has ended
+
+
+class HostControl:
+    """Needs no attendant: what it does holds whoever attends, and where nobody does."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def activities(self) -> Sequence[Callable[..., Any]]:
+        """For the queue `codeai-host@<id>`."""
+        return [self.probe_host, self.kill_commands, self.read_spool]
+
+    @activity.defn(name="probe_host")
+    async def probe_host(self, _given: ProbeInput) -> ProbeResult:
+        return ProbeResult(spool=self._desk.spool.id, running=self._desk.slots.busy())
+
+    @activity.defn(name="kill_commands")
+    async def kill_commands(self, given: KillInput) -> KillResult:
+        """Answers when all of them are dead and their rows say how they ended."""
+        async with heartbeats():
+            concerned = await asyncio.to_thread(self._unfinished, given)
+            await asyncio.gather(*(self._end(*one) for one in concerned))
+        brief = given.step_ids is None
+        return KillResult(commands=tuple(found_in(attempt, step, brief=brief) for attempt, step in concerned))
+
+    @activity.defn(name="read_spool")
+    async def read_spool(self, given: SpoolWanted) -> SpoolFound:
+        found = await asyncio.to_thread(self._attempts, given.execution_id, None)
+        return SpoolFound(commands=tuple(found_in(attempt, step, brief=True) for attempt, step in found))
+
+    def _unfinished(self, given: KillInput) -> list[tuple[Attempt, CommandInput]]:
+        """What runs or may begin, or whose end nobody may have written yet; of steps that are named the newest
+        attempt in any case."""
+        found = self._attempts(given.execution_id, given.step_ids)
+        waited_for = self._desk.spool.newest_tokens()
+        named = {} if given.step_ids is None else {step.step_id: attempt.key for attempt, step in found}
+        return [
+            (attempt, step)
+            for attempt, step in found
+            if attempt.key in waited_for
+            or attempt.key in named.values()
+            or isinstance(attempt.look(), Absent | Running)
+        ]
+
+    def _attempts(self, execution: str, step_ids: Sequence[str] | None) -> list[tuple[Attempt, CommandInput]]:
+        found = []
+        for attempt in self._desk.spool.attempts(execution):
+            try:
+                step = attempt.input()
+            except FileNotFoundError:  # just removed: its run has ended
+                continue
+            if step_ids is None or step.step_id in step_ids:
+                found.append((attempt, step))
+        return sorted(found, key=lambda one: (one[1].seq, one[1].attempt))
+
+    async def _end(self, attempt: Attempt, step: CommandInput) -> None:
+        while isinstance(look := attempt.look(), Absent | Running):
+            if isinstance(look, Absent):
+                why = RunError(kind="cancelled", message="it was ended before it had started", line=step.line)
+                attempt.refuse(why)
+            else:
+                attempt.say(formats.CANCEL)
+                await asyncio.sleep(_LOOK)
+        lock = attempt.lock()
+        if lock is not None:  # else its attendant writes how it ended
+            try:
+                await Bookkeeping(self._desk, attempt, step).end()
+            finally:
+                os.close(lock)
+
+
+def found_in(attempt: Attempt, step: CommandInput, *, brief: bool) -> CommandFound:
+    """The attempt as it stands in the spool; without its texts where `brief`."""
+    look = attempt.look()
+    result = None
+    if isinstance(look, Ended | Refused | Lost):
+        result = commands.result(step, look)
+        if brief:
+            result = result.model_copy(update={"stdout": "", "stderr": ""})
+    return CommandFound(
+        step_id=step.step_id, attempt=step.attempt, state=type(look).__name__.lower(), result=result
+    )

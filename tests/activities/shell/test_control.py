@@ -1,0 +1,96 @@
+"""What a host answers by its control queue."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from codeai.activities.shell.spool import Absent, Refused
+from codeai.workflows.contracts.hosts import KillInput, KillResult, ProbeInput, SpoolFound, SpoolWanted
+from codeai.workflows.contracts.shell import CommandInput, Outcome
+from tests.activities.shell.conftest import Here
+from tests.activities.shell.rig import processes_with, step
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def kill(here: Here, execution: str, *steps: CommandInput) -> KillResult:
+    named = tuple(one.step_id for one in steps) or None
+    given = KillInput(execution_id=execution, step_ids=named)
+    result: KillResult = await ActivityEnvironment().run(here.host.control.kill_commands, given)
+    return result
+
+
+async def read(here: Here, execution: str) -> SpoolFound:
+    found: SpoolFound = await ActivityEnvironment().run(
+        here.host.control.read_spool, SpoolWanted(execution_id=execution)
+    )
+    return found
+
+
+async def test_a_probe_says_what_runs_and_in_which_spool(here: Here) -> None:
+    given = step("sleep 60")
+    run = await here.start(given)
+    await here.started(given)
+    answer = await here.host.control.probe_host(ProbeInput())
+    assert (answer.spool, answer.running) == (here.host.spool_id, 1)
+    await run.cancel()
+    await run.result()
+    assert (await here.host.control.probe_host(ProbeInput())).running == 0
+
+
+async def test_killing_answers_when_all_of_a_run_is_dead_and_its_rows_say_so(here: Here) -> None:
+    """As for a run that was terminated: nobody waits for its commands any more."""
+    execution = str(uuid.uuid4())
+    ended = step("echo before", execution_id=execution)
+    given = step(
+        'echo here; trap "" TERM; setsid sleep 61 & while true; do sleep 0.1; done', execution_id=execution
+    )
+    other = step("sleep 60")
+    run, bystander = await here.start(ended, given), await here.start(other)
+    await here.started(given)
+    await here.started(other)
+    await run.terminate()
+    while here.rig.spool.attempt(given).key in here.rig.spool.newest_tokens():
+        await asyncio.sleep(0.05)
+    killed = await kill(here, execution)
+    assert processes_with(given.step_id) == [] != processes_with(other.step_id)
+    (found,) = killed.commands
+    assert (found.step_id, found.state, found.result and found.result.outcome) == (
+        given.step_id,
+        "ended",
+        Outcome.CANCELLED,
+    )
+    assert here.record.facts("ended", given.step_id)[0]["outcome"] == "cancelled"
+    assert here.record.text(given.step_id) == "here\n"
+    assert (await kill(here, execution)).commands == ()
+    states = [(one.step_id, one.state) for one in (await read(here, execution)).commands]
+    assert sorted(states) == sorted([(ended.step_id, "ended"), (given.step_id, "ended")])
+    await bystander.cancel()
+    await bystander.result()
+
+
+async def test_what_was_not_started_never_will_be(here: Here) -> None:
+    given = step("touch ran").model_copy(update={"spool": here.rig.spool.id})
+    attempt = here.rig.spool.attempt(given)
+    attempt.write_input(given)
+    assert isinstance(attempt.look(), Absent)
+    (found,) = (await kill(here, given.execution_id, given)).commands
+    assert (found.state, found.result and found.result.started) == ("refused", False)
+    assert isinstance(attempt.look(), Refused)
+    assert here.record.facts("ended", given.step_id)[0]["outcome"] == "cancelled"
+    [result] = await here.run(given)
+    assert result.outcome is Outcome.CANCELLED
+    assert processes_with(given.step_id) == []
+
+
+async def test_a_named_step_that_has_ended_by_itself_is_answered_with_what_it_said(here: Here) -> None:
+    given = step("echo said; exit 3")
+    await here.run(given)
+    (found,) = (await kill(here, given.execution_id, given)).commands
+    assert found.result is not None
+    assert (found.result.outcome, found.result.exit_code, found.result.stdout) == (Outcome.FAILED, 3, "said")
+    assert (await kill(here, str(uuid.uuid4()))).commands == ()

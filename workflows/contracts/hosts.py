@@ -1,0 +1,57 @@
+"""What is asked of a host by its control queue, and where a run's commands go."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.shell import CommandResult
+
+
+class ProbeInput(Contract):
+    """Asks a host whether it is there."""
+
+
+class ProbeResult(Contract):
+    """It is."""
+
+    spool: str = Field(description="its spool id; another one than before: it was started anew")
+    running: int = Field(description="commands under way on it")
+
+
+class KillInput(Contract):
+    """Asks for the end of a run's commands on a host: with their grace, and never to be started again."""
+
+    execution_id: str
+    step_ids: tuple[str, ...] | None = Field(
+        None, description="of these steps only; every step's where it is not given"
+    )
+
+
+class CommandFound(Contract):
+    """One attempt in a host's spool. `state`: absent (not started), running, ended, refused (will never start), lost
+    (its supervisor died); `result` where it will not change any more."""
+
+    step_id: str
+    attempt: int
+    state: str
+    result: CommandResult | None = None
+
+
+class KillResult(Contract):
+    """All of them are dead, and how each ended is in its row. Here is what there was to end; with its texts where the
+    steps were named."""
+
+    commands: tuple[CommandFound, ...]
+
+
+class SpoolWanted(Contract):
+    """Asks what a host's spool holds of a run."""
+
+    execution_id: str
+
+
+class SpoolFound(Contract):
+    """Its attempts there, by step and attempt. Texts are left out: a run may have thousands."""
+
+    commands: tuple[CommandFound, ...]
