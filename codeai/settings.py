@@ -15,12 +15,14 @@ from codeai.settings_values import (
     flag,
     fraction,
     never_or_duration,
+    off_or,
     path,
     paths,
     proxy,
     rate,
     seal_key,
     seal_keys,
+    size,
     targets,
     text,
     whole,
@@ -155,7 +157,9 @@ class WorkerSettings:
     workspace_roots: tuple[Path, ...] = _row(
         (), "folders below which a workspace may be copied from", paths, "CODEAI_WORKSPACE_ROOTS"
     )
-    private: tuple[Path, ...] = _row((), "folders that no workspace is copied from", paths)
+    private: tuple[Path, ...] = _row(
+        (), "folders that no workspace is copied from and no sandbox shows", paths
+    )
     drain_timeout: float = _row(30.0, "what running activities get when the worker stops", duration)
     host_lost_after: float | None = _row(
         600.0, "when a silent host is given up, or never", never_or_duration, none="never"
@@ -163,6 +167,23 @@ class WorkerSettings:
     commands_at_once: int = _row(4, "commands that a host runs at a time", whole(1, 10_000))
     environment: tuple[str, ...] = _row((), "names of its environment that commands see as well", words)
     shell: str = _row("bash", "the shell of commands")
+    cpu_limit: int | None = _row(
+        None, "CPU seconds that one step may use, or off", off_or(whole(1, 10**9)), none="off"
+    )
+    memory_limit: int | None = _row(
+        None, "memory that one step may use, such as 2GiB, or off", off_or(size), none="off"
+    )
+    file_size_limit: int | None = _row(
+        None, "size of a file that a step may write, such as 10GiB, or off", off_or(size), none="off"
+    )
+    process_limit: int | None = _row(
+        None, "processes that one step may have, or off", off_or(whole(1, 10**6)), none="off"
+    )
+    sandbox: str = _row("off", "off, or bwrap: steps run in bubblewrap", choice("off", "bwrap"))
+    sandbox_network: bool = _row(True, "whether steps in a sandbox have the network", flag)
+    sandbox_paths: tuple[Path, ...] = _row(
+        (), "what steps in a sandbox see besides the system, read-only", paths
+    )
     soft_events: int = _row(4_000, "events from which a run continues as new", whole(1, 50_000))
     hard_events: int = _row(12_000, "events from which it starts no effect before", whole(1, 50_000))
     soft_bytes: int = _row(4 << 20, "the same in bytes of history", whole(1, 50 << 20))
@@ -190,7 +211,7 @@ class OutboundSettings:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings in force. `origins` says where each that is no default came from; `notes` are lines for the
-    person who started it."""
+    person who started it; `files` were read for them, and may hold secrets."""
 
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -202,6 +223,7 @@ class Settings:
     outbound: OutboundSettings = OutboundSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 class BadSettings(Exception):
@@ -288,7 +310,7 @@ def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
     if problems:
         raise BadSettings(problems)
     sections: dict[str, Any] = {name: shape(**values[name]) for name, shape in SECTIONS.items()}
-    return Settings(**sections, origins=origins, notes=tuple(notes))
+    return Settings(**sections, origins=origins, notes=tuple(notes), files=_files(environment, file))
 
 
 def shown(settings: Settings) -> list[tuple[str, str, str]]:
@@ -307,13 +329,27 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _found_file(environment: Mapping[str, str]) -> Path:
+    return Path("config") / f"{environment.get('CODEAI_ENV') or 'development'}.yaml"
+
+
+def _files(environment: Mapping[str, str], file: Path | None) -> tuple[Path, ...]:
+    named = (
+        environment.get(f"{name}_FILE")
+        for row in ROWS
+        if row.from_file or row.private_file
+        for name in row.names
+    )
+    return (file or _found_file(environment), *(Path(one) for one in named if one))
+
+
 def _from_file(
     environment: Mapping[str, str], file: Path | None, problems: list[str], notes: list[str]
 ) -> dict[str, tuple[object, str]]:
     import yaml
 
     named = file is not None
-    file = file or Path("config") / f"{environment.get('CODEAI_ENV') or 'development'}.yaml"
+    file = file or _found_file(environment)
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from codeai.targets import Target
 
+SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -66,6 +67,23 @@ def duration(value: object) -> float:
     if isinstance(value, bool) or found is None:
         raise ValueError("is not a duration such as 60s, 5m or 100ms")
     return float(found[1]) * UNITS[found[2] or "s"]
+
+
+def size(value: object) -> int:
+    """Bytes, from `512MiB`, `2GiB`, `64KiB` or a number of bytes."""
+    found = re.fullmatch(r"([1-9][0-9]{0,15}) ?([KMGT]iB|B|)", str(value).strip(), re.ASCII | re.IGNORECASE)
+    if isinstance(value, bool) or found is None:
+        raise ValueError("is not a size such as 512MiB or 2GiB")
+    return int(found[1]) * SIZES[found[2].upper()]
+
+
+def off_or(read: Callable[[object], int]) -> Callable[[object], int | None]:
+    """What `read` takes, or None for `off` (which YAML reads as false)."""
+
+    def read_it(value: object) -> int | None:
+        return None if value is False or str(value).strip().lower() == "off" else read(value)
+
+    return read_it
 
 
 def never_or_duration(value: object) -> float | None:

@@ -143,6 +143,12 @@ def test_what_a_step_and_the_command_line_have_set_is_no_problem() -> None:
         ("CODEAI_API_RATE", "off", "server", "rate", None),
         ("CODEAI_WORKER_HOST_LOST_AFTER", "never", "worker", "host_lost_after", None),
         ("CODEAI_WORKER_DRAIN_TIMEOUT", "1m", "worker", "drain_timeout", 60.0),
+        ("CODEAI_WORKER_CPU_LIMIT", "90", "worker", "cpu_limit", 90),
+        ("CODEAI_WORKER_CPU_LIMIT", "off", "worker", "cpu_limit", None),
+        ("CODEAI_WORKER_MEMORY_LIMIT", "512MiB", "worker", "memory_limit", 512 << 20),
+        ("CODEAI_WORKER_FILE_SIZE_LIMIT", "2gib", "worker", "file_size_limit", 2 << 30),
+        ("CODEAI_WORKER_MEMORY_LIMIT", "1000000", "worker", "memory_limit", 1_000_000),
+        ("CODEAI_WORKER_SANDBOX", "bwrap", "worker", "sandbox", "bwrap"),
         ("CODEAI_WORKSPACE_ROOTS", "/a:/b c", "worker", "workspace_roots", (Path("/a"), Path("/b c"))),
         ("CODEAI_SERVER_ALLOWED_HOSTS", "a, b", "server", "allowed_hosts", ("a", "b")),
         ("LOG_FORMAT", "text", "logging", "format", "text"),
@@ -162,6 +168,18 @@ def test_what_is_shown_can_be_set_again() -> None:
         printed = {names[path]: value for path, value, _ in shown(settings) if value and path in names}
         again = load(printed)
         assert [value for _, value, _ in shown(again)] == [value for _, value, _ in shown(settings)]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5GiB", "2 gigs", "true", "5XB"])
+def test_what_is_no_size_is_refused(value: str) -> None:
+    assert "is not a size such as 512MiB" in problems({"CODEAI_WORKER_MEMORY_LIMIT": value})[0]
+
+
+def test_it_is_known_which_files_the_settings_were_read_from(tmp_path: Path) -> None:
+    file, key = tmp_path / "own.yaml", tmp_path / "secret"
+    file.write_text("server: {port: 9000}\n")
+    key.write_text("x" * 32)
+    assert load({"JWT_SECRET_FILE": str(key)}, file).files == (file, key)
 
 
 def test_no_two_settings_have_one_name() -> None:

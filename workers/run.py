@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -26,6 +27,7 @@ from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
 from codeai.activities.secrets import Secrets
 from codeai.activities.shell.host import ShellHost
+from codeai.activities.shell.sandbox import try_it
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.step_records import StepRecords
 from codeai.activities.unsealing import Keys
@@ -34,6 +36,7 @@ from codeai.settings import Settings, WorkerSettings
 from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
 from codeai.workers.polling import Ending, polling
+from codeai.workers.shell import shell_settings
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.queues import (
     OF_CLAIMS,
@@ -55,11 +58,14 @@ HEARTBEAT = timedelta(seconds=2)
 
 def main(role: str, settings: Settings, label: str | None = None) -> None:
     """Runs the worker of `role` (`all`, or one of the task queues' table) until SIGTERM or SIGINT. With a `label` it
-    takes the steps that ask for it, and no others."""
-    uvloop.run(_serve(role, settings, label))
+    takes the steps that ask for it, and no others. NoSandbox where steps are to run in one and cannot."""
+    shell = shell_settings(settings)
+    if role in ("all", "exec") and shell.sandbox is not None:
+        try_it(shell.sandbox, settings.worker.root.absolute())
+    uvloop.run(_serve(role, settings, shell, label))
 
 
-async def _serve(role: str, settings: Settings, label: str | None) -> None:
+async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str | None) -> None:
     ending = Ending()
     loop = asyncio.get_running_loop()
     # Before connecting: a worker told to stop in its first moments must not die of the signal.
@@ -74,7 +80,9 @@ async def _serve(role: str, settings: Settings, label: str | None) -> None:
         secrets = Secrets(database, Keys(settings.seal.private_key))
         workers: list[Worker] = []
         if role in ("all", "exec"):
-            host = await parts.enter_async_context(_host(client, database, settings.worker, secrets))
+            host = await parts.enter_async_context(
+                _host(client, database, settings.worker.root, shell, secrets)
+            )
             workers += _exec_workers(client, database, host, settings.worker, label, ending)
         if role in ("all", "workflows"):
             compilers = parts.enter_context(contextlib.closing(Compilers()))
@@ -138,22 +146,10 @@ def _workflow_worker(
 
 @contextlib.asynccontextmanager
 async def _host(
-    client: Client, database: Database, settings: WorkerSettings, secrets: Secrets
+    client: Client, database: Database, root: Path, settings: ShellSettings, secrets: Secrets
 ) -> AsyncIterator[ShellHost]:
     """The runner of shell commands on this host, ready to take them."""
-    host = ShellHost(
-        settings.root,
-        client,
-        StepRecords(database),
-        ShellSettings(
-            commands_at_once=settings.commands_at_once,
-            workspace_roots=settings.workspace_roots,
-            private=settings.private,
-            environment=settings.environment,
-            shell=settings.shell,
-        ),
-        secrets,
-    )
+    host = ShellHost(root, client, StepRecords(database), settings, secrets)
     try:
         await host.start()
         yield host

@@ -14,6 +14,7 @@ from codeai.activities.secrets import NotOpened
 from codeai.activities.shell import commands, formats
 from codeai.activities.shell.bookkeeping import Bookkeeping
 from codeai.activities.shell.desk import Desk
+from codeai.activities.shell.sandbox import NoSandbox
 from codeai.activities.shell.spool import Absent, Attempt, Running, Token
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
@@ -123,7 +124,7 @@ class Attendant:
         except ValueError as error:  # a SeedError, or a text that no file or environment can hold
             self._refuse("value_error", str(error))
             return False
-        except commands.NoShell as error:
+        except (commands.NoShell, NoSandbox) as error:
             self._refuse("exec_failed", str(error))
             return False
         except NotOpened as problem:

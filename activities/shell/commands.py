@@ -32,7 +32,7 @@ class NoShell(Exception):
 
 
 def spec(step: CommandInput, work: Path, attempt: Attempt, settings: ShellSettings) -> Spec:
-    """What the supervisor is given. SeedError for what the step asks and cannot have; NoShell."""
+    """What the supervisor is given. SeedError for what the step asks and cannot have; NoShell; NoSandbox."""
     shell = shutil.which(settings.shell)
     if shell is None:
         raise NoShell(
@@ -51,8 +51,12 @@ def spec(step: CommandInput, work: Path, attempt: Attempt, settings: ShellSettin
         "CODEAI_WORKSPACE": str(work),
         "CODEAI_FILES": str(attempt.files),
     }
+    script = attempt.folder / formats.SCRIPT
+    argv = [shell, "--noprofile", "--norc", "-eo", "pipefail", str(script)]
+    if settings.sandbox is not None:
+        argv = settings.sandbox.argv(argv, str(folder), work.parent, work, (attempt.files, script))
     return Spec(
-        argv=[shell, "--noprofile", "--norc", "-eo", "pipefail", str(attempt.folder / formats.SCRIPT)],
+        argv=argv,
         env=environment(step, settings) | own,
         cwd=str(folder),
         timeout=step.timeout,
@@ -60,6 +64,7 @@ def spec(step: CommandInput, work: Path, attempt: Attempt, settings: ShellSettin
         capture=step.capture,
         log_limit=settings.log_limit,
         marks=[f"{name}={own[name]}" for name in ("CODEAI_STEP_ID", "CODEAI_ATTEMPT")],
+        limits=dict(settings.limits),
     )
 
 
@@ -119,13 +124,18 @@ def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:
     exit = end.exit
     stdout, out_cut = output.head(exit.stdout, capture, exit.out_cut)
     stderr, err_cut = output.tail(exit.stderr, capture, exit.err_cut)
-    outcome = _OUTCOMES.get(exit.cause, Outcome.FAILED if exit.code else Outcome.SUCCEEDED)
+    failed = exit.code or exit.cause in formats.LIMITS
+    outcome = _OUTCOMES.get(exit.cause, Outcome.FAILED if failed else Outcome.SUCCEEDED)
     error = None
     if exit.cause != "exited":
         kind, message = {
             "timeout": ("timeout", f"the command ran longer than its timeout of {step.timeout:g} s"),
             "cancelled": ("cancelled", "the command was cancelled"),
             "killed": ("lost", "the command was ended on its host, by codeai down --kill"),
+            formats.CPU: _over("used more CPU time", "cpu_limit"),
+            formats.MEMORY: _over("used more memory", "memory_limit"),
+            formats.FILE_SIZE: _over("wrote a larger file", "file_size_limit"),
+            formats.PROCESSES: _over("had more processes", "process_limit"),
         }[exit.cause]
         error = RunError(kind=kind, message=message, line=step.line, exit_code=exit.code, stderr=stderr)
     return CommandResult(
@@ -138,3 +148,7 @@ def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:
         truncated=out_cut or err_cut,
         error=error,
     )
+
+
+def _over(what: str, setting: str) -> tuple[str, str]:
+    return "exec_failed", f"the command {what} than a step may on this host (worker.{setting}): it was ended"

@@ -27,11 +27,14 @@ ATTENDED = "attended"  # locked, shared, by every worker that may ask for a spaw
 STDOUT, STDERR, CUT = b"o", b"e", b"t"  # streams of a frame; CUT: the log's limit was reached, no bytes
 CANCEL, KILL = b"c", b"k"
 
+CPU, MEMORY, FILE_SIZE, PROCESSES = "cpu", "memory", "file_size", "processes"
+LIMITS = (CPU, MEMORY, FILE_SIZE, PROCESSES)  # of one step: seconds, bytes, bytes, a number
+
 
 class Spec:
     """What the supervisor runs and within which bounds; times in seconds, sizes in bytes."""
 
-    __slots__ = ("argv", "capture", "cwd", "env", "grace", "log_limit", "marks", "timeout")
+    __slots__ = ("argv", "capture", "cwd", "env", "grace", "limits", "log_limit", "marks", "timeout")
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Spec:
         capture: int,
         log_limit: int,
         marks: list[str],
+        limits: dict[str, int],
     ) -> None:
         self.argv = argv
         self.env = env
@@ -52,6 +56,7 @@ class Spec:
         self.capture = capture
         self.log_limit = log_limit
         self.marks = marks  # `NAME=value` that every process of this attempt has in its environment
+        self.limits = limits  # LIMITS that are set
 
     def encode(self) -> bytes:
         """`<key> <value>` in NUL-ended pieces; ValueError where a text holds a NUL."""
@@ -64,6 +69,7 @@ class Spec:
             *(f"arg {text}" for text in self.argv),
             *(f"env {name}={value}" for name, value in self.env.items()),
             *(f"mark {text}" for text in self.marks),
+            *(f"limit {name}={most}" for name, most in self.limits.items()),
         ]
         if any("\0" in piece for piece in pieces):
             raise ValueError("a command's text, environment and folder cannot hold a NUL")
@@ -72,7 +78,7 @@ class Spec:
     @classmethod
     def decode(cls, data: bytes) -> Spec:
         one: dict[str, str] = {}
-        many: dict[str, list[str]] = {"arg": [], "env": [], "mark": []}
+        many: dict[str, list[str]] = {"arg": [], "env": [], "mark": [], "limit": []}
         for piece in data.decode("utf-8", "surrogateescape").split("\0")[:-1]:
             key, _, value = piece.partition(" ")
             if key in many:
@@ -80,6 +86,7 @@ class Spec:
             else:
                 one[key] = value
         env = dict(pair.split("=", 1) for pair in many["env"])
+        limits = (pair.split("=", 1) for pair in many["limit"])
         return cls(
             argv=many["arg"],
             env=env,
@@ -89,6 +96,7 @@ class Spec:
             capture=int(one["capture"]),
             log_limit=int(one["log_limit"]),
             marks=many["mark"],
+            limits={name: int(most) for name, most in limits},
         )
 
 
@@ -131,7 +139,8 @@ class Confided:
 
 
 class Exit:
-    """How a command ended. `cause`: exited, timeout, cancelled or killed (from outside, by an operator)."""
+    """How a command ended. `cause`: exited, timeout, cancelled, killed (from outside, by an operator), or the one
+    of LIMITS that it passed."""
 
     __slots__ = ("cause", "code", "duration", "err_cut", "out_cut", "stderr", "stdout")
 

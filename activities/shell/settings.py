@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from codeai.activities.shell.sandbox import Sandbox
 from codeai.workflows.contracts.queues import COMMANDS_AT_ONCE
 
 
@@ -24,3 +26,7 @@ class ShellSettings:
     """A name to be found on PATH, or a path."""
     log_limit: int = 10 << 20
     """Most bytes of output kept of one attempt."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Those of `formats.LIMITS` that are set: what one step may use."""
+    sandbox: Sandbox | None = None
+    """What steps run in; None where they can do all that the worker's user can."""

@@ -17,6 +17,17 @@ import sys
 import time
 
 from codeai.activities.shell import formats
+from codeai.activities.shell.captured import FRAME, Head, Log, Tail
+from codeai.activities.shell.descendants import (
+    LIMITED_BY,
+    family,
+    kill_group,
+    kill_one,
+    limit_self,
+    living,
+    passed,
+    tasks,
+)
 from codeai.activities.shell.formats import Confided, Exit, Spec
 
 TYPE_CHECKING = False  # as in typing, which is not imported
@@ -25,96 +36,10 @@ if TYPE_CHECKING:
 
 TERM, KILL, CONT = 15, 9, 18
 LEFTOVERS = 0.2  # what is left of the process group may end by itself, seconds
-COALESCE = 0.1  # output is kept back so long, to be one frame, seconds
-FRAME = 65_536  # most bytes of a frame
-SMALLEST = 64  # what a frame counts at least against the log's limit, bytes: each becomes a row
+WATCH = 0.2  # how often what it uses is looked at, seconds
+SUDDEN = 0.02  # how often whether the machine has many more processes than then, seconds
 TICK = 0.01  # how often an ending process group is looked at, seconds
 WAIT = 1.0  # longest wait for an event, seconds
-
-
-class Log:
-    """The output on disk, as frames in the order of arrival, up to a limit."""
-
-    def __init__(self, limit: int) -> None:
-        self.file = os.open(formats.OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self.limit = limit
-        self.left = limit
-        self.stream = b""
-        self.waiting = bytearray()
-        self.since = 0.0
-
-    def add(self, stream: bytes, data: bytes) -> None:
-        if stream != self.stream:
-            self.flush()
-        if not self.waiting:
-            self.stream, self.since = stream, time.monotonic()
-        self.waiting += data
-        if len(self.waiting) >= FRAME:
-            self.flush()
-
-    def due(self) -> float | None:
-        """When the waiting output must be written, in monotonic seconds."""
-        return self.since + COALESCE if self.waiting else None
-
-    def flush(self) -> None:
-        if not self.waiting or self.left < 0:
-            self.waiting.clear()
-            return
-        data, cut = bytes(self.waiting[: self.left]), len(self.waiting) > self.left
-        self.waiting.clear()
-        self.left = max(0, self.left - max(len(data), SMALLEST))
-        now = time.time()
-        frames = formats.frame(self.stream, now, data) if data else b""
-        if cut:
-            frames += formats.frame(formats.CUT, now, b"")
-            self.left = -1
-        begin = os.fstat(self.file).st_size
-        try:
-            formats.write_all(self.file, frames)
-        except OSError as error:  # a full disk ends the log, not the command
-            os.ftruncate(self.file, begin)
-            self.left = -1
-            print(f"the output could not be written: {error}", file=sys.stderr)  # noqa: T201 - goes to a log file
-
-
-class Head:
-    """The first bytes of an output; one more is kept, to tell a last newline from a cut."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.kept = bytearray()
-        self.total = 0
-
-    def add(self, data: bytes) -> None:
-        self.total += len(data)
-        if len(self.kept) <= self.most:
-            self.kept += data[: self.most + 1 - len(self.kept)]
-
-    def text(self) -> tuple[bytes, bool]:
-        """What was kept, without the output's last newline, and whether something is missing."""
-        whole = self.total == len(self.kept)
-        kept = self.kept[:-1] if whole and self.kept.endswith(b"\n") else self.kept
-        return bytes(kept[: self.most]), not whole or len(kept) > self.most
-
-
-class Tail:
-    """The last bytes of an output, likewise."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.kept = bytearray()
-        self.total = 0
-
-    def add(self, data: bytes) -> None:
-        self.total += len(data)
-        self.kept += data
-        if len(self.kept) > 2 * (self.most + 1):
-            del self.kept[: -(self.most + 1)]
-
-    def text(self) -> tuple[bytes, bool]:
-        kept = self.kept[:-1] if self.kept.endswith(b"\n") else self.kept
-        missing = self.total - len(self.kept)
-        return bytes(kept[max(0, len(kept) - self.most) :]), missing > 0 or len(kept) > self.most
 
 
 class Command:
@@ -134,9 +59,14 @@ class Command:
         self.began = 0.0
         self.code: int | None = None  # of the shell, once it has exited
         self.cause = "exited"
+        self.watched = any(name != formats.FILE_SIZE for name in spec.limits)
+        self.watch_at = 0.0
+        self.tasks = 0  # on the whole machine, when that was looked at last
 
     def start(self, entry: int) -> None:
         """Forks the command, notes it in the entry and only then lets it run."""
+        if self.spec.limits:
+            import resource  # noqa: F401 - here, as the child would have to read it from the disk
         gate, release = os.pipe()
         out, out_end = os.pipe()
         err, err_end = os.pipe()
@@ -154,7 +84,7 @@ class Command:
             self.pidfd = os.pidfd_open(self.pid)
             self.poller.register(self.pidfd, select.POLLIN)
         formats.write_all(entry, f"command {self.pid} {formats.start_time(self.pid)}\n".encode())
-        self.began = time.monotonic()
+        self.began = self.watch_at = time.monotonic()
         os.write(release, b".")
         os.close(release)
 
@@ -165,7 +95,13 @@ class Command:
             self.listen(deadline)
             if self.code is None and time.monotonic() >= deadline:
                 self.cause = "timeout"
-        if self.cause != "exited":
+        if self.cause == "exited" and self.code is not None:
+            self.cause = LIMITED_BY.get(self.code, "exited")
+            if self.cause not in self.spec.limits:
+                self.cause = "exited"
+        elif self.cause in formats.LIMITS:
+            self.kill()
+        elif self.cause != "exited":
             self.end()
         duration = time.monotonic() - self.began
         self.leftovers()
@@ -180,6 +116,12 @@ class Command:
         """Waits for output, a word from outside or the exit, at most until `until`; writes what is due."""
         due = self.log.due()
         now = time.monotonic()
+        if self.watched and self.cause == "exited":
+            most = self.spec.limits.get(formats.PROCESSES)
+            if now >= self.watch_at or (most is not None and tasks() - self.tasks > most):
+                self.cause = passed(self.spec.limits) or self.cause
+                self.watch_at, self.tasks = now + WATCH, tasks()
+            until = min(until, self.watch_at if most is None else now + SUDDEN)
         wait = min(until, due or until, now + (WAIT if self.pidfd >= 0 else TICK)) - now
         for descriptor, _ in self.poller.poll(max(0.0, wait) * 1000):
             if descriptor in self.pipes:
@@ -238,7 +180,12 @@ class Command:
         kill_at = time.monotonic() + self.spec.grace
         while self.alive() and time.monotonic() < kill_at:
             self.listen(min(kill_at, time.monotonic() + 5 * TICK))
-        while self.alive():
+        self.kill()
+
+    def kill(self) -> None:
+        """KILL to everything of this command, until nothing is there. The group first and at once: where it forks
+        and forks, looking for others takes long."""
+        while kill_group(self.pid, KILL) or self.strays():
             self.signal(KILL)
             self.listen(time.monotonic() + TICK)
 
@@ -267,22 +214,10 @@ class Command:
         return self.group() or bool(self.strays())
 
     def strays(self) -> list[int]:
-        """What has left the group: descendants that became children of this process, and their like by their
-        environment."""
-        parents: dict[int, int] = {}
-        for pid in formats.processes():
-            try:
-                stat = formats.read(f"/proc/{pid}/stat") or b""
-            except OSError:
-                continue
-            fields = stat.rpartition(b")")[2].split()
-            if fields and fields[0] not in (b"Z", b"X"):
-                parents[pid] = int(fields[1])
-        mine = {os.getpid()}
-        while more := {pid for pid, parent in parents.items() if parent in mine} - mine:
-            mine |= more
-        marked = [pid for pid in formats.with_marks(self.spec.marks) if pid in parents]
-        return [pid for pid in mine.union(marked) if pid != os.getpid()]
+        """What may have left the group: descendants, of which the orphans became children of this process, and what
+        has their marks in its environment."""
+        marked = (pid for pid in formats.with_marks(self.spec.marks) if pid != os.getpid())
+        return [*family(), *(pid for pid in marked if living(pid))]
 
     def signal(self, number: int) -> None:
         strays = self.strays()  # before the group dies, and with it the way to its descendants
@@ -301,26 +236,6 @@ def masks(confided: Confided | None) -> dict[bytes, Mask]:
     return {stream: Mask(forms) for stream in (formats.STDOUT, formats.STDERR)}
 
 
-def kill_group(group: int, number: int) -> bool:
-    """Signals a process group; False where it has no member."""
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # its members have changed their user: they are there
-        return True
-    return True
-
-
-def kill_one(pid: int, number: int, group: int) -> None:
-    """Signals a process that is not in `group` (that has had its signal)."""
-    try:
-        if os.getpgid(pid) != group:
-            os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass  # gone, or out of reach
-
-
 def become(spec: Spec, gate: int, out: int, err: int) -> None:
     """In the child: waits to be noted, then is the command. Never returns."""
     try:
@@ -333,6 +248,8 @@ def become(spec: Spec, gate: int, out: int, err: int) -> None:
         _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)  # Python ignores these two
         _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+        if spec.limits:
+            limit_self(spec.limits)
         os.umask(0o022)
         os.chdir(spec.cwd)
         os.execve(spec.argv[0], spec.argv, spec.env)  # noqa: S606 - that is what it is for

@@ -36,6 +36,7 @@ def worker(
 
     Example: codeai worker exec
     """
+    from codeai.activities.shell.sandbox import NoSandbox
     from codeai.logs import configure
     from codeai.settings import BadSettings, load
     from codeai.workers.run import main
@@ -50,4 +51,7 @@ def worker(
     except BadSettings as error:
         raise Stop(str(error)) from None
     configure(settings.logging, process="worker")
-    main(role.value, settings, label)
+    try:
+        main(role.value, settings, label)
+    except NoSandbox as problem:
+        raise Stop(str(problem)) from None

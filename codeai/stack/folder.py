@@ -31,6 +31,7 @@ class Running:
     ready: bool
     children: Mapping[str, int]
     workspace_roots: tuple[Path, ...]
+    sandboxed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class DataFolder:
             noted["ready"],
             noted["children"],
             tuple(Path(root) for root in noted.get("workspace_roots", ())),
+            noted.get("sandboxed", False),
         )
 
     def noted(self) -> dict[str, Any]:

@@ -243,6 +243,7 @@ class Up:
                 "ui_url": f"http://127.0.0.1:{self._ports.ui}" if own_temporal else None,
                 "postgres": {"port": self._ports.postgres},
                 "children": {name: process.pid for name, process in children.items()},
+                "sandboxed": self._settings.worker.sandbox != "off",
                 "workspace_roots": [str(root.resolve()) for root in self._workspace_roots],
                 "children_started": {name: process.started for name, process in children.items()},
             }
@@ -283,7 +284,9 @@ def banner(folder: DataFolder, running: Running) -> str:
     lines += [f"  Web UI   {running.ui}"] if running.ui else []
     lines.append(f"  data     {folder.path}")
     lines.append(
-        f"  commands run as {getpass.getuser()}: whoever may save and execute a config owns this account"
+        "  commands run in a sandbox: they see the system, read-only, and their run's workspace"
+        if running.sandboxed
+        else f"  commands run as {getpass.getuser()}: whoever may save and execute a config owns this account"
     )
     return "\n".join(lines)
 

@@ -59,7 +59,8 @@ def test_without_bash_the_step_says_so(tmp_path: Path) -> None:
 
 
 def test_a_spec_is_read_as_it_was_written(tmp_path: Path) -> None:
-    written = spec(tmp_path, step("true", env={"x": "a=b\n é", "empty": ""}, timeout=1.25))
+    given = step("true", env={"x": "a=b\n é", "empty": ""}, timeout=1.25)
+    written = spec(tmp_path, given, ShellSettings(limits={"cpu": 9, "memory": 1 << 40}))
     found = Spec.decode(written.encode())
     assert all(getattr(found, name) == getattr(written, name) for name in Spec.__slots__)
     with pytest.raises(ValueError, match="NUL"):
@@ -74,6 +75,8 @@ def test_a_spec_is_read_as_it_was_written(tmp_path: Path) -> None:
         (Ended(Exit("timeout", 0, 1.0, b"", False, b"", False)), Outcome.TIMEOUT, "timeout", True),
         (Ended(Exit("cancelled", 143, 1.0, b"", False, b"", False)), Outcome.CANCELLED, "cancelled", True),
         (Ended(Exit("killed", 143, 1.0, b"", False, b"", False)), Outcome.LOST, "lost", True),
+        (Ended(Exit("memory", 137, 1.0, b"", False, b"", False)), Outcome.FAILED, "exec_failed", True),
+        (Ended(Exit("cpu", 0, 1.0, b"", False, b"", False)), Outcome.FAILED, "exec_failed", True),
         (Refused(RunError(kind="value_error", message="no")), Outcome.FAILED, "value_error", False),
         (Refused(RunError(kind="cancelled", message="no")), Outcome.CANCELLED, "cancelled", False),
         (Refused(RunError(kind="lost", message="no")), Outcome.LOST, "lost", False),

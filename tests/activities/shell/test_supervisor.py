@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from codeai.activities.shell import commands, formats
+from codeai.activities.shell.descendants import living
 from codeai.activities.shell.output import Chunker
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
@@ -194,6 +195,40 @@ async def test_what_ignores_the_end_is_killed_after_the_grace_wherever_it_went(b
     assert (result.outcome, result.exit_code) == (Outcome.CANCELLED, 137)
     assert 0.4 <= time.monotonic() - began < 3
     assert processes_with(run.given.step_id) == []
+
+
+async def test_fifty_descendants_that_ignore_the_end_are_gone_with_the_grace(bench: Bench) -> None:
+    text = """
+        trap '' TERM
+        for n in {1..17}; do
+            sleep 77 &
+            (setsid sleep 77 &) &
+            env -i setsid bash -c 'trap "" TERM; (sleep 77 &); wait; sleep 77' &
+        done
+        echo on; wait
+    """
+    run = await bench.begin(text, grace=1.0)
+    await run.prints("on")
+    supervisor = run.pid("supervisor")
+    async with asyncio.timeout(20):
+        while len(family := descendants(supervisor)) < 50:
+            await asyncio.sleep(0.02)
+    run.attempt.say(formats.CANCEL)
+    assert (await run.result()).outcome is Outcome.CANCELLED
+    assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
+
+
+def descendants(root: int) -> set[int]:
+    """All that a process has started, by the kernel's list."""
+    found: set[int] = set()
+    for pid in formats.processes():
+        at = pid
+        while at > 1 and (fields := living(at)):
+            at = int(fields[1])
+            if at == root:
+                found.add(pid)
+                break
+    return found
 
 
 async def test_children_have_the_grace_to_clean_up(bench: Bench) -> None:
