@@ -17,6 +17,7 @@ def shell_settings(settings: Settings) -> ShellSettings:
         private=worker.private,
         environment=worker.environment,
         shell=worker.shell,
+        outbound=settings.outbound,
         limits=_limits(worker),
         sandbox=None if worker.sandbox == "off" else _sandbox(settings),
     )

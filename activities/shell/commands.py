@@ -10,10 +10,11 @@ from pathlib import Path
 from codeai.activities.masking import forms
 from codeai.activities.secrets import Purpose, Secrets
 from codeai.activities.shell import formats, output
+from codeai.activities.shell.errors import SeedError
 from codeai.activities.shell.formats import Confided, Spec
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.spool import Attempt, Ended, Lost, Refused
-from codeai.activities.shell.workspaces import SeedError, inside
+from codeai.activities.shell.workspaces import inside
 from codeai.dsl.limits import VARIABLE_TO_SHELL
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome

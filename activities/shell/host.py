@@ -59,7 +59,7 @@ class ShellHost:
         self._spawner = Spawner(self._spool.path)
         self._client = client
         private = (root, *settings.private)
-        self._workspaces = Workspaces(root / "runs", settings.workspace_roots, private)
+        self._workspaces = Workspaces(root / "runs", settings.workspace_roots, private, settings.outbound)
         desk = Desk(
             host=self.id,
             spool=self._spool,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codeai.activities.shell.sandbox import Sandbox
+from codeai.settings import OutboundSettings
 from codeai.workflows.contracts.queues import COMMANDS_AT_ONCE
 
 
@@ -26,6 +27,8 @@ class ShellSettings:
     """A name to be found on PATH, or a path."""
     log_limit: int = 10 << 20
     """Most bytes of output kept of one attempt."""
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
+    """Where a workspace's repository may be fetched from."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Those of `formats.LIMITS` that are set: what one step may use."""
     sandbox: Sandbox | None = None

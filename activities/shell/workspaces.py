@@ -13,6 +13,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from codeai.activities.shell.errors import SeedError
+from codeai.activities.shell.git_seeds import Checkout, Way, way_to
+from codeai.settings import OutboundSettings
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 LIMIT = 1 << 30
@@ -20,21 +23,25 @@ LIMIT = 1 << 30
 _LISTING = 60.0  # how long `git ls-files` may take, seconds
 
 
-class SeedError(ValueError):
-    """The workspace cannot be what was asked for: kind `value_error`, in words for the user."""
-
-
 class Workspaces:
     """The workspaces of a host: `<folder>/<execution>/work`. What is named `<execution>` is complete: it is
     made beside and then renamed (never onto another one, as a rename replaces no folder that holds
     something)."""
 
-    def __init__(self, folder: Path, roots: Sequence[Path], private: Sequence[Path]) -> None:
-        """`roots`: where folders may be copied from. `private`: never copied, wherever they lie."""
+    def __init__(
+        self,
+        folder: Path,
+        roots: Sequence[Path],
+        private: Sequence[Path],
+        outbound: OutboundSettings | None = None,
+    ) -> None:
+        """`roots`: where folders may be copied from. `private`: never copied, wherever they lie. `outbound`: where
+        repositories may be fetched from."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._roots = [root.resolve() for root in roots]
         self._private = {path.resolve() for path in private}
+        self._outbound = outbound or OutboundSettings()
         self._seeding: dict[str, asyncio.Task[None]] = {}
         self._closing = threading.Event()
 
@@ -44,7 +51,7 @@ class Workspaces:
         if not place.is_dir():
             task = self._seeding.get(execution)
             if task is None:
-                task = asyncio.create_task(asyncio.to_thread(self._make, place, seed))
+                task = asyncio.create_task(self._seed(place, seed))
                 self._seeding[execution] = task
                 task.add_done_callback(lambda _: self._seeding.pop(execution))
             await asyncio.shield(task)  # others may wait for the same one
@@ -57,14 +64,18 @@ class Workspaces:
         """Lets go of what is being seeded; it begins anew when it is asked for again."""
         self._closing.set()
 
-    def _make(self, place: Path, seed: WorkspaceSeed | None) -> None:
+    async def _seed(self, place: Path, seed: WorkspaceSeed | None) -> None:
+        way = await way_to(seed.git, self._outbound) if seed and seed.git else None
+        await asyncio.to_thread(self._make, place, seed, way)
+
+    def _make(self, place: Path, seed: WorkspaceSeed | None, way: Way | None) -> None:
         new = self._folder / f".{uuid.uuid4()}"
         work = new / "work"
         work.mkdir(mode=0o700, parents=True)
         new.chmod(0o700)
         try:
             if seed is not None:
-                self._sow(work, seed)
+                self._sow(work, seed, way)
             new.rename(place)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -72,9 +83,9 @@ class Workspaces:
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
-    def _sow(self, work: Path, seed: WorkspaceSeed) -> None:
-        if seed.git is not None:
-            raise SeedError("a workspace from git is not known to this runner: use `folder` or `files`")
+    def _sow(self, work: Path, seed: WorkspaceSeed, way: Way | None) -> None:
+        if seed.git is not None and way is not None:
+            Checkout(seed.git, way, work, LIMIT, self._closing.is_set).make()
         if seed.folder is not None:
             self._copy(self._allowed(seed.folder), work)
         for name, text in (seed.files or {}).items():

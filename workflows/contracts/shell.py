@@ -8,6 +8,7 @@ from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.git_seeds import GitSeed
 from codeai.workflows.contracts.steps import NO_NOTES, Notes, SecretText, UndoEntry
 
 
@@ -16,7 +17,7 @@ class WorkspaceSeed(Contract):
 
     files: dict[str, str] | None = Field(None, description="path -> text")
     folder: str | None = Field(None, description="absolute path of a folder to copy")
-    git: dict[str, str] | None = Field(None, description="{url, revision}")
+    git: GitSeed | None = Field(None, description="{url, revision} of a repository")
 
 
 class Outcome(StrEnum):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from codeai.activities.shell import commands
+from codeai.activities.shell.errors import SeedError
 from codeai.activities.shell.formats import Exit, Spec
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.spool import Ended, Lost, Refused, Spool
-from codeai.activities.shell.workspaces import SeedError
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, Outcome
 from tests.activities.shell.rig import step

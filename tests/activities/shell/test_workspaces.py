@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from codeai.activities.shell import workspaces
-from codeai.activities.shell.workspaces import SeedError, Workspaces
+from codeai.activities.shell.errors import SeedError
+from codeai.activities.shell.workspaces import Workspaces
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 
