@@ -14,10 +14,11 @@ from temporalio import activity
 from codeai.activities.compilers import Compilers, compiled
 from codeai.persistence.blobs import Blobs, hash_of
 from codeai.persistence.configs import Config, Configs
-from codeai.persistence.deployments import Deployments
+from codeai.persistence.deployments import Deployments, lane_of
 from codeai.persistence.engine import Database
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import FailurePolicy
+from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.records import LoadInput, LoadResult
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
@@ -89,11 +90,14 @@ class Programs:
         if deployment.config_id is None:
             raise _refusal("no_config", f"deployment {deployment.name!r} has no config yet")
         config = await self._config(rows, deployment.config_id, version or deployment.version)
+        concurrency = Concurrency(deployment.concurrency)
         return config.content, _of_config(config).model_copy(
             update={
                 "deployment_id": deployment.id,
                 "inputs": json.loads(deployment.inputs),
                 "failure_policy": FailurePolicy(deployment.failure_policy),
+                "concurrency": concurrency,
+                "lane": None if concurrency is Concurrency.PARALLEL else lane_of(deployment),
             }
         )
 

@@ -147,6 +147,11 @@ class Deployments:
         return revision
 
 
+def lane_of(deployment: Deployment) -> str:
+    """The concurrency key under which it runs: its own id where it shares none."""
+    return deployment.concurrency_key or deployment.id
+
+
 def _values(new: NewDeployment) -> dict[str, Any]:
     return {field.name: getattr(new, field.name) for field in fields(new)}
 

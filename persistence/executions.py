@@ -6,10 +6,23 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Row, Select, case, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Index,
+    Label,
+    Row,
+    Select,
+    case,
+    func,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
 from codeai.persistence.pages import Order, Page, Slice, read_page
@@ -50,6 +63,7 @@ class ExecutionRow(Base):
     failure_policy: Mapped[str]
     triggered_by: Mapped[str | None]
     host: Mapped[str | None]
+    lane: Mapped[str | None]
     started_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -62,6 +76,13 @@ class ExecutionRow(Base):
         Index("ix_executions_deployment_id_started_at_id", "deployment_id", "started_at", "id"),
         Index("ix_executions_config_id_started_at_id", "config_id", "started_at", "id"),
         Index("ix_executions_status_started_at_id", "status", "started_at", "id"),
+        Index(
+            "ix_executions_queued",
+            "lane",
+            "started_at",
+            "id",
+            postgresql_where=text("status = 'queued' AND lane IS NOT NULL"),
+        ),
     )
 
 
@@ -82,6 +103,7 @@ class NewExecution:
     host: str | None = None
     status: str = "running"
     status_text: str | None = None
+    lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +171,18 @@ class Executions:
     rows: AsyncSession
 
     async def open(self, new: NewExecution) -> None:
-        """Writes the row of a run that begins. Again: changes nothing, but a host that was not known yet."""
+        """Writes the row of a run that begins. Again: changes nothing, but a host that was not known yet, and that
+        a queued run goes on."""
         values = {field.name: getattr(new, field.name) for field in fields(new)}
         row = insert(ExecutionRow).values(values)
         known = func.coalesce(ExecutionRow.host, row.excluded.host)
+        goes_on = (ExecutionRow.status == "queued") & (row.excluded.status != "queued")
+        status = case((goes_on, row.excluded.status), else_=ExecutionRow.status)
         await self.rows.execute(
             row.on_conflict_do_update(
-                index_elements=["id"], set_={"host": known}, where=ExecutionRow.host.is_distinct_from(known)
+                index_elements=["id"],
+                set_={"host": known, "status": status},
+                where=ExecutionRow.host.is_distinct_from(known) | goes_on,
             )
         )
 
@@ -223,6 +250,23 @@ def _shape(row: Row[Any]) -> Execution:
     return as_shape(Execution, row)
 
 
+def _status_text() -> Label[str | None]:
+    """What the run says of itself; of a queued one its place in its lane, which changes with others."""
+    ahead = aliased(ExecutionRow)
+    place = (
+        select(func.count())
+        .where(
+            ahead.lane == ExecutionRow.lane,
+            ahead.status == literal_column("'queued'"),
+            tuple_(ahead.started_at, ahead.id) <= tuple_(ExecutionRow.started_at, ExecutionRow.id),
+        )
+        .scalar_subquery()
+    )
+    queued = (ExecutionRow.status == "queued") & ExecutionRow.lane.is_not(None)
+    said = func.concat("number ", place, " in lane ", ExecutionRow.lane)
+    return case((queued, said), else_=ExecutionRow.status_text).label("status_text")
+
+
 def _read() -> Select[Any]:
     broken = case((ExecutionRow.status == "failed", StepRow.status.in_(BROKEN)), else_=False)
     shown = (
@@ -232,9 +276,9 @@ def _read() -> Select[Any]:
         .limit(1)
         .lateral("shown")
     )
-    own = columns(Execution, ExecutionRow, without=("command", "output", "exit_code"))
+    own = columns(Execution, ExecutionRow, without=("status_text", "command", "output", "exit_code"))
     return (
-        select(*own, shown.c.command, shown.c.output, shown.c.exit_code)
+        select(*own, _status_text(), shown.c.command, shown.c.output, shown.c.exit_code)
         .select_from(ExecutionRow)
         .outerjoin(shown, shown.c.command.is_not(None))
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codeai.workflows.change_record import ChangeRecord
 from codeai.workflows.execute_deployment import ExecuteDeployment
+from codeai.workflows.lane import Lane
 from codeai.workflows.publish_event import PublishEvent
 
-WORKFLOWS: list[type] = [ExecuteDeployment, ChangeRecord, PublishEvent]
+WORKFLOWS: list[type] = [ExecuteDeployment, Lane, ChangeRecord, PublishEvent]
 """Every workflow; all of them live on one queue."""

@@ -22,6 +22,7 @@ from codeai.activities.compilers import Compilers
 from codeai.activities.effects.events import EventEffects
 from codeai.activities.effects.http import HttpEffects
 from codeai.activities.integration.client import outbound_client
+from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
@@ -128,6 +129,7 @@ def _workflow_worker(
         activities=[
             *Records(database).activities(),
             *CheckpointRecords(database).activities(),
+            *Lanes(database).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers).activities(),
             *EventEffects(database).activities(),

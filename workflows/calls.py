@@ -35,6 +35,7 @@ from codeai.workflows.contracts.hosts import (
     SpoolWanted,
 )
 from codeai.workflows.contracts.http import HttpInput, HttpResult
+from codeai.workflows.contracts.lanes import LaneAnswer, ReleaseLane, TakeLane, Told, TurnFound, TurnInput
 from codeai.workflows.contracts.queues import CONTROL, EXEC, WORKFLOWS, exec_on
 from codeai.workflows.contracts.records import (
     CheckpointFound,
@@ -122,6 +123,11 @@ class Call(Generic[Given, Answer]):
 
 LOAD_PROGRAM = Call("load_program", LoadInput, LoadResult, timedelta(seconds=60), local=True)
 CLAIM_HOST = Call("claim_host", ClaimInput, ClaimResult, timedelta(seconds=5), EXEC, AT_ONCE_AGAIN)
+TAKE_LANE = Call("take_lane", TakeLane, LaneAnswer, timedelta(seconds=5), retry=AT_ONCE_AGAIN)
+RELEASE_LANE = Call("release_lane", ReleaseLane, Nothing, timedelta(seconds=5), local=True)
+GRANT_TURN = Call("grant_turn", TurnInput, Told, timedelta(seconds=5), local=True)
+CANCEL_TURN = Call("cancel_turn", TurnInput, Told, timedelta(seconds=5), local=True)
+LOOK_AT_TURN = Call("look_at_turn", TurnInput, TurnFound, timedelta(seconds=10), local=True)
 WRITE_NOTES = Call("write_notes", NotesInput, Nothing, timedelta(seconds=10), local=True)
 SAVE_CHECKPOINT = Call("save_checkpoint", CheckpointInput, Nothing, timedelta(seconds=10), local=True)
 FIND_CHECKPOINT = Call("find_checkpoint", CheckpointWanted, CheckpointFound, timedelta(seconds=10))
@@ -159,6 +165,11 @@ APPLY_CHANGE = Call("apply_change", ChangeInput, ChangeResult, timedelta(seconds
 CALLS: tuple[Call[Contract, Contract], ...] = (
     LOAD_PROGRAM,
     CLAIM_HOST,
+    TAKE_LANE,
+    RELEASE_LANE,
+    GRANT_TURN,
+    CANCEL_TURN,
+    LOOK_AT_TURN,
     WRITE_NOTES,
     SAVE_CHECKPOINT,
     FIND_CHECKPOINT,

@@ -46,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.contracts.steps import NO_NOTES
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
+    from codeai.workflows.lane_turn import Rejected
     from codeai.workflows.programs import bound_program
     from codeai.workflows.run_commands import RunCommands
     from codeai.workflows.standing import is_over_budget, where_it_stands
@@ -88,7 +89,9 @@ class ExecuteDeployment(RunCommands):
         except Refused as refused:
             if self.asked.do is not None:  # the row says how the run ended, and goes on saying it
                 raise ApplicationError(str(refused), type=refused.error.kind, non_retryable=True) from None
-            return await self._end(ExecutionStatus.FAILED, error=refused.error)
+            rejected = isinstance(refused, Rejected)
+            status = ExecutionStatus.REJECTED if rejected else ExecutionStatus.FAILED
+            return await self._end(status, error=refused.error)
         except asyncio.CancelledError:
             if self.asked.do is not None:
                 raise
@@ -119,6 +122,8 @@ class ExecuteDeployment(RunCommands):
         if asked.values is not None:
             shown = {name: to_result(value) for name, value in inputs.items()}
             self.record = self.record.model_copy(update={"inputs": shown})
+        turn = self.lane.take(loaded.lane, self.record, loaded.concurrency)
+        await self._shielded(turn, interruptible=True)
         host = await self._shielded(calls.CLAIM_HOST(ClaimInput(execution=self.record)), interruptible=True)
         self.machine = Machine.start(program, inputs)
         if asked.values is not None:
@@ -132,6 +137,7 @@ class ExecuteDeployment(RunCommands):
         self.record = carried.record
         self.cancelled, self.paused = carried.cancelled, carried.paused
         self.run_number = carried.run
+        self.lane.key = carried.lane
         program, _ = await self._load(LoadInput(program_hash=carried.program))
         self.machine = Machine.resume(program, unpack(carried.state))
         run = Run(
@@ -291,6 +297,7 @@ class ExecuteDeployment(RunCommands):
             completed_at=workflow.time(),
         )
         await self._shielded(calls.CLOSE_EXECUTION(closing))
+        await self._shielded(self.lane.give_back())
         outcome = ExecuteResult(
             execution_id=self.record.id, status=status, result=result, error=error, undo_failed=undo_failed
         )
@@ -356,6 +363,7 @@ class ExecuteDeployment(RunCommands):
             depth=run.depth,
             workspace=run.workspace,
             run=self.run_number + 1,
+            lane=self.lane.key,
         )
 
     def _checkpoint(self, carried: Carried) -> Checkpoint:

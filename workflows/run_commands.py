@@ -17,6 +17,7 @@ from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
 from codeai.workflows.contracts.executions import ExecutionStatus
 from codeai.workflows.decisions import decide, open_approvals
 from codeai.workflows.effects.under_way import Effects
+from codeai.workflows.lane_turn import LaneTurn
 
 Given = TypeVar("Given", bound=Contract)
 
@@ -35,6 +36,7 @@ class RunCommands:
         self.run_number = 1
         self.journal = Journal()
         self.begun = False
+        self.lane = LaneTurn()
         self.takes_up: bool | None = None
         """Whether it goes on where a workflow run before it stopped; None until `run` has looked."""
 
@@ -49,7 +51,7 @@ class RunCommands:
         """Where the run is, in a few words."""
         return {
             "status": self.run_status.value,
-            "status_text": self.effects.status_text if self.begun else None,
+            "status_text": self.effects.status_text if self.begun else self.lane.text,
             "steps": self.machine.steps if self.begun else 0,
             "run": self.run_number,
         }
@@ -58,7 +60,7 @@ class RunCommands:
     def state(self) -> dict[str, Any]:
         """The statement, variables, fibres, open approvals and undo stack, as people read them."""
         if not self.begun:
-            return {"status": self.run_status.value}
+            return {"status": self.run_status.value, "lane": self.lane.key, "position": self.lane.position}
         return {"status": self.run_status.value, "approvals": self.approvals(), **self.machine.view()}
 
     @workflow.query
@@ -108,6 +110,11 @@ class RunCommands:
     @workflow.signal(name="event")
     async def event_signal(self, raw: RawValue = NOTHING) -> None:
         await self._signalled("event", raw, EventArrived, self._arrive)
+
+    @workflow.signal(name="granted")
+    async def granted_signal(self, _raw: RawValue = NOTHING) -> None:
+        """The lane's word that it is this run's turn."""
+        self.lane.granted = True
 
     async def _told(self, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]) -> Answered:
         try:

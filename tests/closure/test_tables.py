@@ -11,6 +11,7 @@ from codeai.activities.changes import Changes, kinds
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.effects.events import EventEffects
+from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
@@ -31,6 +32,7 @@ def registered() -> set[str]:
     bound = [
         *Records(database).activities(),
         *CheckpointRecords(database).activities(),
+        *Lanes(database).activities(),
         *Programs(database, sentinel.pool).activities(),
         *Changes(database, sentinel.pool).activities(),
         *EventEffects(database).activities(),

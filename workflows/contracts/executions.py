@@ -104,6 +104,7 @@ class Carried(Contract):
     decisions: dict[int, Decision] = Field(default_factory=dict, description="step -> taken, not read yet")
     secrets: tuple[str, ...] = Field((), description="names of those that steps were given")
     run: int = Field(1, description="the number of this workflow run, from 1")
+    lane: str | None = Field(None, description="the concurrency key of the lane that it has")
 
 
 class ExecuteInput(Contract):

@@ -10,6 +10,7 @@ from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
 from codeai.workflows.contracts.events import PublishInput, PublishResult
 from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult
+from codeai.workflows.contracts.lanes import LaneInput, LaneResult
 from codeai.workflows.contracts.queues import WORKFLOWS
 
 TASK_TIMEOUT = timedelta(seconds=5)
@@ -33,7 +34,10 @@ class Kind:
 
 
 EXECUTE_DEPLOYMENT = Kind("ExecuteDeployment", "execution", ExecuteInput, ExecuteResult)
+LANE = Kind("Lane", "lane", LaneInput, LaneResult)
 CHANGE_RECORD = Kind("ChangeRecord", "change", ChangeInput, ChangeResult)
 PUBLISH_EVENT = Kind("PublishEvent", "event", PublishInput, PublishResult)
 
-KINDS: dict[str, Kind] = {kind.type: kind for kind in (EXECUTE_DEPLOYMENT, CHANGE_RECORD, PUBLISH_EVENT)}
+KINDS: dict[str, Kind] = {
+    kind.type: kind for kind in (EXECUTE_DEPLOYMENT, LANE, CHANGE_RECORD, PUBLISH_EVENT)
+}

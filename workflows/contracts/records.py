@@ -9,6 +9,7 @@ from pydantic import Field
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import Budget, ExecutionRecord, ExecutionStatus, FailurePolicy
+from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.shell import WorkspaceSeed
 from codeai.workflows.contracts.steps import NO_NOTES, Notes, UndoEntry
 
@@ -34,6 +35,8 @@ class LoadResult(Contract):
     inputs: dict[str, Any] = Field(default_factory=dict, description="the deployment's own inputs")
     failure_policy: FailurePolicy = FailurePolicy.UNDO
     workspace: WorkspaceSeed | None = None
+    lane: str | None = Field(None, description="the concurrency key; none where runs may go on beside it")
+    concurrency: Concurrency = Concurrency.PARALLEL
     error: RunError | None = None
 
 

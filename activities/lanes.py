@@ -1,0 +1,128 @@
+"""Between a run and its lane: the run asks and lets go, the lane grants, cancels and looks whether the run still is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecutionDescription
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from codeai.activities.records import first_row
+from codeai.activities.runs import is_running, run_as_it_is
+from codeai.persistence.engine import Database
+from codeai.persistence.executions import Executions
+from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.executions import ExecutionStatus
+from codeai.workflows.contracts.kinds import LANE, TASK_TIMEOUT
+from codeai.workflows.contracts.lanes import (
+    LaneAnswer,
+    LaneInput,
+    ReleaseInput,
+    ReleaseLane,
+    TakeLane,
+    Told,
+    TurnFound,
+    TurnInput,
+)
+from codeai.workflows.contracts.records import Nothing
+
+RPC_LIMIT = timedelta(seconds=4)
+"""Below the activities' own time: what Temporal said is told, not that time was over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The activities of lanes, on both sides."""
+
+    database: Database
+
+    @activity.defn(name="take_lane")
+    async def take_lane(self, given: TakeLane) -> LaneAnswer:
+        answer, _ = await asyncio.gather(_ask(activity.client(), given), self._write_row(given))
+        return answer
+
+    async def _write_row(self, given: TakeLane) -> None:
+        row = replace(first_row(given.execution), status=ExecutionStatus.QUEUED.value, lane=given.key)
+        async with self.database.single() as rows:
+            await Executions(rows).open(row)
+
+    @activity.defn(name="release_lane")
+    async def release_lane(self, given: ReleaseLane) -> Nothing:
+        lane = activity.client().get_workflow_handle(LANE.workflow_id(given.key))
+        try:
+            await lane.signal("release", ReleaseInput(run=given.run), rpc_timeout=RPC_LIMIT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # a lane that has ended knew of no run
+                raise
+        return Nothing()
+
+    @activity.defn(name="grant_turn")
+    async def grant_turn(self, given: TurnInput) -> Told:
+        run = await self._as_it_is(given)
+        if run is None:
+            return Told(told=False)
+        # That very workflow run: another one under its id would be a command to the run when it had ended.
+        handle = activity.client().get_workflow_handle(run.id, run_id=run.run_id)
+        try:
+            await handle.signal("granted", {"lane": given.key}, rpc_timeout=RPC_LIMIT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return Told(told=False)
+        return Told(told=True)
+
+    @activity.defn(name="cancel_turn")
+    async def cancel_turn(self, given: TurnInput) -> Told:
+        turn = given.turn
+        handle = activity.client().get_workflow_handle(turn.workflow_id, first_execution_run_id=turn.run)
+        try:
+            await handle.cancel(rpc_timeout=RPC_LIMIT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return Told(told=False)
+        return Told(told=True)
+
+    @activity.defn(name="look_at_turn")
+    async def look_at_turn(self, given: TurnInput) -> TurnFound:
+        return TurnFound(running=await self._as_it_is(given) is not None)
+
+    async def _as_it_is(self, given: TurnInput) -> WorkflowExecutionDescription | None:
+        """What Temporal says of a run that has not ended; None where it has."""
+        found = await run_as_it_is(activity.client(), given.turn.workflow_id)
+        if found is None or not is_running(found):
+            return None
+        first = found.raw_description.workflow_execution_info.first_run_id
+        return found if first == given.turn.run else None
+
+    def activities(self) -> list[Callable[..., Any]]:
+        return [self.take_lane, self.release_lane, self.grant_turn, self.cancel_turn, self.look_at_turn]
+
+
+async def _ask(client: Client, given: TakeLane) -> LaneAnswer:
+    """Asks the lane, which is started where it is not there."""
+    id = LANE.workflow_id(given.key)
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        LANE.type,
+        LaneInput(),
+        id=id,
+        task_queue=LANE.queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        task_timeout=TASK_TIMEOUT,
+        search_attributes=at_start(LANE.type, id, None),
+        static_summary=f"who may run under {given.key}",
+    )
+    answer: LaneAnswer = await client.execute_update_with_start_workflow(
+        "acquire",
+        given.turn,
+        start_workflow_operation=start,
+        result_type=LaneAnswer,
+        rpc_timeout=RPC_LIMIT,
+    )
+    return answer

@@ -1,0 +1,23 @@
+"""Lanes: which one a run waits in, or has."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "20261128163000"
+down_revision = "20261125223000"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("ALTER TABLE executions ADD COLUMN lane text")
+    op.execute(
+        "CREATE INDEX ix_executions_queued ON executions (lane, started_at, id)"
+        " WHERE status = 'queued' AND lane IS NOT NULL"
+    )
+
+
+def downgrade() -> None:
+    op.execute("DROP INDEX ix_executions_queued")
+    op.execute("ALTER TABLE executions DROP COLUMN lane")

@@ -1,0 +1,67 @@
+"""A run's turn in its lane: asked for before anything of the run is performed, given back when it has ended."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from codeai.workflows import calls
+from codeai.workflows.attributes import describe_status
+from codeai.workflows.beginning import Refused
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
+from codeai.workflows.contracts.lanes import Concurrency, LaneAnswer, ReleaseLane, TakeLane, Turn
+
+
+class LaneTurn:
+    """`key` is the lane's that the run has asked, or goes on with; `position` its place when it asked."""
+
+    def __init__(self) -> None:
+        self.key: str | None = None
+        self.position: int | None = None
+        self.granted = False
+
+    @property
+    def text(self) -> str | None:
+        """Where a run that has not begun stands, in words; its place is the one that it was told."""
+        return None if self.position is None else f"number {self.position} in lane {self.key}"
+
+    async def take(self, key: str | None, record: ExecutionRecord, concurrency: Concurrency) -> None:
+        """Comes back when it is the run's turn; at once where it has no lane. Raises Rejected."""
+        if key is None or workflow.info().parent is not None:
+            return
+        self.key = key
+        turn = Turn(
+            execution=record.id,
+            workflow_id=record.workflow_id,
+            run=workflow.info().first_execution_run_id,
+            since=workflow.info().workflow_start_time.timestamp(),
+            concurrency=concurrency,
+        )
+        answer = await calls.TAKE_LANE(TakeLane(key=key, turn=turn, execution=record))
+        if answer.answer == "rejected":
+            raise Rejected(key, answer)
+        if answer.answer == "queued":
+            self.position = answer.position
+            describe_status(ExecutionStatus.QUEUED.value)
+            await workflow.wait_condition(lambda: self.granted)
+            describe_status(ExecutionStatus.RUNNING.value)
+
+    async def give_back(self) -> None:
+        """The run has ended: the lane goes on, also where it never was this run's turn."""
+        if self.key is not None:
+            run = workflow.info().first_execution_run_id
+            await calls.RELEASE_LANE(ReleaseLane(key=self.key, run=run))
+
+
+class Rejected(Refused):
+    """Its lane does not take the run."""
+
+    def __init__(self, key: str, answer: LaneAnswer) -> None:
+        by = f"execution {answer.holder} has" if answer.holder else "others wait for"
+        super().__init__(
+            RunError(
+                kind="rejected",
+                message=f"{by} the lane {key!r}, and this deployment's concurrency is reject",
+                details=({"lane": key, "holder": answer.holder},),
+            )
+        )
