@@ -17,9 +17,10 @@ from codeai.activities.records import first_row
 from codeai.activities.runs import is_running, run_as_it_is
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions
+from codeai.persistence.leftovers import Leftovers
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.executions import ExecutionStatus
-from codeai.workflows.contracts.kinds import LANE, TASK_TIMEOUT
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, LANE, TASK_TIMEOUT
 from codeai.workflows.contracts.lanes import (
     LaneAnswer,
     LaneInput,
@@ -29,6 +30,7 @@ from codeai.workflows.contracts.lanes import (
     Told,
     TurnFound,
     TurnInput,
+    Whereabouts,
 )
 from codeai.workflows.contracts.records import Nothing
 
@@ -41,6 +43,8 @@ class Lanes:
     """The activities of lanes, on both sides."""
 
     database: Database
+    lost_after: float | None
+    """When a silent host is given up; None: never."""
 
     @activity.defn(name="take_lane")
     async def take_lane(self, given: TakeLane) -> LaneAnswer:
@@ -91,7 +95,25 @@ class Lanes:
 
     @activity.defn(name="look_at_turn")
     async def look_at_turn(self, given: TurnInput) -> TurnFound:
-        return TurnFound(running=await self._as_it_is(given) is not None)
+        if await self._as_it_is(given) is not None:
+            return TurnFound(running=True)
+        execution = given.turn.execution
+        async with self.database.session() as rows:
+            members = await Leftovers(rows).members(execution)
+        for one in members:
+            workflow_id = one.workflow_id or EXECUTE_DEPLOYMENT.workflow_id(one.id)
+            below = await run_as_it_is(activity.client(), workflow_id)
+            if below is not None and is_running(below):
+                return TurnFound(running=True)
+        async with self.database.session() as rows:
+            found = await Leftovers(rows).whereabouts([execution, *(one.id for one in members)])
+        return TurnFound(
+            running=False,
+            commands=tuple(
+                Whereabouts(execution=one.execution_id, host=one.host, lost_after=self.lost_after)
+                for one in found
+            ),
+        )
 
     async def _as_it_is(self, given: TurnInput) -> WorkflowExecutionDescription | None:
         """What Temporal says of a run that has not ended; None where it has."""

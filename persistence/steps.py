@@ -49,6 +49,7 @@ class StepRow(Base):
             "id",
             postgresql_where=text("kind = 'approve' AND status = 'running'"),
         ),
+        Index("ix_execution_steps_running", "execution_id", postgresql_where=text("status = 'running'")),
     )
 
 

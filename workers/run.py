@@ -129,7 +129,7 @@ def _workflow_worker(
         activities=[
             *Records(database).activities(),
             *CheckpointRecords(database).activities(),
-            *Lanes(database).activities(),
+            *Lanes(database, settings.host_lost_after).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers).activities(),
             *EventEffects(database).activities(),

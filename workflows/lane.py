@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls, lane_rules
     from codeai.workflows.attributes import describe
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
+    from codeai.workflows.contracts.hosts import KillInput
     from codeai.workflows.contracts.kinds import LANE, TASK_TIMEOUT
     from codeai.workflows.contracts.lanes import (
         LaneAnswer,
@@ -24,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         Turn,
         TurnInput,
     )
+    from codeai.workflows.hosts import end_commands
 
 LOOK = timedelta(seconds=30)
 """How often a lane looks whether its holder still runs: a run that was terminated tells nobody."""
@@ -103,8 +105,11 @@ class Lane:
     async def _follow(self, turn: Turn) -> None:
         """A holder that ended without a word is followed only when its commands are dead."""
         found = await calls.LOOK_AT_TURN(TurnInput(key=self.key, turn=turn))
-        if not found.running:
-            self.state = lane_rules.release(self.state, turn.run)
+        if found.running:
+            return
+        for one in found.commands:
+            await end_commands(one.host, one.lost_after, KillInput(execution_id=one.execution))
+        self.state = lane_rules.release(self.state, turn.run)
 
     def _has_work(self) -> bool:
         if self.following is not None and self.following.done():

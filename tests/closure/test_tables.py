@@ -32,7 +32,7 @@ def registered() -> set[str]:
     bound = [
         *Records(database).activities(),
         *CheckpointRecords(database).activities(),
-        *Lanes(database).activities(),
+        *Lanes(database, None).activities(),
         *Programs(database, sentinel.pool).activities(),
         *Changes(database, sentinel.pool).activities(),
         *EventEffects(database).activities(),

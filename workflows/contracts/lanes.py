@@ -96,16 +96,18 @@ class Told(Contract):
     told: bool
 
 
-class HostOfRun(Contract):
-    """A host that a run has had commands on."""
+class Whereabouts(Contract):
+    """A run may have commands on that host."""
 
+    execution: str
     host: str
-    lost_after: float | None = Field(None, description="seconds of silence after which its commands are dead")
+    lost_after: float | None = Field(
+        None, description="seconds of the host's silence after which they are dead; none: it is waited for"
+    )
 
 
 class TurnFound(Contract):
-    """Whether a run, or a run below it, still goes on; else where commands of theirs may still run."""
+    """Whether a run, or one below it, still goes on; if not, where commands of theirs may still run."""
 
     running: bool
-    executions: tuple[str, ...] = Field((), description="the run and those below it")
-    hosts: tuple[HostOfRun, ...] = ()
+    commands: tuple[Whereabouts, ...] = ()

@@ -1,4 +1,4 @@
-"""Lanes: which one a run waits in, or has."""
+"""Lanes: which one a run waits in, or has; and the steps of runs that may have ended without them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ def upgrade() -> None:
         "CREATE INDEX ix_executions_queued ON executions (lane, started_at, id)"
         " WHERE status = 'queued' AND lane IS NOT NULL"
     )
+    op.execute(
+        "CREATE INDEX ix_execution_steps_running ON execution_steps (execution_id) WHERE status = 'running'"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX ix_execution_steps_running")
     op.execute("DROP INDEX ix_executions_queued")
     op.execute("ALTER TABLE executions DROP COLUMN lane")

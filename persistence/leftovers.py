@@ -1,0 +1,79 @@
+"""Leftovers: what a run that ended without a word may have left - commands on hosts, runs below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select, union
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from codeai.persistence.executions import LAST, RANK, ExecutionRow
+from codeai.persistence.steps import StepRow
+
+ENDED = [status for status, rank in RANK.items() if rank == LAST]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run, or one below it, that its row says has not ended; without a row its workflow is the usual one."""
+
+    id: str
+    workflow_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """A run may have commands on that host."""
+
+    execution_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What is asked about runs that have ended, or may have."""
+
+    rows: AsyncSession
+
+    async def members(self, execution_id: str) -> list[Member]:
+        """The runs below a run, at any depth, whose rows do not say that they have ended."""
+        below = (
+            select(StepRow.id)
+            .where(StepRow.execution_id == execution_id, StepRow.kind == "run")
+            .cte("below", recursive=True)
+        )
+        deeper = (
+            select(StepRow.id).join(below, StepRow.execution_id == below.c.id).where(StepRow.kind == "run")
+        )
+        below = below.union(deeper)
+        asked = (
+            select(below.c.id, ExecutionRow.workflow_id)
+            .outerjoin(ExecutionRow, ExecutionRow.id == below.c.id)
+            .where(func.coalesce(ExecutionRow.status, "running").not_in(ENDED))
+            .order_by(below.c.id)
+        )
+        return [Member(str(id), workflow_id) for id, workflow_id in await self.rows.execute(asked)]
+
+    async def whereabouts(self, execution_ids: Sequence[str]) -> list[Whereabouts]:
+        """The hosts on which these runs may have commands: their own, and those of steps that were not ended."""
+        own = select(ExecutionRow.id, ExecutionRow.host).where(ExecutionRow.id.in_(execution_ids))
+        steps = _running().where(StepRow.execution_id.in_(execution_ids))
+        return await self._found(union(own, steps).order_by("id", "host"))
+
+    async def of_ended_runs(self, limit: int) -> list[Whereabouts]:
+        """Hosts on which commands of runs that have ended were not ended, as far as rows say."""
+        ended = ExecutionRow.status.in_(ENDED)
+        asked = _running().join(ExecutionRow, ExecutionRow.id == StepRow.execution_id).where(ended)
+        return await self._found(asked.distinct().order_by(StepRow.execution_id, StepRow.host).limit(limit))
+
+    async def _found(self, asked: Any) -> list[Whereabouts]:
+        found = await self.rows.execute(asked)
+        return [Whereabouts(str(id), str(host)) for id, host in found if host is not None]
+
+
+def _running() -> Select[Any]:
+    return select(StepRow.execution_id.label("id"), StepRow.host).where(
+        StepRow.status == "running", StepRow.host.is_not(None)
+    )
