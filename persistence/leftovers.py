@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import func, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.persistence.executions import LAST, RANK, ExecutionRow
@@ -73,7 +73,7 @@ class Leftovers:
         return [Whereabouts(str(id), str(host)) for id, host in found if host is not None]
 
 
-def _running() -> Select[Any]:
+def _running() -> Any:
     return select(StepRow.execution_id.label("id"), StepRow.host).where(
-        StepRow.status == "running", StepRow.host.is_not(None)
+        StepRow.status == literal_column("'running'"), StepRow.host.is_not(None)
     )

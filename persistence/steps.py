@@ -49,7 +49,11 @@ class StepRow(Base):
             "id",
             postgresql_where=text("kind = 'approve' AND status = 'running'"),
         ),
-        Index("ix_execution_steps_running", "execution_id", postgresql_where=text("status = 'running'")),
+        Index(
+            "ix_execution_steps_running",
+            "execution_id",
+            postgresql_where=text("status = 'running' AND host IS NOT NULL"),
+        ),
     )
 
 

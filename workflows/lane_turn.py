@@ -39,7 +39,7 @@ class LaneTurn:
         )
         answer = await calls.TAKE_LANE(TakeLane(key=key, turn=turn, execution=record))
         if answer.answer == "rejected":
-            raise Rejected(key, answer)
+            raise Rejected(key, turn, answer)
         if answer.answer == "queued":
             self.position = answer.position
             describe_status(ExecutionStatus.QUEUED.value)
@@ -56,12 +56,15 @@ class LaneTurn:
 class Rejected(Refused):
     """Its lane does not take the run."""
 
-    def __init__(self, key: str, answer: LaneAnswer) -> None:
+    def __init__(self, key: str, turn: Turn, answer: LaneAnswer) -> None:
         by = f"execution {answer.holder} has" if answer.holder else "others wait for"
+        why = "this deployment's concurrency is reject"
+        if turn.concurrency is not Concurrency.REJECT:
+            why = "a later run has replaced this one, or too many wait already"
         super().__init__(
             RunError(
                 kind="rejected",
-                message=f"{by} the lane {key!r}, and this deployment's concurrency is reject",
+                message=f"{by} the lane {key!r}, and {why}",
                 details=({"lane": key, "holder": answer.holder},),
             )
         )

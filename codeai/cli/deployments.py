@@ -39,6 +39,9 @@ Config = Annotated[str | None, typer.Option("--config", help="Name or id of the 
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Fixes the config's version.")]
 OnFailure = Annotated[Policy | None, typer.Option("--failure-policy", help="What an uncaught error does.")]
 Together = Annotated[Concurrency | None, typer.Option("--concurrency", help="What a second run does.")]
+Key = Annotated[
+    str | None, typer.Option("--concurrency-key", help="Deployments with the same one share a lane.")
+]
 
 
 @app.command("list")
@@ -48,7 +51,7 @@ def list_deployments(limit: Limit = 20, output: AsOutput = Output.TABLE, url: Ur
     Example: codeai deployments list
     """
     items = connect(url).everything("/deployments", limit)
-    put_items(items, ("name", "status", "id", "config_id", "version", "updated_at"), output)
+    put_items(items, ("name", "status", "id", "config_id", "version", "concurrency", "updated_at"), output)
 
 
 @app.command("show")
@@ -69,6 +72,7 @@ def create_deployment(
     inputs_file: InputsFile = None,
     failure_policy: OnFailure = None,
     concurrency: Together = None,
+    concurrency_key: Key = None,
     output: AsOutput = Output.TABLE,
     url: Url = None,
 ) -> None:
@@ -78,7 +82,7 @@ def create_deployment(
     """
     api = connect(url)
     body = {"name": name, "inputs": input_values(inputs, inputs_file)}
-    body |= _given(api, config, version, failure_policy, concurrency)
+    body |= _given(api, config, version, failure_policy, concurrency, concurrency_key)
     _put(api.change("POST", "/deployments", body), output)
 
 
@@ -92,6 +96,7 @@ def update_deployment(
     inputs_file: InputsFile = None,
     failure_policy: OnFailure = None,
     concurrency: Together = None,
+    concurrency_key: Key = None,
     output: AsOutput = Output.TABLE,
     url: Url = None,
 ) -> None:
@@ -104,7 +109,8 @@ def update_deployment(
     known = answer.body
     kept = ("name", "config_id", "version", "inputs", "failure_policy", "park_timeout")
     body = {name: known[name] for name in (*kept, "concurrency", "concurrency_key")}
-    body |= {"name": rename or known["name"]} | _given(api, config, version, failure_policy, concurrency)
+    body["name"] = rename or known["name"]
+    body |= _given(api, config, version, failure_policy, concurrency, concurrency_key)
     body["inputs"] = known["inputs"] | input_values(inputs, inputs_file)
     # Only over what we have read: somebody else may change it at the same time.
     headers = {"If-Match": answer.headers.get("ETag", "*")}
@@ -162,7 +168,12 @@ def stop_deployment(deployment: Deployment, output: AsOutput = Output.TABLE, url
 
 
 def _given(
-    api: Api, config: str | None, version: int | None, policy: Policy | None, concurrency: Concurrency | None
+    api: Api,
+    config: str | None,
+    version: int | None,
+    policy: Policy | None,
+    concurrency: Concurrency | None,
+    concurrency_key: str | None,
 ) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if config is not None:
@@ -173,6 +184,8 @@ def _given(
         body["failure_policy"] = policy.value
     if concurrency is not None:
         body["concurrency"] = concurrency.value
+    if concurrency_key is not None:
+        body["concurrency_key"] = concurrency_key
     return body
 
 

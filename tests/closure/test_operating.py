@@ -12,7 +12,9 @@ from codeai.api.app import ROUTERS
 from codeai.dsl.check import check
 from codeai.workflows.contracts.commands import DecideInput
 from codeai.workflows.contracts.executions import ExecuteInput
+from codeai.workflows.contracts.kinds import LANE
 from codeai.workflows.execute_deployment import ExecuteDeployment
+from codeai.workflows.lane import Lane
 from tests.reference.cli_page import every_command
 from tests.tree import ROOT
 
@@ -51,11 +53,12 @@ def test_every_request_is_there() -> None:
 
 def test_what_temporal_is_given_is_what_the_workflow_takes() -> None:
     given = {line[2]: line for line in LINES if line[0] == "temporal"}
-    assert set(given) == {"signal", "start"}
-    signal, start = (
+    assert set(given) == {"signal", "start", "query"}
+    signal, start, query = (
         {word: line[at + 1] for at, word in enumerate(line) if word.startswith("--")}
         for line in given.values()
     )
+    assert query["--workflow-id"] == LANE.workflow_id("production") and hasattr(Lane, query["--type"])
     assert hasattr(ExecuteDeployment, f"{signal['--name']}_signal")
     DecideInput.model_validate(json.loads(signal["--input"]))
     assert ExecuteInput.model_validate(json.loads(start["--input"])).do == "compensate"

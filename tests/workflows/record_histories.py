@@ -15,9 +15,16 @@ from typing import Any, Literal
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowFailureError, WorkflowHandle
 from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 
 from codeai.workflows.contracts.attributes import at_start
-from codeai.workflows.contracts.kinds import CHANGE_RECORD, EXECUTE_DEPLOYMENT, PUBLISH_EVENT, TASK_TIMEOUT
+from codeai.workflows.contracts.kinds import (
+    CHANGE_RECORD,
+    EXECUTE_DEPLOYMENT,
+    LANE,
+    PUBLISH_EVENT,
+    TASK_TIMEOUT,
+)
 from tests.platform import platform
 
 HISTORIES = Path(__file__).with_name("histories")
@@ -214,17 +221,14 @@ async def record() -> None:
         client = await Client.connect(
             f"127.0.0.1:{running.temporal}", data_converter=pydantic_data_converter, identity="recorder"
         )
-        await client.execute_workflow(
-            CHANGE_RECORD.type,
-            {"kind": "config", "action": "create", "body": {"name": "recorded-child", "content": CHILD}},
-            id=CHANGE_RECORD.workflow_id(_uuid_of("recorded-child")),
-            task_queue=CHANGE_RECORD.queue,
-        )
+        await _change(client, "config", {"name": "recorded-child", "content": CHILD})
         for name, recording in RECORDINGS.items():
             await _keep(client, name, await _execute(client, name, recording))
         async for name, handle in _changes(client):
             await _keep(client, name, handle)
         async for name, handle in _events(client):
+            await _keep(client, name, handle)
+        async for name, handle in _lanes(client):
             await _keep(client, name, handle)
 
 
@@ -314,6 +318,67 @@ async def _events(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any
         yield name, handle
 
 
+LANE_PROGRAM = "param ms\nexec { sleep $(($ms / 1000)).$(($ms % 1000)) } undo { echo unmade }\nreturn ms"
+
+
+async def _lanes(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any, Any]]]:
+    """Runs of three deployments in one lane: one has it, one waits, one is rejected, one replaces those before it."""
+    config = {"name": "recorded-lane", "content": LANE_PROGRAM}
+    made = await _change(client, "config", config)
+    for concurrency in ("queue", "reject", "replace"):
+        body = {
+            "name": f"recorded-{concurrency}",
+            "config_id": made["resource"].rpartition("/")[2],
+            "concurrency": concurrency,
+            "concurrency_key": "recorded",
+        }
+        await _change(client, "deployment", body)
+    runs = {}
+    for name, deployment, ms in (
+        ("lane_taken", "queue", 900),
+        ("lane_queued", "queue", 60_000),
+        ("lane_rejected", "reject", 0),
+        ("lane_replaced_in_queue", "queue", 0),
+        ("lane_replacing", "replace", 0),
+    ):
+        if name == "lane_replaced_in_queue":
+            while await runs["lane_queued"].query("status") != "running":
+                await asyncio.sleep(0.05)
+        runs[name] = await client.start_workflow(
+            EXECUTE_DEPLOYMENT.type,
+            {"deployment": f"recorded-{deployment}", "inputs": {"ms": ms}},
+            id=name,
+            task_queue=EXECUTE_DEPLOYMENT.queue,
+            task_timeout=TASK_TIMEOUT,
+        )
+        lane = client.get_workflow_handle(LANE.workflow_id("recorded"))
+        while name in ("lane_taken", "lane_queued", "lane_replaced_in_queue") and not await _is_in(
+            lane, name
+        ):
+            await asyncio.sleep(0.05)
+    for name, handle in runs.items():
+        print(name, repr((await asyncio.gather(handle.result(), return_exceptions=True))[0]))
+        yield name, handle
+    yield "lane", client.get_workflow_handle(LANE.workflow_id("recorded"))
+
+
+async def _is_in(lane: WorkflowHandle[Any, Any], run: str) -> bool:
+    try:
+        return run in json.dumps(await lane.query("status"))
+    except RPCError:  # nobody has asked it yet
+        return False
+
+
+async def _change(client: Client, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = await client.execute_workflow(
+        CHANGE_RECORD.type,
+        {"kind": kind, "action": "create", "body": body},
+        id=CHANGE_RECORD.workflow_id(_uuid_of(str(body["name"]))),
+        task_queue=CHANGE_RECORD.queue,
+    )
+    return made
+
+
 def _uuid_of(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
@@ -321,7 +386,9 @@ def _uuid_of(name: str) -> str:
 async def _keep(client: Client, name: str, handle: WorkflowHandle[Any, Any]) -> None:
     """Writes `<name>.json`, or `<name>.1.json` and so on where the run continued as new."""
     runs = []
-    run: str | None = handle.first_execution_run_id or handle.result_run_id
+    run: str | None = (
+        handle.first_execution_run_id or handle.result_run_id or (await handle.describe()).run_id
+    )
     while run:
         history = await client.get_workflow_handle(handle.id, run_id=run).fetch_history()
         told: dict[str, Any] = json.loads(history.to_json())

@@ -17,7 +17,8 @@ def upgrade() -> None:
         " WHERE status = 'queued' AND lane IS NOT NULL"
     )
     op.execute(
-        "CREATE INDEX ix_execution_steps_running ON execution_steps (execution_id) WHERE status = 'running'"
+        "CREATE INDEX ix_execution_steps_running ON execution_steps (execution_id)"
+        " WHERE status = 'running' AND host IS NOT NULL"
     )
 
 
