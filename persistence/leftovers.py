@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, union
+from sqlalchemy import func, literal_column, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.persistence.executions import LAST, RANK, ExecutionRow
