@@ -21,7 +21,6 @@ from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
 from codeai.activities.effects.events import EventEffects
 from codeai.activities.effects.http import HttpEffects
-from codeai.activities.integration.client import outbound_client
 from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
@@ -32,6 +31,7 @@ from codeai.activities.shell.sandbox import try_it
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.step_records import StepRecords
 from codeai.activities.unsealing import Keys
+from codeai.integration.client import outbound_client
 from codeai.persistence.engine import Database
 from codeai.settings import Settings, WorkerSettings
 from codeai.workers import registry

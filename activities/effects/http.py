@@ -16,16 +16,16 @@ from codeai.activities.canonical import canonical
 from codeai.activities.effects.http_answers import answer_value, excerpt
 from codeai.activities.heartbeats import heartbeats
 from codeai.activities.holding import until_it_holds
-from codeai.activities.integration.client import Client
-from codeai.activities.integration.exchange import Answer, Sending
-from codeai.activities.integration.policy import is_safe_to_repeat
-from codeai.activities.integration.unanswered import Unanswered, Why
 from codeai.activities.notes import new_step, write_notes_of
 from codeai.activities.secrets import NotOpened, Purpose, Secrets
 from codeai.dsl.faults import Fault
 from codeai.dsl.journal import result_from_plain, result_to_plain
 from codeai.dsl.requests import EffectResult
 from codeai.dsl.values import ErrorValue
+from codeai.integration.client import Client
+from codeai.integration.exchange import Answer, Sending
+from codeai.integration.policy import is_safe_to_repeat
+from codeai.integration.unanswered import Unanswered, Why
 from codeai.persistence.base import now
 from codeai.persistence.engine import Database
 from codeai.persistence.steps import Steps

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from codeai.activities.integration.exchange import Answer
 from codeai.dsl.builtins_text import json_decode
 from codeai.dsl.faults import Fault
 from codeai.dsl.limits import EFFECT_RESULT
 from codeai.dsl.requests import input_size
 from codeai.dsl.values import from_plain
+from codeai.integration.exchange import Answer
 from codeai.persistence.base import storable
 
 LONGEST_EXCERPT = 200

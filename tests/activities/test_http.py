@@ -13,10 +13,10 @@ import structlog
 from temporalio.testing import ActivityEnvironment
 
 from codeai.activities.effects.http import HttpEffects
-from codeai.activities.integration.client import outbound_client
 from codeai.activities.notes import write_notes_of
 from codeai.activities.secrets import Secrets
 from codeai.activities.unsealing import Keys
+from codeai.integration.client import outbound_client
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions, NewExecution
 from codeai.persistence.logs import Logs

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from codeai.activities.integration.addresses import as_address, is_public
+from codeai.integration.addresses import as_address, is_public
 from codeai.targets import Target
 
 

@@ -19,13 +19,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from codeai.activities.integration.circuits import Circuits
-from codeai.activities.integration.client import Client, outbound_client
-from codeai.activities.integration.exchange import Sending
-from codeai.activities.integration.guard import Guard
-from codeai.activities.integration.pace import Pace
-from codeai.activities.integration.unanswered import Unanswered, Why
-from codeai.activities.integration.wire import MOST_READ, Wire
+from codeai.integration.circuits import Circuits
+from codeai.integration.client import Client, outbound_client
+from codeai.integration.exchange import Sending
+from codeai.integration.guard import Guard
+from codeai.integration.pace import Pace
+from codeai.integration.unanswered import Unanswered, Why
+from codeai.integration.wire import MOST_READ, Wire
 from codeai.settings import OutboundSettings
 from codeai.targets import IPAddress, Target
 from tests.activities.sites import Asked, Site, answer, site

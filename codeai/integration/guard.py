@@ -8,8 +8,8 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
-from codeai.activities.integration.addresses import as_address, embedded, is_public
-from codeai.activities.integration.unanswered import Unanswered, Why, refused
+from codeai.integration.addresses import as_address, embedded, is_public
+from codeai.integration.unanswered import Unanswered, Why, refused
 from codeai.targets import IPAddress, Target
 
 Resolver = Callable[[str, int], Awaitable[Sequence[IPAddress]]]

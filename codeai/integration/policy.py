@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
-from codeai.activities.integration.exchange import Answer, Sending
-from codeai.activities.integration.unanswered import Unanswered, Why, refused
+from codeai.integration.exchange import Answer, Sending
+from codeai.integration.unanswered import Unanswered, Why, refused
 
 RETRIES = 2
 """Attempts after the first."""

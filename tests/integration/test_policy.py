@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from codeai.activities.integration import policy
-from codeai.activities.integration.circuits import CLOSED, Circuit, entered, left
-from codeai.activities.integration.exchange import Answer, Sending
-from codeai.activities.integration.pace import next_turn
-from codeai.activities.integration.unanswered import Unanswered, Why
+from codeai.integration import policy
+from codeai.integration.circuits import CLOSED, Circuit, entered, left
+from codeai.integration.exchange import Answer, Sending
+from codeai.integration.pace import next_turn
+from codeai.integration.unanswered import Unanswered, Why
 
 NOW = 1_800_000_000.0
 

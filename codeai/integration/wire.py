@@ -13,9 +13,9 @@ from urllib.parse import unquote
 import httpcore2
 import httpx2
 
-from codeai.activities.integration.exchange import Answer, Headers
-from codeai.activities.integration.guard import Guard, form_problem
-from codeai.activities.integration.unanswered import Unanswered, Why, refused
+from codeai.integration.exchange import Answer, Headers
+from codeai.integration.guard import Guard, form_problem
+from codeai.integration.unanswered import Unanswered, Why, refused
 
 logging.getLogger("httpcore2").setLevel(logging.WARNING)  # at debug it prints headers
 

@@ -12,13 +12,13 @@ from importlib.metadata import version
 
 import structlog
 
-from codeai.activities.integration import policy
-from codeai.activities.integration.circuits import Circuits
-from codeai.activities.integration.exchange import Answer, Sending
-from codeai.activities.integration.guard import Guard
-from codeai.activities.integration.pace import Pace
-from codeai.activities.integration.unanswered import Unanswered, Why, refused
-from codeai.activities.integration.wire import Url, Wire
+from codeai.integration import policy
+from codeai.integration.circuits import Circuits
+from codeai.integration.exchange import Answer, Sending
+from codeai.integration.guard import Guard
+from codeai.integration.pace import Pace
+from codeai.integration.unanswered import Unanswered, Why, refused
+from codeai.integration.wire import Url, Wire
 from codeai.settings import OutboundSettings
 
 logger = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from codeai.activities.integration.unanswered import Unanswered, Why
+from codeai.integration.unanswered import Unanswered, Why
 
 FAILURES = 5
 """Failures in a row that open a circuit."""

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from codeai.activities.integration.guard import Guard, form_problem
-from codeai.activities.integration.unanswered import Unanswered, Why
-from codeai.activities.integration.wire import Url
+from codeai.integration.guard import Guard, form_problem
+from codeai.integration.unanswered import Unanswered, Why
+from codeai.integration.wire import Url
 from codeai.targets import IPAddress, Target
 
 

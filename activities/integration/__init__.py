@@ -1,1 +1,0 @@
-"""The integration client: the one way out of the platform."""
