@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from codeai.activities.integration.guard import Guard
 from codeai.activities.integration.unanswered import Unanswered
+
 from codeai.activities.shell.errors import SeedError
 from codeai.settings import OutboundSettings
 from codeai.targets import IPAddress
