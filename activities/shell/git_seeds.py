@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from codeai.activities.integration.guard import Guard
-from codeai.activities.integration.unanswered import Unanswered
-
 from codeai.activities.shell.errors import SeedError
+from codeai.integration.guard import Guard
+from codeai.integration.unanswered import Unanswered
 from codeai.settings import OutboundSettings
 from codeai.targets import IPAddress
 from codeai.workflows.contracts.git_seeds import GitSeed, Place, place_of
