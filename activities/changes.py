@@ -14,6 +14,7 @@ from temporalio import activity
 from codeai.activities.canonical import canonical
 from codeai.activities.compilers import Compilers, examined
 from codeai.activities.telling import row_of, tell_waits
+from codeai.activities.unsealing import CannotOpen, Keys
 from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.base import now, uuid7
 from codeai.persistence.configs import Configs, NewConfig
@@ -127,34 +128,51 @@ class DeploymentKind:
         )
 
 
+@dataclass(frozen=True, slots=True)
 class SecretKind:
-    """Secrets: stored as they were sealed, new or in the place of what has the name."""
+    """Secrets: stored as they were sealed, new or in the place of what has the name; or sealed anew."""
 
-    path = "/secrets"
+    keys: Keys
+    path: str = "/secrets"
 
     async def create(self, rows: AsyncSession, id: str, body: SecretBody, who: Who) -> None:
-        await Secrets(rows).create(self._row(id, body, who))
+        if body.sealed is None:
+            raise NoSuch("secret", id)
+        await Secrets(rows).create(_sealed(id, body.sealed, body.mask, who))
 
     async def update(
         self, rows: AsyncSession, id: str, body: SecretBody, who: Who, if_match: int | None
     ) -> bool:
-        await Secrets(rows).put(self._row(id, body, who), if_match)
+        if body.sealed is not None:
+            await Secrets(rows).put(_sealed(id, body.sealed, body.mask, who), if_match)
+            return True
+        found = (await Secrets(rows).sealed([id])).get(id)
+        if found is None:
+            return False
+        sealed = self.keys.anew(id, found.sealed)
+        if sealed != found.sealed:
+            await Secrets(rows).put(_sealed(id, sealed, found.mask, who), if_match)
         return True
 
     async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
         return await Secrets(rows).delete(id, if_match)
 
-    def _row(self, name: str, body: SecretBody, who: Who) -> NewSecret:
-        return NewSecret(name, body.sealed, key_id_of(body.sealed), body.mask, who.caller)
+
+def _sealed(name: str, sealed: str, mask: bool, who: Who) -> NewSecret:
+    return NewSecret(name, sealed, key_id_of(sealed), mask, who.caller)
 
 
 UNTOLD = "sealed"
 """The field of a body that stands in its own row and nowhere else."""
 
 
-def kinds(compilers: Compilers) -> dict[str, Kind]:
+def kinds(compilers: Compilers, keys: Keys) -> dict[str, Kind]:
     """What can be changed (★): each name of `BODIES` with how it is done."""
-    return {"config": ConfigKind(compilers), "deployment": DeploymentKind(), "secret": SecretKind()}
+    return {
+        "config": ConfigKind(compilers),
+        "deployment": DeploymentKind(),
+        "secret": SecretKind(keys),
+    }
 
 
 class NotThere(Exception):
@@ -167,12 +185,13 @@ class Changes:
 
     database: Database
     compilers: Compilers
+    keys: Keys
 
     @activity.defn(name="apply_change")
     async def apply_change(self, given: ChangeInput) -> ChangeResult:
         info = activity.info()
         change = change_id(info.workflow_id or "", info.workflow_run_id or "")
-        kind = kinds(self.compilers).get(given.kind)
+        kind = kinds(self.compilers, self.keys).get(given.kind)
         if kind is None:
             return _refused(422, "invalid", f"nothing of kind {given.kind!r} can be changed")
         made_at = info.scheduled_time
@@ -189,6 +208,8 @@ class Changes:
             return _refused(422, "invalid", str(error), tuple(error.errors))
         except NotThere:
             return _refused(404, "not_found", f"there is no {given.kind} {id!r}")
+        except CannotOpen as problem:
+            return _refused(409, "conflict", str(problem))
         except Refused as problem:
             status, code = next(
                 (status, code) for type_, status, code in PROBLEMS if isinstance(problem, type_)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
-from codeai.sealing import key_id, read_key
+from codeai.sealing import key_id, read_key, seal
 from codeai.workflows.contracts.secrets import key_id_of
 
 
@@ -24,7 +24,17 @@ class Keys:
     def __init__(self, private: Iterable[str]) -> None:
         """ValueError for what is no key."""
         pairs = [PrivateKey(read_key(one)) for one in private]
+        self._current = bytes(pairs[0].public_key) if pairs else None
         self._boxes = {key_id(bytes(pair.public_key)): SealedBox(pair) for pair in pairs}
+
+    def anew(self, name: str, sealed: str) -> str:
+        """The same value, sealed for the key in force; unchanged where it is. Raises CannotOpen."""
+        if self._current is None:
+            raise CannotOpen("this worker has no key to seal for: CODEAI_SEAL_PRIVATE_KEY is not set")
+        value = self.open(name, sealed)
+        if key_id_of(sealed) == key_id(self._current):
+            return sealed
+        return seal(base64.b64encode(self._current).decode(), name, value, mask=False)
 
     def open(self, name: str, sealed: str) -> str:
         """The value. Raises CannotOpen."""

@@ -78,7 +78,8 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
     async with contextlib.AsyncExitStack() as parts:
         database = worker_database(settings.database)
         parts.push_async_callback(database.close)
-        secrets = Secrets(database, Keys(settings.seal.private_key))
+        keys = Keys(settings.seal.private_key)
+        secrets = Secrets(database, keys)
         workers: list[Worker] = []
         if role in ("all", "exec"):
             host = await parts.enter_async_context(
@@ -89,7 +90,7 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
             compilers = parts.enter_context(contextlib.closing(Compilers()))
             outbound = await parts.enter_async_context(outbound_client(settings.outbound))
             http = HttpEffects(database, outbound, secrets)
-            workers.append(_workflow_worker(client, database, compilers, http, settings.worker, ending))
+            workers.append(_workflow_worker(client, database, compilers, keys, http, settings.worker, ending))
         async with polling(workers, ending, settings.worker.drain_timeout):
             _tell_ready(settings.worker)
             logger.info("worker is ready", role=role, pid=os.getpid())
@@ -117,6 +118,7 @@ def _workflow_worker(
     client: Client,
     database: Database,
     compilers: Compilers,
+    keys: Keys,
     http: HttpEffects,
     settings: WorkerSettings,
     ending: Ending,
@@ -131,7 +133,7 @@ def _workflow_worker(
             *CheckpointRecords(database).activities(),
             *Lanes(database, settings.host_lost_after).activities(),
             *Programs(database, compilers).activities(),
-            *Changes(database, compilers).activities(),
+            *Changes(database, compilers, keys).activities(),
             *EventEffects(database).activities(),
             *Publishing(database).activities(),
             *http.activities(),

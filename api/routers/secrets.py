@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
-from codeai.api.dependencies import Paged, Route, Rows, Using, require_permission
+from codeai.api.dependencies import IdempotencyKey, Paged, Route, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
 from codeai.api.views import ChangedView, Listing, SecretView
@@ -93,6 +93,15 @@ async def delete_secret(
     """Removes a secret. Runs that ask for it from now on fail."""
     asked = ChangeInput(kind="secret", action=Action.DELETE, id=name, if_match=matched(if_match))
     return await change(request, parts, caller, None, asked)
+
+
+@router.post("/{name}/rotate", response_model=SecretView | ChangedView, responses=MAY_TAKE_LONGER)
+async def rotate_secret(
+    request: Request, parts: Using, caller: Writer, name: SecretName, key: IdempotencyKey = None
+) -> Response:
+    """Seals a secret anew, for the workers' key in force, with the value that it has. A worker does it."""
+    asked = ChangeInput(kind="secret", action=Action.UPDATE, id=name, body={"anew": True})
+    return await change(request, parts, caller, key, asked, _shown)
 
 
 async def _shown(rows: AsyncSession, name: str) -> SecretView | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from codeai.cli.client import Api, connect, segment
+from codeai.cli.client import Api, ProblemAnswer, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.options import AsOutput, Limit, Url
@@ -52,6 +52,41 @@ def delete_secret(name: Name, url: Url = None) -> None:
     """
     connect(url).change("DELETE", f"/secrets/{segment(name)}")
     print(f"deleted: {name}")
+
+
+@app.command("rotate")
+def rotate_secrets(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Which; default: all.")] = None,
+    output: AsOutput = Output.TABLE,
+    url: Url = None,
+) -> None:
+    """Seals secrets anew, for the workers' key in force. Their values stay; no key but that one is needed afterwards.
+
+    Example: codeai secrets rotate
+    """
+    api = connect(url)
+    sealed, failed = [], []
+    for name in names or [secret["name"] for secret in api.everything("/secrets")]:
+        try:
+            sealed.append(api.change("POST", f"/secrets/{segment(name)}/rotate"))
+        except ProblemAnswer as problem:
+            failed.append(f"{name}: {problem}")
+    put_items(sealed, _COLUMNS, output)
+    if failed:
+        raise Stop("\n".join(failed))
+
+
+@app.command("key")
+def new_key(output: AsOutput = Output.TABLE) -> None:
+    """Makes a pair of keys: the private one for workers (the first line of their file), the public one for the API.
+
+    Example: codeai secrets key
+    """
+    from codeai.sealing import key_id, new_private, public_of, read_key
+
+    private = new_private()
+    public = public_of(private)
+    put_thing({"key_id": key_id(read_key(public)), "private": private, "public": public}, output)
 
 
 @app.command("seal")

@@ -120,15 +120,17 @@ class DataFolder:
         return secret
 
     def make_seal_key(self) -> str:
-        """The private key that this platform opens secrets with; made once. Its public one is answered."""
+        """The private key that this platform opens secrets with; made once. Its public one is answered. Raises
+        StackError where the file holds none."""
         from codeai import sealing
 
+        if not self.seal_key.exists():
+            write_private(self.seal_key, sealing.new_private() + "\n")
+        first = self.seal_key.read_text().partition("\n")[0]
         try:
-            private = self.seal_key.read_text().split()[0]
-        except FileNotFoundError:
-            private = sealing.new_private()
-            write_private(self.seal_key, private + "\n")
-        return sealing.public_of(private)
+            return sealing.public_of(first)
+        except ValueError as problem:
+            raise StackError(f"{self.seal_key}: its first line {problem}: put the key in force there") from None
 
     def running(self) -> Running | None:
         """The platform that runs here now; None where none does."""

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from codeai import sealing
 from codeai.activities.changes import Changes, change_id
 from codeai.activities.compilers import Compilers
+from codeai.activities.unsealing import Keys
 from codeai.persistence.audit import Audit, Entry
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.deployments import Deployments
@@ -22,12 +24,13 @@ from tests.activities.conftest import SCHEDULED, Place
 
 CONFIG = {"name": "release", "content": "return 1"}
 ID = "7d3c0d1e-6a55-4e2c-9a3f-1c1df0a0b001"
+PRIVATE = sealing.new_private()
 NOBODY = "7d3c0d1e-6a55-4e2c-9a3f-1c1df0a0b00f"
 
 
 @pytest.fixture
 def changes(database: Database, compilers: Compilers) -> Changes:
-    return Changes(database, compilers)
+    return Changes(database, compilers, Keys([PRIVATE]))
 
 
 async def apply(changes: Changes, where: ActivityEnvironment, **given: Any) -> ChangeResult:
@@ -219,3 +222,24 @@ def test_a_change_is_known_by_its_workflow() -> None:
     assert change_id(f"change/{ID}", "any run") == uuid.UUID(ID)
     by_hand = change_id("by hand", "run 1")
     assert by_hand == change_id("by hand", "run 1") != change_id("by hand", "run 2")
+
+
+async def test_the_sealed_form_of_a_secret_is_made_anew_and_told_without_it(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    sealed = sealing.seal(sealing.public_of(PRIVATE), "npm", "S3cr3t-of-npm")
+    await apply(changes, place(), kind="secret", action="update", id="npm", body={"sealed": sealed})
+    made = await apply(
+        changes, place(), kind="secret", action="update", id="npm", body={"anew": True}, triggered_by="ann"
+    )
+    assert (made.status, made.resource) == (200, "/secrets/npm")
+    audit, _ = await told(database)
+    assert (audit[0].action, audit[0].entity, audit[0].actor, audit[0].details) == (
+        "update",
+        "secret/npm",
+        "ann",
+        '{"body":{"anew":true}}',
+    )
+    for action, status in (("update", 404), ("create", 422)):
+        gone = await apply(changes, place(), kind="secret", action=action, id="other", body={"anew": True})
+        assert gone.problem is not None and gone.problem.status == status

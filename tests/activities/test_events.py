@@ -21,6 +21,7 @@ from codeai.activities.changes import Changes
 from codeai.activities.compilers import Compilers
 from codeai.activities.effects.events import EventEffects
 from codeai.activities.publishing import Publishing
+from codeai.activities.unsealing import Keys
 from codeai.persistence.engine import Database
 from codeai.persistence.event_waits import EventWaits
 from codeai.persistence.events import Event, Events
@@ -265,7 +266,7 @@ async def test_an_event_that_was_stored_and_not_told_is_told_by_the_repeat(
 async def test_a_change_is_told_after_it_holds(
     runs: Runs, effects: EventEffects, database: Database, compilers: Compilers, place: Place
 ) -> None:
-    changes = Changes(database, compilers)
+    changes = Changes(database, compilers, Keys([]))
     where = place("change/" + str(uuid.uuid4()), "run")
     where._client = cast(Client, runs)
     asked = ChangeInput.model_validate(

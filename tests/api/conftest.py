@@ -27,6 +27,7 @@ from codeai.activities.effects.events import EventEffects
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
+from codeai.activities.unsealing import Keys
 from codeai.api.app import create_app
 from codeai.persistence.engine import Address, Database
 from codeai.persistence.roles import API, WORKER
@@ -46,7 +47,7 @@ from codeai.workflows.contracts.queues import EXEC, WORKFLOWS
 from tests.postgres import PASSWORD, Server
 
 SECRET = "a secret of these tests, long enough for HS256"
-PRIVATE_KEY = sealing.new_private()
+PRIVATE_KEY, OLD_PRIVATE_KEY = sealing.new_private(), sealing.new_private()
 """Opens what the served API has sealed; it is not told it."""
 ISSUER, AUDIENCE = "tests", "codeai-tests"
 ATTRIBUTES = ("CodeAIKind", "CodeAIEntity", "CodeAIStatus", "CodeAITriggeredBy")
@@ -153,7 +154,7 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
             *Records(database).activities(),
             *CheckpointRecords(database).activities(),
             *Programs(database, pool).activities(),
-            *Changes(database, pool).activities(),
+            *Changes(database, pool, Keys([PRIVATE_KEY, OLD_PRIVATE_KEY])).activities(),
             *EventEffects(database).activities(),
             *Publishing(database).activities(),
         ]

@@ -51,6 +51,7 @@ TABLE = {
     "GET /secrets": {"secrets:read"},
     "GET /secrets/{name}": {"secrets:read"},
     "PUT /secrets/{name}": {"secrets:write"},
+    "POST /secrets/{name}/rotate": {"secrets:write"},
     "DELETE /secrets/{name}": {"secrets:write"},
     "GET /operations/{id}": set(),
     "GET /me": set(),

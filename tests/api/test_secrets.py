@@ -18,9 +18,10 @@ from codeai.activities.unsealing import Keys
 from codeai.persistence.audit import Audit
 from codeai.persistence.engine import Database
 from codeai.persistence.pages import Page
-from codeai.persistence.secrets import Secrets
+from codeai.persistence.secrets import NewSecret, Secrets
 from codeai.workflows.contracts.kinds import CHANGE_RECORD
-from tests.api.conftest import PRIVATE_KEY, Served
+from codeai.workflows.contracts.secrets import key_id_of
+from tests.api.conftest import OLD_PRIVATE_KEY, PRIVATE_KEY, Served
 from tests.api.test_edge import problem
 
 VALUE = "S3cr3t-of-the-API"
@@ -178,3 +179,39 @@ async def test_a_workflow_refuses_what_is_not_sealed_without_repeating_it(
     assert "body" in answer["message"] and VALUE not in str(answer)
     assert "activityTaskScheduled" not in history  # it stands in the run's own input, and nowhere else
     assert await told(served.database, name) == []
+
+
+async def keep(database: Database, name: str, key: str) -> str:
+    """Stores a secret that was sealed for a private key's pair; the key's id."""
+    sealed = sealing.seal(sealing.public_of(key), name, VALUE)
+    async with database.transaction() as rows:
+        await Secrets(rows).put(NewSecret(name, sealed, key_id_of(sealed)))
+    return key_id_of(sealed)
+
+
+async def test_a_secret_is_sealed_anew_for_the_key_in_force(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    name = named()
+    old = await keep(served.database, name, OLD_PRIVATE_KEY)
+    answer = await admin.post(f"/secrets/{name}/rotate")
+    assert answer.status_code == 200, answer.text
+    current = sealing.key_id(sealing.read_key(PUBLIC_KEY))
+    assert (answer.json()["key_id"], answer.json()["version"]) == (current, 2) and old != current
+    assert await clear(served.database, name) == VALUE
+    again = await admin.post(f"/secrets/{name}/rotate")
+    assert again.json() == answer.json()
+
+
+async def test_what_no_worker_can_open_stays_as_it_is_and_that_is_said(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    name = named()
+    lost = await keep(served.database, name, sealing.new_private())
+    answer = await admin.post(f"/secrets/{name}/rotate")
+    problem(answer, "conflict")
+    assert lost in answer.text and f"codeai secrets set {name}" in answer.text
+    assert (await admin.get(f"/secrets/{name}")).json()["key_id"] == lost
+    problem(await admin.post(f"/secrets/{named()}/rotate"), "not_found")
+    async with served.client("editor") as editor:
+        problem(await editor.post(f"/secrets/{name}/rotate"), "forbidden")

@@ -34,7 +34,7 @@ def registered() -> set[str]:
         *CheckpointRecords(database).activities(),
         *Lanes(database, None).activities(),
         *Programs(database, sentinel.pool).activities(),
-        *Changes(database, sentinel.pool).activities(),
+        *Changes(database, sentinel.pool, sentinel.keys).activities(),
         *EventEffects(database).activities(),
         *Publishing(database).activities(),
         *Claims(database, "host", "spool", Budget()).activities(),
@@ -78,4 +78,4 @@ def test_every_workflow_takes_one_raw_value() -> None:
 
 
 def test_everything_that_can_be_changed_has_a_body_and_somebody_who_does_it() -> None:
-    assert set(kinds(sentinel.compilers)) == set(BODIES)
+    assert set(kinds(sentinel.compilers, sentinel.keys)) == set(BODIES)

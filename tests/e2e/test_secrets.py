@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from codeai import sealing
 from tests.e2e.test_events import temporal
 from tests.platform import Platform, wait_until
 from tests.tree import ROOT
@@ -164,3 +165,13 @@ def test_the_command_line_sets_lists_seals_and_deletes(stack: Platform) -> None:
     assert stack.command("secrets", "delete", name).returncode == 0
     gone = stack.run(f'var s = secret("{name}")\nreturn exec {{ echo "$s" }}')
     assert gone["error"]["kind"] == "not_found" and f"codeai secrets set {name}" in gone["error"]["message"]
+
+
+def test_secrets_are_sealed_anew_by_the_command_line(stack: Platform) -> None:
+    name = keep(stack, "of another key, perhaps")
+    done = stack.command("secrets", "rotate", name, "--output", "json")
+    assert done.returncode == 0 and json.loads(done.stdout)["items"][0]["name"] == name, done.stderr
+    missing = stack.command("secrets", "rotate", name, "no_such_secret")
+    assert missing.returncode == 1 and "no_such_secret: there is no secret" in missing.stderr
+    pair = json.loads(stack.command("secrets", "key", "--output", "json").stdout)
+    assert sealing.public_of(pair["private"]) == pair["public"]

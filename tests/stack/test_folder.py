@@ -51,6 +51,9 @@ def test_the_folder_is_for_its_user_only(tmp_path: Path) -> None:
     public = folder.make_seal_key()
     assert mode(folder.seal_key) == 0o600 and folder.make_seal_key() == public
     assert public not in folder.seal_key.read_text()
+    folder.seal_key.write_text("\n")
+    with pytest.raises(StackError, match="its first line is no key"):
+        folder.make_seal_key()
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:

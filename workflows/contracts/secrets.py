@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from codeai.workflows.contracts.base import Contract
@@ -30,10 +30,18 @@ Sealed = Annotated[str, Field(max_length=MOST_SEALED), AfterValidator(_sealed)]
 
 
 class SecretBody(Contract):
-    """A secret as it is stored. `mask`: its value is taken out of every output."""
+    """A secret as it is stored. `mask`: its value is taken out of every output. With `anew` it keeps value and mask,
+    and is sealed for the workers' key in force."""
 
-    sealed: Sealed
+    sealed: Sealed | None = None
     mask: bool = True
+    anew: bool = False
+
+    @model_validator(mode="after")
+    def _is_sealed(self) -> Self:
+        if (self.sealed is None) is not self.anew:
+            raise PydanticCustomError("sealed", "either sealed, or anew: true")
+        return self
 
 
 def key_id_of(sealed: str) -> str:
