@@ -130,7 +130,9 @@ class DataFolder:
         try:
             return sealing.public_of(first)
         except ValueError as problem:
-            raise StackError(f"{self.seal_key}: its first line {problem}: put the key in force there") from None
+            raise StackError(
+                f"{self.seal_key}: its first line {problem}: put the key in force there"
+            ) from None
 
     def running(self) -> Running | None:
         """The platform that runs here now; None where none does."""
