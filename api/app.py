@@ -125,6 +125,7 @@ async def open_parts(settings: Settings, verifier: Verifier) -> AsyncIterator[Pa
             settings.jwt.roles_claim,
             settings.jwt.permissions_claim,
             settings.seal.public_key,
+            settings.server.data,
         )
     finally:
         await compilers.close()

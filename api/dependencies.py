@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -38,6 +39,8 @@ class Parts:
     roles_claim: str = "roles"
     permissions_claim: str = "permissions"
     seal_key: str | None = None
+    data: pathlib.Path = pathlib.Path()
+    """A folder on the disk that runs fill."""
 
 
 def parts_of(request: Request) -> Parts:

@@ -51,6 +51,7 @@ PROBLEMS: dict[str, Row] = {
     "no_seal_key": Row(503, "Secrets cannot be sealed"),
     "no_temporal": Row(503, "Temporal does not answer", 1),
     "no_worker": Row(503, "No worker answers for this run", 1),
+    "disk": Row(503, "The disk is nearly full", 60),
     "busy": Row(503, "Too much is going on", 1),
     "not_ready": Row(503, "Not everything is there yet", 1),
     "timed_out": Row(504, "The request took too long"),

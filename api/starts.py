@@ -14,6 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
+from codeai.api.disk import refuse_if_full
 from codeai.api.operations import RPC_LIMIT, Operation, described, ending_of
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
@@ -42,11 +43,12 @@ async def start(
 ) -> Response:
     """Checks, starts and answers 202 with where the run is, or 200 with its result where that was waited for.
 
-    Raises Refused: not_found, no_config, invalid_program, invalid_input, idempotency_key_reused, no_temporal.
+    Raises Refused: disk, not_found, no_config, invalid_program, invalid_input, idempotency_key_reused, no_temporal.
     """
     asked = asked.model_copy(
         update={"triggered_by": caller.subject, "use_secrets": caller.may("secrets:use")}
     )
+    refuse_if_full(parts.data)
     await _check(parts, asked)
     operation = Operation.of(caller, request.method, request.url.path, key, asked)
     await begin(

@@ -32,7 +32,7 @@ ALIVE_EVERY = 15.0
 """Seconds of silence after which a comment shows that the stream lives."""
 AGAIN_AFTER = 1000
 """Milliseconds until a client whose stream was cut comes back."""
-LINES_AT_ONCE = 500
+LINES_AT_ONCE = 100  # 64 KiB each at most
 LISTEN_AGAIN = 1.0
 
 log = structlog.get_logger()
@@ -101,6 +101,7 @@ class Follower:
     end: Callable[[], Coroutine[None, None, None]]
     with_steps: bool = False
     _steps: _StepsSeen = field(init=False)
+    _ended: str | None = field(default=None, init=False)
     _told: tuple[str, str | None] | None = field(default=None, init=False)
     _went_on: bool = field(default=False, init=False)
 
@@ -116,15 +117,13 @@ class Follower:
             async with self.wakes.of(self.execution_id) as woken, _woken_by(self.end(), woken):
                 while time.time() < self.until:
                     woken.clear()
-                    events, status = await self._look()
-                    for event in events:
-                        yield event
-                    if status is not None:
-                        yield event_text("end", {"status": status})
-                        return
-                    if events:
+                    async for event in self._look():
                         said = time.monotonic()
-                    elif time.monotonic() - said > ALIVE_EVERY:
+                        yield event
+                    if self._ended is not None:
+                        yield event_text("end", {"status": self._ended})
+                        return
+                    if time.monotonic() - said > ALIVE_EVERY:
                         said = time.monotonic()
                         yield ": alive\n\n"
                     with suppress(TimeoutError):
@@ -134,28 +133,38 @@ class Follower:
             log.info("stream cut", reason=refused.code, execution_id=self.execution_id)
         yield f"retry: {AGAIN_AFTER}\n\n"
 
-    async def _look(self) -> tuple[list[str], str | None]:
-        """What is new, in an order in which it can be read, and the status of a run that has ended."""
-        async with reading(self.database) as rows:
-            # First the status, last the log: what was written before an end is read before it is told.
-            execution = await Executions(rows).get(self.execution_id)
-            began, ended = await self._steps.changes(Steps(rows)) if self.with_steps else ([], [])
-            lines = await self._lines(Logs(rows))
+    async def _look(self) -> AsyncIterator[str]:
+        """What is new, in an order in which it can be read; sets `_ended` where the run has ended."""
+        # First the status, last the log: what was written before an end is read before it is told.
+        execution, began, ended = await self._begun()
         if execution is None and not await self.exists():
             # A short run may have begun and ended between the two questions: its row is there by now.
-            async with reading(self.database) as rows:
-                known = await Executions(rows).get(self.execution_id)
-            return ([], "failed") if known is None else await self._look()
-        events = [event_text("step", _step(step)) for step in began]
+            execution, began, ended = await self._begun()
+            if execution is None:
+                self._ended = "failed"
+                return
+        for step in began:
+            yield event_text("step", _step(step))
         if execution is not None:
-            asked = [approval_of(step, execution.deployment_id) for step in began if step.kind == "approve"]
-            events += [event_text("approval", ApprovalView.of(one).model_dump(mode="json")) for one in asked]
-        events += [event_text("log", LogView.of(line).model_dump(mode="json"), line.offset) for line in lines]
-        events += [event_text("step", _step(step)) for step in ended]
+            for step in began:
+                if step.kind == "approve":
+                    asked = ApprovalView.of(approval_of(step, execution.deployment_id))
+                    yield event_text("approval", asked.model_dump(mode="json"))
+        async for line in self._lines():
+            yield event_text("log", LogView.of(line).model_dump(mode="json"), line.offset)
+        for step in ended:
+            yield event_text("step", _step(step))
         if execution is not None and not execution.ended and self._told != _where(execution):
             self._told = _where(execution)
-            events.append(event_text("status", dict(zip(("status", "status_text"), self._told, strict=True))))
-        return events, await self._status_at_end(execution)
+            yield event_text("status", dict(zip(("status", "status_text"), self._told, strict=True)))
+        self._ended = await self._status_at_end(execution)
+
+    async def _begun(self) -> tuple[Execution | None, list[Step], list[Step]]:
+        """The run, its steps that began and those that ended."""
+        async with reading(self.database) as rows:
+            execution = await Executions(rows).get(self.execution_id)
+            began, ended = await self._steps.changes(Steps(rows)) if self.with_steps else ([], [])
+        return execution, began, ended
 
     async def _status_at_end(self, execution: Execution | None) -> str | None:
         """The status of a run that has ended, as far as one follows it. A row that had ended before may be one for
@@ -168,15 +177,16 @@ class Follower:
                 return None
         return execution.status
 
-    async def _lines(self, logs: Logs) -> list[LogLine]:
-        found: list[LogLine] = []
+    async def _lines(self) -> AsyncIterator[LogLine]:
+        """The lines behind the offset: as many are in memory as are read at once, however long the log is."""
         while True:
-            lines = await logs.after(self.execution_id, self.offset, LINES_AT_ONCE)
-            found += lines
-            if lines:
-                self.offset = lines[-1].offset
+            async with reading(self.database) as rows:
+                lines = await Logs(rows).after(self.execution_id, self.offset, LINES_AT_ONCE)
+            for line in lines:
+                self.offset = line.offset
+                yield line
             if len(lines) < LINES_AT_ONCE:
-                return found
+                return
 
 
 @asynccontextmanager

@@ -68,6 +68,7 @@ class ServerSettings:
     host: str = _row("127.0.0.1", "address that the API listens on")
     port: int = _row(8080, "its port", whole(0, 65535))
     timeout: float = _row(60.0, "time limit of a request", duration)
+    data: Path = _row(Path(), "a folder whose disk has to have 5 % free for runs to start", path)
     allowed_hosts: tuple[str, ...] = _row((), "names in Host besides the bound address and localhost", words)
     trusted_proxies: tuple[str, ...] = _row((), "addresses whose X-Forwarded-For is believed", words)
     rate: tuple[int, int] | None = _row(

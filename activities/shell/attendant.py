@@ -216,6 +216,7 @@ class Attendant:
         """Records the end, then answers the activity."""
         result = await self._bookkeeping.end()
         await self._answer(result)
+        self.attempt.forget_output()
         self._desk.spool.drop(self.token)
 
     async def _answer(self, result: CommandResult) -> None:

@@ -177,6 +177,11 @@ class Attempt:
         except FileNotFoundError:
             return [], position
 
+    def forget_output(self) -> None:
+        """Removes what was printed, once all of it stands in the log: the disk does not fill with what ended commands of
+        a long run have said. How it ended stays."""
+        (self.folder / formats.OUTPUT).unlink(missing_ok=True)
+
     def say(self, word: bytes) -> bool:
         """Tells the supervisor CANCEL or KILL; False where none listens (yet, or any more)."""
         try:

@@ -326,7 +326,8 @@ def supervise(folder: str, descriptors: list[int]) -> None:
     for descriptor in (*release, alive):
         os.close(descriptor)
     # Against a power cut; nobody waits for it.
-    for name in (formats.OUTPUT, formats.EXIT, "."):
+    os.fsync(command.log.file)  # by its descriptor: once all of it is in the log its name is removed
+    for name in (formats.EXIT, "."):
         descriptor = os.open(name, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)

@@ -84,6 +84,7 @@ class Environments:
         own = {
             "CODEAI_SERVER_HOST": self.settings.server.host,
             "CODEAI_SERVER_PORT": str(self.ports.api),
+            "CODEAI_SERVER_DATA": str(self.folder.path),
             "JWT_ISSUER": jwt.issuer or ISSUER,
             "JWT_AUDIENCE": jwt.audience or AUDIENCE,
             "CODEAI_SEAL_PUBLIC_KEY": self._seal_public(),

@@ -24,6 +24,7 @@ from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
 from codeai.activities.effects.events import EventEffects
+from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
@@ -156,6 +157,7 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
             *Programs(database, pool).activities(),
             *Changes(database, pool, Keys([PRIVATE_KEY, OLD_PRIVATE_KEY])).activities(),
             *EventEffects(database).activities(),
+            *Lanes(database, None).activities(),
             *Publishing(database).activities(),
         ]
         async with (

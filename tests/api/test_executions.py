@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from codeai.api import runs
+from codeai.api import disk, runs
 from codeai.api.dependencies import Parts
 from codeai.persistence.executions import Execution
 from tests.api.conftest import Served
@@ -126,6 +126,19 @@ async def test_a_deployment_is_executed_with_its_inputs(admin: httpx2.AsyncClien
     runs = (await admin.get(f"/executions?deployment_id={place.rpartition('/')[2]}")).json()["items"]
     assert [one["inputs"]["name"] for one in runs] == ["me", "you"]
     assert (await admin.post(f"{place}/execute")).status_code == 202
+
+
+async def test_on_a_full_disk_nothing_is_started(
+    admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "LEAST_FREE", 1.01)
+    refused = await admin.post("/executions", json={"program": "return 1"})
+    problem(refused, "disk")
+    assert refused.status_code == 503 and refused.headers["retry-after"] == "60"
+    place = (await admin.post("/deployments", json={"name": named()})).headers["location"]
+    problem(await admin.post(f"{place}/execute", json={}), "disk")
+    monkeypatch.setattr(disk, "LEAST_FREE", 0.0)
+    assert (await admin.post("/executions", json={"program": "return 1"})).status_code == 202
 
 
 async def test_a_deployment_without_a_config_cannot_be_executed(admin: httpx2.AsyncClient) -> None:

@@ -202,6 +202,17 @@ async def test_a_run_that_ends_before_its_command_begins_has_none(here: Here) ->
     assert not (here.rig.spool.attempt(given).folder / "entry").exists()
 
 
+async def test_what_stands_in_the_log_leaves_the_disk(here: Here) -> None:
+    given = step("head -c 300000 /dev/zero | tr '\\0' x; echo; echo end >&2; exit 3")
+    [result] = await here.run(given)
+    folder = here.rig.spool.attempt(given).folder
+    async with asyncio.timeout(10):
+        while (folder / "output").exists():
+            await asyncio.sleep(0.01)
+    assert here.record.text(given.step_id) == "x" * 300_000 + "\nend\n"
+    assert (folder / "exit").exists() and (result.exit_code, result.stderr) == (3, "end")
+
+
 async def test_folders_go_when_the_run_has_ended_and_not_before(
     here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
