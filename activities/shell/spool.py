@@ -178,8 +178,8 @@ class Attempt:
             return [], position
 
     def forget_output(self) -> None:
-        """Removes what was printed, once all of it stands in the log: the disk does not fill with what ended commands of
-        a long run have said. How it ended stays."""
+        """Removes what was printed, once all of it stands in the log: a disk does not fill with what the ended commands
+        of a long run have said. How it ended stays."""
         (self.folder / formats.OUTPUT).unlink(missing_ok=True)
 
     def say(self, word: bytes) -> bool:
