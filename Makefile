@@ -58,7 +58,7 @@ soak: setup ## every item of "What must hold" at its full size
 conformance: setup ## the cases of the language's contract, against a platform of its own
 	@$(BIN)/python -m tests.conformance $(CONFORMANCE)
 
-grammar: setup ## writes dsl/grammar_table.py from dsl/grammar.lark
+grammar: setup ## writes each grammar_table.py from its grammar.lark
 	@$(BIN)/python -m codeai.dsl.grammar_build
 
 reference: setup ## writes docs/reference from the tables

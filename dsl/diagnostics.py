@@ -6,7 +6,7 @@ The terminal, the API, the editor and GitHub annotations all show the same value
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -255,16 +255,17 @@ def on_one_line(text: str) -> str:
 class Findings:
     """Collects the diagnostics of one source: each stage adds to its own."""
 
-    __slots__ = ("_suggestions", "found", "source")
+    __slots__ = ("_codes", "_suggestions", "found", "source")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, codes: Mapping[str, Code] = CODES) -> None:
         self.source = source
+        self._codes = codes
         self.found: list[Diagnostic] = []
         self._suggestions = 0
 
     def add(self, code: str, start: int, end: int, hint: str = "", **values: object) -> None:
         """Reports `code` for the text from offset `start` to `end`; `values` fill the row's message."""
-        row = CODES[code]
+        row = self._codes[code]
         line, column = self.source.position(start)
         end_line, end_column = self.source.position(max(start, end))
         message = on_one_line(row.message.format(**values))

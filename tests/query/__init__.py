@@ -1,0 +1,1 @@
+"""The query language: its tree, its SQL, its answers."""
