@@ -16,7 +16,13 @@ from codeai.persistence.pages import Order, Page, Slice, read_page
 from codeai.persistence.steps import Step, StepRow
 
 NEWEST_FIRST = Order((StepRow.started_at, StepRow.id))
-_ENDED = [status for status, rank in RANK.items() if rank == LAST]
+# Literals, not parameters: only of them Postgres knows that the index of open approvals has them all.
+OPEN = (
+    StepRow.kind == literal_column("'approve'"),
+    StepRow.status == literal_column("'running'"),
+    ExecutionRow.status.not_in([status for status, rank in RANK.items() if rank == LAST]),
+)
+"""What an open approval is: of a step and its run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,7 @@ def approval_of(step: Step, deployment_id: str | None) -> Approval:
 
 def _read() -> Select[Any]:
     asked: Select[Any] = select(*columns(Step, StepRow), ExecutionRow.deployment_id)
-    # Literals, not parameters: only of them Postgres knows that the index of open approvals has them all.
-    return asked.join(ExecutionRow, ExecutionRow.id == StepRow.execution_id).where(
-        StepRow.kind == literal_column("'approve'"),
-        StepRow.status == literal_column("'running'"),
-        ExecutionRow.status.not_in(_ENDED),
-    )
+    return asked.join(ExecutionRow, ExecutionRow.id == StepRow.execution_id).where(*OPEN)
 
 
 def _shape(row: Row[Any]) -> Approval:

@@ -6,7 +6,19 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Row, Select, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Row,
+    ScalarSelect,
+    Select,
+    case,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -163,15 +175,26 @@ def _reasons(new: NewDeployment) -> dict[str, NameTaken | NoSuch]:
     }
 
 
-def _read() -> Select[Any]:
-    newest = (
+def status_of_newest() -> ColumnElement[str]:
+    """The status of a deployment, as an expression beside its row."""
+    return case(
+        *((_newest() == newest, status) for newest, status in STATUS.items() if newest is not None),
+        else_=STATUS[None],
+    )
+
+
+def _newest() -> ScalarSelect[str]:
+    return (
         select(ExecutionRow.status)
         .where(ExecutionRow.deployment_id == DeploymentRow.id)
         .order_by(ExecutionRow.started_at.desc(), ExecutionRow.id.desc())
         .limit(1)
         .scalar_subquery()
     )
-    return select(*columns(Deployment, DeploymentRow, without=("status",)), newest.label("newest"))
+
+
+def _read() -> Select[Any]:
+    return select(*columns(Deployment, DeploymentRow, without=("status",)), _newest().label("newest"))
 
 
 def _deployment(row: Row[Any]) -> Deployment:
