@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.persistence.base import columns
 from codeai.persistence.executions import LAST, RANK, ExecutionRow
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 from codeai.persistence.steps import Step, StepRow
 
 NEWEST_FIRST = Order((StepRow.started_at, StepRow.id))
@@ -45,9 +45,9 @@ class Approvals:
 
     rows: AsyncSession
 
-    async def open(self, page: Page) -> Slice[Approval]:
-        """The open ones of all runs, newest first."""
-        return await read_page(self.rows, _read(), NEWEST_FIRST, page, _shape)
+    async def open(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Approval]:
+        """The open ones of all runs, newest first; those of which `where` is true."""
+        return await read_page(self.rows, narrowed(_read(), where), NEWEST_FIRST, page, _shape)
 
     async def open_of(self, execution_id: str) -> list[Approval]:
         """The open ones of one run, in the order of their steps."""

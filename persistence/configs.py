@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from codeai.persistence.base import Base, is_uuid, key
 from codeai.persistence.blobs import BlobRow, Blobs
 from codeai.persistence.errors import InUse, NameTaken, VersionDiffers, refused
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 
 
 class ConfigRow(Base):
@@ -152,17 +152,16 @@ class Configs:
         row = found.one_or_none()
         return None if row is None else _config(row)
 
-    async def versions(self, id: str, page: Page) -> Slice[Config]:
-        """The versions of one config, newest first."""
+    async def versions(self, id: str, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Config]:
+        """The versions of one config, newest first; those of which `where` is true."""
         if not is_uuid(id):
             return Slice(())
-        return await read_page(
-            self.rows, _read().where(ConfigRow.id == id), NEWEST_VERSION_FIRST, page, _config
-        )
+        asked = narrowed(_read().where(ConfigRow.id == id), where)
+        return await read_page(self.rows, asked, NEWEST_VERSION_FIRST, page, _config)
 
-    async def page(self, page: Page) -> Slice[Config]:
-        """The configs at their newest versions, newest config first."""
-        asked = _read().where(ConfigVersionRow.number == ConfigRow.version)
+    async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Config]:
+        """The configs at their newest versions, newest config first; those of which `where` is true."""
+        asked = narrowed(_read(), where).where(ConfigVersionRow.number == ConfigRow.version)
         return await read_page(self.rows, asked, NEWEST_FIRST, page, _config)
 
     async def _add_version(self, id: str, number: int, new: NewConfig) -> None:

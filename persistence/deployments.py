@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from codeai.persistence.base import Base, columns, is_uuid, key
 from codeai.persistence.errors import NameTaken, NoSuch, VersionDiffers, refused
 from codeai.persistence.executions import ExecutionRow
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 
 STATUS = {
     None: "pending",
@@ -147,9 +147,9 @@ class Deployments:
         found = (await self.rows.execute(_read().where(named))).all()
         return next((_deployment(row) for row in sorted(found, key=lambda row: row.id != id_or_name)), None)
 
-    async def page(self, page: Page) -> Slice[Deployment]:
-        """The deployments, newest first."""
-        return await read_page(self.rows, _read(), NEWEST_FIRST, page, _deployment)
+    async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Deployment]:
+        """The deployments, newest first; those of which `where` is true."""
+        return await read_page(self.rows, narrowed(_read(), where), NEWEST_FIRST, page, _deployment)
 
     async def _held(self, id: str, if_match: int | None) -> int | None:
         asked = select(DeploymentRow.revision).where(DeploymentRow.id == id).with_for_update()

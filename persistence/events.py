@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Index, Row, Select, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 
 AT_ONCE = 200
 """Events that one question reads."""
@@ -84,9 +84,11 @@ class Events:
         found = (await self.rows.execute(asked)).one_or_none()
         return None if found is None else _event(found)
 
-    async def page(self, page: Page, type: str | None = None) -> Slice[Event]:
-        """The events, newest first."""
-        asked = _read() if type is None else _read().where(EventRow.type == type)
+    async def page(
+        self, page: Page, type: str | None = None, where: ColumnElement[bool] | None = None
+    ) -> Slice[Event]:
+        """The events, newest first; those of which `where` is true."""
+        asked = narrowed(_read() if type is None else _read().where(EventRow.type == type), where)
         return await read_page(self.rows, asked, NEWEST_FIRST, page, _event)
 
     async def stored_since(self, since: datetime, type: str | None = None) -> AsyncIterator[Event]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Index,
     Label,
     Row,
@@ -25,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 from codeai.persistence.steps import BROKEN, StepRow
 
 RANK = {
@@ -232,9 +233,14 @@ class Executions:
         asked = select(ExecutionRow.triggered_by).where(ExecutionRow.id == id)
         return (await self.rows.execute(asked)).scalar_one_or_none()
 
-    async def page(self, page: Page, filters: ExecutionFilter | None = None) -> Slice[Execution]:
-        """The runs, newest first."""
-        asked = _read()
+    async def page(
+        self,
+        page: Page,
+        filters: ExecutionFilter | None = None,
+        where: ColumnElement[bool] | None = None,
+    ) -> Slice[Execution]:
+        """The runs, newest first; those of which `where` is true."""
+        asked = narrowed(_read(), where)
         for name in ("deployment_id", "config_id", "status"):
             value = getattr(filters, name, None)
             if value is not None:

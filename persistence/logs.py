@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, UniqueConstraint, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, UniqueConstraint, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
 from codeai.persistence.executions import ExecutionRow
+from codeai.persistence.pages import narrowed
 
 CHANNEL = "codeai_logs"
 """Postgres tells listeners on this channel which execution's log grew (its id)."""
@@ -118,8 +119,14 @@ class Logs:
             new = insert(LogRow).on_conflict_do_nothing(index_elements=["step_id", "attempt", "position"])
             await self.rows.execute(new, lines)
 
-    async def after(self, execution_id: str, offset: int = 0, limit: int = 1000) -> list[LogLine]:
-        """What comes behind `offset`, in order; 0 is the beginning."""
+    async def after(
+        self,
+        execution_id: str,
+        offset: int = 0,
+        limit: int = 1000,
+        where: ColumnElement[bool] | None = None,
+    ) -> list[LogLine]:
+        """What comes behind `offset`, in order, and of which `where` is true; 0 is the beginning."""
         if not is_uuid(execution_id):
             return []
         asked = (
@@ -128,4 +135,4 @@ class Logs:
             .order_by(LogRow.offset)
             .limit(limit)
         )
-        return [as_shape(LogLine, row) for row in await self.rows.execute(asked)]
+        return [as_shape(LogLine, row) for row in await self.rows.execute(narrowed(asked, where))]

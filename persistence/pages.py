@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, Select, func, literal, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, literal, literal_column, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
@@ -51,6 +51,11 @@ class Order:
 
     columns: tuple[InstrumentedAttribute[Any], ...]
     newest_first: bool = True
+
+
+def narrowed(asked: Select[Any], where: ColumnElement[bool] | None) -> Select[Any]:
+    """The list, of which only those are left of which `where` is true."""
+    return asked if where is None else asked.where(where)
 
 
 async def read_page(

@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.dsl.query.check import check, entity_of
@@ -42,6 +43,7 @@ MOST_CHANGED = 1000
 """Rows that one UPDATE may change."""
 TIME_LIMIT = 5.0
 """Seconds for one statement of a query or with a filter."""
+NUMBER_OUT_OF_RANGE = "22003"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Query:
         asked = self.checked
         named = columns_of(asked.where)
         if isinstance(asked, Selection):
-            return named | {name for name, _ in asked.order} | set(asked.columns or ())
+            return named | {name for name, _ in asked.order} | set(asked.columns)
         if isinstance(asked, Summary):
             return named | ({asked.column} if asked.column else set())
         return named | {name for name, _ in asked.values}
@@ -77,6 +79,13 @@ class Changed:
     """What an UPDATE did: the rows by their key, each with what it had before."""
 
     before: tuple[Mapping[str, Any], ...]
+
+
+class OutOfRange(ValueError):
+    """The aggregate has a value that no column type holds."""
+
+    def __init__(self) -> None:
+        super().__init__("the sum is out of the range of a double; narrow the rows by a WHERE")
 
 
 class TooManyRows(ValueError):
@@ -111,7 +120,7 @@ async def read(
 ) -> Answer:
     """One page of a SELECT, or an aggregate. `*` leaves the columns `hidden` out.
 
-    Raises BadCursor for a cursor that this query did not give out.
+    Raises BadCursor for a cursor that this query did not give out, and OutOfRange.
     """
     await limited(rows)
     if isinstance(query.checked, Summary):
@@ -159,7 +168,12 @@ def _where(entity: Entity, of: Checked) -> list[ColumnElement[bool]]:
 async def _summary(rows: AsyncSession, entity: Entity, of: Summary) -> Answer:
     value, type = _aggregate(of.function, entity.columns[of.column] if of.column else None)
     asked = select(value).select_from(entity.source).where(*_where(entity, of))
-    found = (await rows.execute(asked)).scalar_one()
+    try:
+        found = (await rows.execute(asked)).scalar_one()
+    except DBAPIError as problem:
+        if getattr(problem.orig, "sqlstate", None) == NUMBER_OUT_OF_RANGE:
+            raise OutOfRange from problem
+        raise
     if type is Type.INTEGER and found is not None:
         found = int(found)  # the sum of 64-bit integers comes as a decimal
     return Answer(((of.function.lower(), type),), ((found,),))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns
 from codeai.persistence.errors import NameTaken, VersionDiffers
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 
 
 class SecretRow(Base):
@@ -115,9 +115,10 @@ class Secrets:
         found = (await self.rows.execute(asked)).one_or_none()
         return None if found is None else _secret(found)
 
-    async def page(self, page: Page) -> Slice[Secret]:
-        """The secrets, newest first."""
-        return await read_page(self.rows, select(*columns(Secret, SecretRow)), NEWEST_FIRST, page, _secret)
+    async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Secret]:
+        """The secrets, newest first; those of which `where` is true."""
+        asked = narrowed(select(*columns(Secret, SecretRow)), where)
+        return await read_page(self.rows, asked, NEWEST_FIRST, page, _secret)
 
     async def sealed(self, names: Iterable[str]) -> dict[str, SealedSecret]:
         """Those of `names` that there are. Not for the API, whose role may not ask this."""

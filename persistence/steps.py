@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Row, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Index, Row, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 
 RESULTS_AT_ONCE = 500
 BROKEN = ("failed", "timeout", "lost")
@@ -153,12 +153,14 @@ class Steps:
         found: str | None = await self.rows.scalar(select(StepRow.result).where(StepRow.id == step_id))
         return found
 
-    async def of(self, execution_id: str, page: Page) -> Slice[Step]:
-        """The steps of a run in the order of their starts."""
+    async def of(
+        self, execution_id: str, page: Page, where: ColumnElement[bool] | None = None
+    ) -> Slice[Step]:
+        """The steps of a run in the order of their starts; those of which `where` is true."""
         if not is_uuid(execution_id):
             return Slice(())
         asked = select(*columns(Step, StepRow)).where(StepRow.execution_id == execution_id)
-        return await read_page(self.rows, asked, IN_ORDER, page, _shape)
+        return await read_page(self.rows, narrowed(asked, where), IN_ORDER, page, _shape)
 
     async def any_undoable(self, execution_id: str) -> bool:
         """Whether any step has a compensation."""

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -52,10 +53,10 @@ class Server:
             await self.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One Postgres for the whole test run, in a folder with a space in its path."""
-    cluster = Cluster.at(tmp_path_factory.mktemp("a server") / "postgres")
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Server]:
+    """A Postgres with its data in that folder, until the end of the block."""
+    cluster = Cluster.at(folder)
     cluster.make(PASSWORD)
     port = free_port()
     command = cluster.command(port, {"fsync": "off", "full_page_writes": "off"})
@@ -70,12 +71,24 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process.wait()
 
 
+async def make_template(server: Server) -> None:
+    """The migrated database that others are copied from."""
+    await server.run(f"CREATE DATABASE {TEMPLATE}")
+    allowed = await migrate.up(server.owner(TEMPLATE), LOGINS)
+    assert allowed == []
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One Postgres for the whole test run, in a folder with a space in its path."""
+    with running(tmp_path_factory.mktemp("a server") / "postgres") as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 async def migrated(postgres: Server) -> Server:
     """The server with a migrated template to copy from."""
-    await postgres.run(f"CREATE DATABASE {TEMPLATE}")
-    allowed = await migrate.up(postgres.owner(TEMPLATE), LOGINS)
-    assert allowed == []
+    await make_template(postgres)
     return postgres
 
 

@@ -101,7 +101,7 @@ class _Checker:
             raise BadQuery(self.findings)
 
     def select(self, tree: Select) -> Selection:
-        names = tuple(self.shape.fields) if tree.columns is None else self.named(tree.columns)
+        names = self.named(tree.columns or ())
         where = self.where(tree.where)
         self.named([one.column for one in tree.order])
         order = tuple((one.column.text, one.descending) for one in tree.order)

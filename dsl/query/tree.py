@@ -118,7 +118,7 @@ Statement: TypeAlias = Select | Aggregate | Update
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A checked SELECT. `limit` is None where it has none."""
+    """A checked SELECT. Without `columns` it is of all; `limit` is None where it has none."""
 
     columns: tuple[str, ...]
     where: Condition | None

@@ -18,8 +18,8 @@ from codeai.persistence.query import Query, read, understood
 from tests.query import reference
 from tests.query.generated import Queries, Rows
 
-MARK = "hunter2"
-"""A value that stands in queries and must not stand in statements."""
+LITERAL = r"'|(?<![$\w])\d"
+"""What a value in the text of a statement would have: a quote, or a number that is no parameter's."""
 
 
 @dataclass(slots=True)

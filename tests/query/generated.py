@@ -119,7 +119,7 @@ def _value(chance: random.Random, type: Type, nullable: bool, ids: Sequence[str]
         Type.TEXT: lambda: chance.choice(TEXTS),
         Type.UUID: lambda: chance.choice(ids[:6]),
         Type.INTEGER: lambda: chance.choice([-1, 0, 1, 2, 3, 7, 1000, 2**31 - 1]),
-        Type.NUMBER: lambda: chance.choice([-1.5, 0.0, 0.5, 1.0, 2.0, 1e300]),
+        Type.NUMBER: lambda: chance.choice([-1.5, 0.0, 0.5, 1.0, 2.0, 1e100]),
         Type.BOOLEAN: lambda: chance.random() < 0.5,
         Type.TIME: lambda: EPOCH + timedelta(hours=chance.randrange(-5, 5), microseconds=chance.randrange(2)),
     }

@@ -10,10 +10,10 @@ import argparse
 import random
 
 from tests.platform import platform
-from tests.soak import durability
-from tests.soak.item import Item
+from tests.soak import durability, query
+from tests.soak.item import Alone, Item
 
-ITEMS: dict[str, Item] = {**durability.ITEMS}
+ITEMS: dict[str, Item | Alone] = {**durability.ITEMS, **query.ITEMS}
 
 
 def main() -> None:
@@ -23,9 +23,12 @@ def main() -> None:
     asked = options.parse_args()
     for name in asked.item or ITEMS:
         print(f"{name} (seed {asked.seed}) ...", flush=True)
-        item = ITEMS[name]
+        item, chance = ITEMS[name], random.Random(asked.seed)
+        if isinstance(item, Alone):
+            print(f"{name}: {item.run(chance)}", flush=True)
+            continue
         with platform(*item.up, **item.settings) as stack:
-            print(f"{name}: {item.run(stack, random.Random(asked.seed))}", flush=True)
+            print(f"{name}: {item.run(stack, chance)}", flush=True)
 
 
 if __name__ == "__main__":

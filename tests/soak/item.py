@@ -1,4 +1,4 @@
-"""One item of the soak: what it does on a platform of its own, and how that platform is started."""
+"""One item of the soak: what it does, and how the platform that it has for itself is started."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ class Item:
     run: Callable[[Platform, random.Random], str]
     up: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """An item that needs no platform."""
+
+    run: Callable[[random.Random], str]
