@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from temporalio.service import RetryConfig, RPCError
 
+from codeai.api.allowances import Allowances
 from codeai.api.auth.tokens import SharedSecret, Verifier
 from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
@@ -122,6 +123,7 @@ async def open_parts(settings: Settings, verifier: Verifier) -> AsyncIterator[Pa
             compilers,
             wakes,
             verifier,
+            Allowances(settings.server.rate),
             settings.jwt.roles_claim,
             settings.jwt.permissions_claim,
             settings.seal.public_key,

@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client
 
+from codeai.api.allowances import Allowances
 from codeai.api.auth.caller import Caller, caller_of
 from codeai.api.auth.tokens import InvalidToken, Verifier
 from codeai.api.bodies import StrictRequest
@@ -36,6 +37,7 @@ class Parts:
     compilers: Compilers
     wakes: Wakes
     verifier: Verifier
+    allowances: Allowances
     roles_claim: str = "roles"
     permissions_claim: str = "permissions"
     seal_key: str | None = None
@@ -49,7 +51,8 @@ def parts_of(request: Request) -> Parts:
 
 
 async def optional_caller(request: Request) -> Caller | None:
-    """The caller, or None without an Authorization header. Raises Refused(unauthenticated) for a bad one."""
+    """The caller, or None without an Authorization header. Raises Refused: unauthenticated for a bad one,
+    rate_limited for one who asks too often."""
     known: Caller | None = getattr(request.state, "caller", None)
     if known is not None:
         return known
@@ -66,7 +69,9 @@ async def optional_caller(request: Request) -> Caller | None:
     request.state.caller = caller_of(
         claims, roles_claim=parts.roles_claim, permissions_claim=parts.permissions_claim
     )
-    return caller_known(request)
+    caller = caller_known(request)
+    parts.allowances.request(caller.subject)
+    return caller
 
 
 def caller_known(request: Request) -> Caller:

@@ -45,6 +45,8 @@ PROBLEMS: dict[str, Row] = {
     "invalid_program": Row(422, "The program has errors"),
     "invalid_input": Row(422, "The inputs do not fit the program"),
     "idempotency_key_reused": Row(422, "The Idempotency-Key was used with another body"),
+    "rate_limited": Row(429, "Too many requests", 1),
+    "too_many_streams": Row(429, "Too many open streams", 1),
     "headers_too_large": Row(431, "The headers are too large"),
     "internal": Row(500, "Something went wrong here"),
     "no_database": Row(503, "The database does not answer", 1),

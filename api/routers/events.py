@@ -7,9 +7,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from temporalio.client import WorkflowFailureError
 
+from codeai.api.allowances import CallersStream
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import IdempotencyKey, Paged, Parts, Route, Rows, Using, require_permission
 from codeai.api.event_stream import EventStream
@@ -59,7 +60,7 @@ async def list_events(_: Reader, rows: Rows, page: Paged, type: OfType = None) -
 
 @router.get(
     "/stream",
-    response_class=StreamingResponse,
+    response_class=CallersStream,
     responses={200: {"content": {"text/event-stream": {}}, "description": "The stream"}},
 )
 async def follow_events(
@@ -67,12 +68,12 @@ async def follow_events(
     caller: Reader,
     type: OfType = None,
     last_event_id: Annotated[UUID | None, Header(alias="Last-Event-ID")] = None,
-) -> StreamingResponse:
+) -> CallersStream:
     """New events as they are stored, as server-sent events. Goes on behind `Last-Event-ID`."""
     until = min(time.time() + LONGEST, caller.expires_at)
     last = str(last_event_id) if last_event_id else None
     stream = EventStream(parts.database, until, type, last)
-    return StreamingResponse(stream.events(), media_type="text/event-stream")
+    return CallersStream(stream.events(), parts.allowances, caller.subject)
 
 
 @router.get("/{id}")

@@ -8,10 +8,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
+from codeai.api.allowances import CallersStream
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import (
     IdempotencyKey,
@@ -142,7 +143,7 @@ async def show_log(
             lambda: _end(parts.temporal, workflow_id),
             with_steps=steps,
         )
-        return StreamingResponse(follower.events(), media_type="text/event-stream")
+        return CallersStream(follower.events(), parts.allowances, caller.subject)
     async with reading(parts.database) as rows:
         lines = await Logs(rows).after(str(id), after, limit)
     if not lines:

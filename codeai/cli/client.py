@@ -204,9 +204,10 @@ def _with_query(path: str, query: Mapping[str, Any]) -> str:
 
 
 def _goes_away(answer: Answer) -> bool:
-    """Whether the problem is one that a moment later is over: Postgres or Temporal restarts."""
+    """Whether the problem is one that a moment later is over: Postgres or Temporal restarts, or many commands of
+    this user ask at once."""
     code = answer.body.get("code") if isinstance(answer.body, dict) else None
-    return answer.status == 503 and code in ("no_database", "no_temporal", "busy")
+    return code in ("no_database", "no_temporal", "busy", "rate_limited")
 
 
 def _accepted(answer: Answer) -> Answer:

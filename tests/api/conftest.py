@@ -113,7 +113,7 @@ async def served(api_address: Address, temporal: Client) -> AsyncIterator[Served
 def settings_for(address: Address, temporal: str) -> Settings:
     """Settings of an API on that database and that Temporal, on a free port."""
     return Settings(
-        server=ServerSettings(port=free_port()),
+        server=ServerSettings(port=free_port(), rate=None),
         database=DatabaseSettings(
             host=address.host, port=address.port, name=address.name, api_user=API, api_password=PASSWORD
         ),

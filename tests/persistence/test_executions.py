@@ -132,7 +132,9 @@ async def test_a_cursor_that_is_none_is_refused(database: Database, cursor: str)
             await Executions(rows).page(Page(cursor=cursor))
 
 
-@pytest.mark.parametrize("id", ["", "x", "execution/x", "\0", "{" + str(uuid.uuid4()) + "}"])
+@pytest.mark.parametrize(
+    "id", ["", "x", "execution/x", "\0", "{" + "3f2c1f0a-5f0e-4b6e-9d1c-2a7f4f1f9b10" + "}"]
+)
 async def test_what_is_no_id_finds_nothing(database: Database, id: str) -> None:
     async with database.session() as rows:
         assert await Executions(rows).get(id) is None
