@@ -9,9 +9,10 @@ from typing import Any
 from temporalio import activity
 
 from codeai.activities.records import first_row
+from codeai.activities.run_events import run_events, store_events, tell_events
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions
-from codeai.workflows.contracts.executions import Budget
+from codeai.workflows.contracts.executions import Budget, ExecutionStatus
 from codeai.workflows.contracts.records import ClaimInput, ClaimResult
 
 
@@ -26,8 +27,13 @@ class Claims:
 
     @activity.defn(name="claim_host")
     async def claim_host(self, given: ClaimInput) -> ClaimResult:
-        async with self.database.single() as rows:
-            await Executions(rows).open(first_row(given.execution, self.host))
+        info = activity.info()
+        at = info.scheduled_time.timestamp()
+        events = run_events(given.execution, info.workflow_run_id or "", ExecutionStatus.RUNNING, at)
+        async with self.database.transaction() as rows:
+            if await Executions(rows).open(first_row(given.execution, self.host)):
+                await store_events(rows, events)
+        await tell_events(self.database, events)
         return ClaimResult(host=self.host, spool=self.spool, budget=self.budget)
 
     def activities(self) -> list[Callable[..., Any]]:

@@ -12,6 +12,7 @@ from temporalio import activity
 from codeai.activities.canonical import at, canonical
 from codeai.activities.checkpoints import save
 from codeai.activities.notes import write_notes_of
+from codeai.activities.run_events import run_events, store_events, tell_events
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Ending, Executions, NewExecution
 from codeai.persistence.steps import Steps
@@ -41,14 +42,25 @@ class Records:
 
     @activity.defn(name="close_execution")
     async def close_execution(self, given: CloseInput) -> Nothing:
+        events = run_events(
+            given.execution,
+            activity.info().workflow_run_id or "",
+            given.status,
+            given.completed_at,
+            given.error,
+        )
         async with self.database.transaction() as rows:
             if not given.notes.is_empty:
                 await write_notes_of(rows, given.execution.id, given.notes)
             if given.checkpoint is not None:
                 await save(rows, given.execution.id, given.checkpoint)
-            if not await close(rows, given):
+            closed = await close(rows, given)
+            if not closed:
                 await Executions(rows).open(first_row(given.execution))
-                await close(rows, given)
+                closed = await close(rows, given)
+            if closed:
+                await store_events(rows, events)
+        await tell_events(self.database, events)
         return Nothing()
 
     @activity.defn(name="undo_entries")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -55,6 +56,15 @@ class EventWaits:
         await self.rows.execute(
             delete(EventWaitRow).where(EventWaitRow.execution_id == execution_id, EventWaitRow.step == step)
         )
+
+    async def end_all(self, execution_id: str) -> None:
+        """The run waits for nothing any more."""
+        await self.rows.execute(delete(EventWaitRow).where(EventWaitRow.execution_id == execution_id))
+
+    async def awaited(self, types: Iterable[str]) -> set[str]:
+        """Those of the types that somebody waits for."""
+        asked = select(EventWaitRow.type).where(EventWaitRow.type.in_(list(types))).distinct()
+        return set((await self.rows.execute(asked)).scalars())
 
     async def for_type(self, type: str) -> list[EventWait]:
         """The waits for events of that type, oldest first."""

@@ -171,21 +171,22 @@ class Executions:
 
     rows: AsyncSession
 
-    async def open(self, new: NewExecution) -> None:
+    async def open(self, new: NewExecution) -> bool:
         """Writes the row of a run that begins. Again: changes nothing, but a host that was not known yet, and that
-        a queued run goes on."""
+        a queued run goes on. Answers whether the row was written."""
         values = {field.name: getattr(new, field.name) for field in fields(new)}
         row = insert(ExecutionRow).values(values)
         known = func.coalesce(ExecutionRow.host, row.excluded.host)
         goes_on = (ExecutionRow.status == "queued") & (row.excluded.status != "queued")
         status = case((goes_on, row.excluded.status), else_=ExecutionRow.status)
-        await self.rows.execute(
+        written = await self.rows.execute(
             row.on_conflict_do_update(
                 index_elements=["id"],
                 set_={"host": known, "status": status},
                 where=ExecutionRow.host.is_distinct_from(known) | goes_on,
-            )
+            ).returning(ExecutionRow.id)
         )
+        return written.first() is not None
 
     async def set_status(self, id: str, status: str, status_text: str | None = None) -> None:
         """Where the run is now. Does nothing where the row is further on already."""

@@ -13,6 +13,7 @@ from codeai.dsl.program import Code
 from codeai.dsl.stored import decode
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionRecord, FailurePolicy
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.records import LoadResult
 
 
@@ -35,7 +36,14 @@ def first_record(asked: ExecuteInput) -> ExecutionRecord:
         failure_policy=asked.failure_policy or FailurePolicy.UNDO,
         triggered_by=asked.triggered_by,
         started_at=info.workflow_start_time.timestamp(),
+        root=_execution_of(info.root.workflow_id) if info.root is not None else None,
     )
+
+
+def _execution_of(workflow_id: str) -> str | None:
+    """The execution that a workflow of ours is by its id; None where it was started under another one."""
+    prefix, _, id = workflow_id.partition("/")
+    return id if prefix == EXECUTE_DEPLOYMENT.prefix else None
 
 
 def completed_record(record: ExecutionRecord, asked: ExecuteInput, loaded: LoadResult) -> ExecutionRecord:

@@ -15,6 +15,7 @@ from codeai.activities.records import Records
 from codeai.activities.shell.record import Chunk
 from codeai.activities.step_records import StepRecords
 from codeai.persistence.engine import Database
+from codeai.persistence.events import Events
 from codeai.persistence.executions import Execution, Executions
 from codeai.persistence.logs import LogLine as Kept
 from codeai.persistence.logs import Logs, NoSuchExecution
@@ -248,3 +249,32 @@ async def test_undo_entries_are_read_as_they_were_written_with_their_outcomes(
         (1, "succeeded", "id", 0, UNDO),
         (3, "running", "", None, UNDO),
     ]
+
+
+async def published(database: Database) -> list[tuple[str, str, str | None]]:
+    async with database.session() as rows:
+        found = await Events(rows).page(Page(100))
+    return sorted(
+        (event.type, json.loads(event.data)["status"], json.loads(event.about)["causation_id"])
+        for event in found.items
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "types"),
+    [
+        (ExecutionStatus.COMPLETE, ["execution.completed", "workflow.completed"]),
+        (ExecutionStatus.FAILED, ["execution.failed", "workflow.failed"]),
+        (ExecutionStatus.CANCELLED, ["execution.cancelled"]),
+        (ExecutionStatus.REJECTED, ["execution.rejected"]),
+    ],
+)
+async def test_a_run_is_told_of_once_when_it_begins_and_when_it_ends(
+    database: Database, records: Records, status: ExecutionStatus, types: list[str]
+) -> None:
+    began = [("execution.started", "running", None), ("workflow.started", "running", None)]
+    for _ in range(2):
+        await claim(database)
+    assert await published(database) == began
+    await twice(records.close_execution, closing(status))
+    assert await published(database) == sorted(began + [(type, status.value, None) for type in types])

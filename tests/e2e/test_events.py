@@ -127,3 +127,27 @@ def test_a_wait_goes_on_over_continue_as_new(stack: Platform, token: str) -> Non
     assert stack.ended(id, token)["result"] == [{"mark": 7}, None]
     runs = temporal(stack, "workflow", "list", "--query", f"WorkflowId='execution/{id}'", "--output", "json")
     assert len(json.loads(runs)) > 1, "it continued as new while it waited"
+
+
+def test_a_program_waits_for_the_end_of_another_run(stack: Platform, token: str) -> None:
+    config = f"ends-{uuid.uuid4().hex}"
+    body = {"name": config, "content": 'param how\nif how == "badly" { fail("no luck") }'}
+    status, _, made = stack.request("POST", "/configs", body, token=token)
+    assert status == 201, made
+    ended = stack.run(
+        """
+        param config
+        param config_id
+        var got = parallel for type in ["execution.started", "execution.failed", "run"] {
+            if type == "run" {
+                sleep("300ms")
+                try { run(config, inputs: {how: "badly"}) } catch e { return e.message }
+            } else { return wait_event(type, where: {config_id: config_id}, timeout: "60s") }
+        }
+        var failed = got[1]
+        return [failed.data.error.message, failed.data.status, failed.metadata.causation_id == failed.data.execution_id,
+                got[0].metadata.correlation_id == failed.metadata.correlation_id, got[0].source]
+        """,
+        *("-i", f"config={config}", "-i", f"config_id={made['id']}"),
+    )
+    assert ended["result"] == ["no luck", "failed", True, True, "ExecuteDeployment"], ended

@@ -29,8 +29,14 @@ FAMILIES: dict[str, Family] = {
         _ENDS,
         ("ExecuteDeployment", "AIAgentPipeline", "TestSuite", "Saga"),
         "where a workflow that somebody asked for is",
+        available=True,
     ),
-    "execution": Family((), ("ExecuteDeployment",), "where a run is"),
+    "execution": Family(
+        (*_ENDS, "cancelled", "compensated", "rejected"),
+        ("ExecuteDeployment",),
+        "where a run is",
+        available=True,
+    ),
     "approval": Family((), ("ExecuteDeployment",), "a decision is wanted, or was taken"),
     "job": Family(("enqueued", *_ENDS), ("RunJob",), "where a job is"),
     "agent": Family(("executed",), ("AIAgentPipeline", "RunJob"), "an agent has answered"),
@@ -45,6 +51,17 @@ FAMILIES: dict[str, Family] = {
     ),
 }
 """What types of the platform's own begin with."""
+
+
+OF_RUNS: dict[str, tuple[str, ...]] = {
+    "running": ("execution.started", "workflow.started"),
+    "complete": ("execution.completed", "workflow.completed"),
+    "failed": ("execution.failed", "workflow.failed"),
+    "cancelled": ("execution.cancelled",),
+    "compensated": ("execution.compensated",),
+    "rejected": ("execution.rejected",),
+}
+"""What is published of a run (★), by the status that it has from then on."""
 
 
 def family_of(type: str) -> Family | None:

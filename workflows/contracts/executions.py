@@ -61,6 +61,7 @@ class ExecutionRecord(Contract):
     failure_policy: FailurePolicy = FailurePolicy.UNDO
     triggered_by: str | None = None
     started_at: float = Field(description="seconds since 1970")
+    root: str | None = Field(None, description="the execution that it all began with, where that is known")
 
 
 class Budget(Contract):
