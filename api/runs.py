@@ -8,6 +8,7 @@ from uuid import UUID
 from temporalio.client import WorkflowFailureError
 
 from codeai.api.dependencies import Parts
+from codeai.api.mending import mended
 from codeai.api.operations import RPC_LIMIT, described, ending_of, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
@@ -43,7 +44,7 @@ async def known(parts: Parts, id: UUID) -> Execution | StartedView:
     that a run without a row ended with."""
     found = await row(parts, id)
     if found is not None:
-        return found
+        return await mended(parts, found)
     workflow_id = EXECUTE_DEPLOYMENT.workflow_id(str(id))
     described_run = await described(parts.temporal, workflow_id)
     if described_run is None:

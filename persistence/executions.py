@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -154,6 +155,19 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenExecution:
+    """A run that has not ended, as far as its row says."""
+
+    id: str
+    workflow_id: str
+    deployment_id: str | None
+    config_id: str | None
+    version: int | None
+    triggered_by: str | None
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionFilter:
     """Which executions a list shows; None is any."""
 
@@ -182,7 +196,7 @@ class Executions:
         written = await self.rows.execute(
             row.on_conflict_do_update(
                 index_elements=["id"],
-                set_={"host": known, "status": status},
+                set_={"host": known, "status": status, "updated_at": func.now()},
                 where=ExecutionRow.host.is_distinct_from(known) | goes_on,
             ).returning(ExecutionRow.id)
         )
@@ -228,6 +242,27 @@ class Executions:
             return None
         found = (await self.rows.execute(_read().where(ExecutionRow.id == id))).one_or_none()
         return None if found is None else as_shape(Execution, found)
+
+    async def not_ended(
+        self, limit: int, after: str | None = None, only: str | None = None
+    ) -> list[OpenExecution]:
+        """Runs that have not ended as far as their rows say, by their ids from `after` on; `only` that one of them."""
+        asked = (
+            select(*columns(OpenExecution, ExecutionRow))
+            .where(ExecutionRow.status.in_([status for status, rank in RANK.items() if rank < LAST]))
+            .order_by(ExecutionRow.id)
+            .limit(limit)
+        )
+        if after is not None:
+            asked = asked.where(ExecutionRow.id > after)
+        if only is not None:
+            asked = asked.where(ExecutionRow.id == only)
+        return [as_shape(OpenExecution, row) for row in await self.rows.execute(asked)]
+
+    async def known(self, workflow_ids: Sequence[str]) -> set[str]:
+        """Those of the workflows that have a row."""
+        asked = select(ExecutionRow.workflow_id).where(ExecutionRow.workflow_id.in_(workflow_ids))
+        return set((await self.rows.execute(asked)).scalars())
 
     async def triggered_by(self, id: str) -> str | None:
         """Who started the run, where that is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, literal_column, select, union
@@ -29,6 +30,8 @@ class Whereabouts:
 
     execution_id: str
     host: str
+    ended_at: datetime | None = None
+    """When its row says that the run has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,21 @@ class Leftovers:
         steps = _running().where(StepRow.execution_id.in_(execution_ids))
         return await self._found(union(own, steps).order_by("id", "host"))
 
-    async def of_ended_runs(self, limit: int) -> list[Whereabouts]:
+    async def of_ended_runs(self, limit: int, execution_id: str | None = None) -> list[Whereabouts]:
         """Hosts on which commands of runs that have ended were not ended, as far as rows say."""
-        ended = ExecutionRow.status.in_(ENDED)
-        asked = _running().join(ExecutionRow, ExecutionRow.id == StepRow.execution_id).where(ended)
-        return await self._found(asked.distinct().order_by(StepRow.execution_id, StepRow.host).limit(limit))
+        asked = (
+            _running()
+            .add_columns(ExecutionRow.completed_at)
+            .join(ExecutionRow, ExecutionRow.id == StepRow.execution_id)
+            .where(ExecutionRow.status.in_(ENDED))
+            .distinct()
+            .order_by(StepRow.execution_id, StepRow.host)
+            .limit(limit)
+        )
+        if execution_id is not None:
+            asked = asked.where(StepRow.execution_id == execution_id)
+        found = await self.rows.execute(asked)
+        return [Whereabouts(str(id), str(host), ended_at) for id, host, ended_at in found]
 
     async def _found(self, asked: Any) -> list[Whereabouts]:
         found = await self.rows.execute(asked)

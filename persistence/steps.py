@@ -148,6 +148,23 @@ class Steps:
             )
         )
 
+    async def end_all_but_commands(self, execution_id: str, completed_at: datetime) -> None:
+        """The run has ended without them; commands are ended on their hosts first."""
+        await self._end_open(StepRow.host.is_(None), execution_id, "cancelled", completed_at)
+
+    async def lost(self, execution_id: str, host: str, completed_at: datetime) -> None:
+        """What the run had under way on that host is dead, and nobody will say how it ended."""
+        await self._end_open(StepRow.host == host, execution_id, "lost", completed_at)
+
+    async def _end_open(
+        self, which: ColumnElement[bool], execution_id: str, status: str, completed_at: datetime
+    ) -> None:
+        await self.rows.execute(
+            update(StepRow)
+            .where(StepRow.execution_id == execution_id, StepRow.status == "running", which)
+            .values(status=status, completed_at=func.greatest(StepRow.started_at, completed_at))
+        )
+
     async def result_of(self, step_id: str) -> str | None:
         """How a step ended; None while it has not."""
         found: str | None = await self.rows.scalar(select(StepRow.result).where(StepRow.id == step_id))

@@ -6,6 +6,7 @@ from codeai.workflows.change_record import ChangeRecord
 from codeai.workflows.execute_deployment import ExecuteDeployment
 from codeai.workflows.lane import Lane
 from codeai.workflows.publish_event import PublishEvent
+from codeai.workflows.reconcile import Reconcile
 
-WORKFLOWS: list[type] = [ExecuteDeployment, Lane, ChangeRecord, PublishEvent]
+WORKFLOWS: list[type] = [ExecuteDeployment, Lane, ChangeRecord, PublishEvent, Reconcile]
 """Every workflow; all of them live on one queue."""

@@ -24,6 +24,7 @@ from codeai.activities.effects.http import HttpEffects
 from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
+from codeai.activities.reconciling import Reconciling
 from codeai.activities.records import Records
 from codeai.activities.secrets import Secrets
 from codeai.activities.shell.host import ShellHost
@@ -37,6 +38,7 @@ from codeai.settings import Settings, WorkerSettings
 from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
 from codeai.workers.polling import Ending, polling
+from codeai.workers.schedules import ensure_schedules
 from codeai.workers.shell import shell_settings
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.queues import (
@@ -91,6 +93,7 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
             outbound = await parts.enter_async_context(outbound_client(settings.outbound))
             http = HttpEffects(database, outbound, secrets)
             workers.append(_workflow_worker(client, database, compilers, keys, http, settings.worker, ending))
+            parts.callback(asyncio.ensure_future(ensure_schedules(client)).cancel)
         async with polling(workers, ending, settings.worker.drain_timeout):
             _tell_ready(settings.worker)
             logger.info("worker is ready", role=role, pid=os.getpid())
@@ -132,6 +135,7 @@ def _workflow_worker(
             *Records(database).activities(),
             *CheckpointRecords(database).activities(),
             *Lanes(database, settings.host_lost_after).activities(),
+            *Reconciling(database, settings.host_lost_after).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers, keys).activities(),
             *EventEffects(database).activities(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from temporalio import workflow
@@ -12,7 +11,7 @@ from codeai.dsl.inputs import check_inputs
 from codeai.dsl.program import Code
 from codeai.dsl.stored import decode
 from codeai.workflows.contracts.errors import RunError
-from codeai.workflows.contracts.executions import ExecuteInput, ExecutionRecord, FailurePolicy
+from codeai.workflows.contracts.executions import ExecuteInput, ExecutionRecord, FailurePolicy, derived_id
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.records import LoadResult
 
@@ -28,9 +27,8 @@ class Refused(Exception):
 def first_record(asked: ExecuteInput) -> ExecutionRecord:
     """The run's row as far as the input says it; the id is made of the workflow where none was given."""
     info = workflow.info()
-    made = uuid.uuid5(uuid.NAMESPACE_OID, f"{info.workflow_id}\n{info.first_execution_run_id}")
     return ExecutionRecord(
-        id=asked.execution or str(made),
+        id=asked.execution or derived_id(info.workflow_id, info.first_execution_run_id),
         workflow_id=info.workflow_id,
         inputs=asked.inputs,
         failure_policy=asked.failure_policy or FailurePolicy.UNDO,

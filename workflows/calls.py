@@ -35,8 +35,17 @@ from codeai.workflows.contracts.hosts import (
     SpoolWanted,
 )
 from codeai.workflows.contracts.http import HttpInput, HttpResult
-from codeai.workflows.contracts.lanes import LaneAnswer, ReleaseLane, TakeLane, Told, TurnFound, TurnInput
+from codeai.workflows.contracts.lanes import (
+    LaneAnswer,
+    ReleaseLane,
+    TakeLane,
+    Told,
+    TurnFound,
+    TurnInput,
+    Whereabouts,
+)
 from codeai.workflows.contracts.queues import CONTROL, EXEC, WORKFLOWS, exec_on
+from codeai.workflows.contracts.reconciling import CommandsLeft, FindCommands, MakeRows, MendRows, PageDone
 from codeai.workflows.contracts.records import (
     CheckpointFound,
     CheckpointInput,
@@ -137,6 +146,10 @@ END_WAIT = Call("end_wait", WaitOver, Nothing, timedelta(seconds=10), local=True
 STORE_EVENT = Call("store_event", EventRecord, EventStored, timedelta(seconds=10))
 TELL_WAITS = Call("tell_waits", EventStored, Nothing, timedelta(seconds=10))
 CLOSE_EXECUTION = Call("close_execution", CloseInput, Nothing, timedelta(seconds=10), local=True)
+MEND_ROWS = Call("mend_rows", MendRows, PageDone, timedelta(minutes=2))
+MAKE_ROWS = Call("make_rows", MakeRows, PageDone, timedelta(minutes=2))
+FIND_COMMANDS = Call("find_commands", FindCommands, CommandsLeft, timedelta(seconds=30))
+END_STEPS = Call("end_steps", Whereabouts, Nothing, timedelta(seconds=10), local=True)
 UNDO_ENTRIES = Call("undo_entries", UndoEntriesInput, UndoEntriesResult, timedelta(seconds=10))
 PROBE_HOST = Call(
     "probe_host", ProbeInput, ProbeResult, timedelta(seconds=5), f"{CONTROL}@", ONCE, schedule_to_start=PROBE
@@ -179,6 +192,10 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     STORE_EVENT,
     TELL_WAITS,
     CLOSE_EXECUTION,
+    MEND_ROWS,
+    MAKE_ROWS,
+    FIND_COMMANDS,
+    END_STEPS,
     UNDO_ENTRIES,
     PROBE_HOST,
     KILL_COMMANDS,

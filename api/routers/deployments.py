@@ -138,9 +138,9 @@ async def stop_deployment(parts: Using, _: Runner, id: Name) -> StoppedView:
             if status not in ENDED
             for execution in await _all(Executions(rows), ExecutionFilter(deployment.id, status=status))
         ]
-    for execution in open_runs:
-        await cancel(parts.temporal, execution.workflow_id)
-    return StoppedView(id=deployment.id, cancelled=[execution.id for execution in open_runs])
+    # Who waits first: else the lane would go on to him.
+    stopped = [run.id for run in open_runs if await cancel(parts.temporal, run.workflow_id)]
+    return StoppedView(id=deployment.id, cancelled=stopped)
 
 
 async def _all(executions: Executions, wanted: ExecutionFilter) -> list[Execution]:

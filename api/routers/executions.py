@@ -17,16 +17,18 @@ from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import (
     IdempotencyKey,
     Paged,
+    Parts,
     Route,
     Rows,
     Using,
     require_all_permissions,
     require_permission,
 )
+from codeai.api.mending import mended
 from codeai.api.operations import described, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.runs import known, must_exist, workflow_of
+from codeai.api.runs import known, must_exist, row, workflow_of
 from codeai.api.starts import STARTED, start
 from codeai.api.streams import LONGEST, Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
@@ -140,7 +142,7 @@ async def show_log(
             after,
             min(time.time() + LONGEST, caller.expires_at),
             lambda: _is_running(parts.temporal, workflow_id),
-            lambda: _end(parts.temporal, workflow_id),
+            lambda: _end(parts, id, workflow_id),
             with_steps=steps,
         )
         return CallersStream(follower.events(), parts.allowances, caller.subject)
@@ -158,8 +160,12 @@ async def _is_running(temporal: Client, workflow_id: str) -> bool:
     return found is not None and is_running(found)
 
 
-async def _end(temporal: Client, workflow_id: str) -> None:
-    """Over when the run is; its row was written before. What Temporal does not know is looked for in the row."""
-    handle = temporal.get_workflow_handle(workflow_id)
+async def _end(parts: Parts, id: UUID, workflow_id: str) -> None:
+    """Over when the run is; its row was written before, or is now. What Temporal does not know is looked for in the
+    row."""
     with suppress(WorkflowFailureError, RPCError):
-        await handle.result()
+        await parts.temporal.get_workflow_handle(workflow_id).result()
+    with suppress(Refused):  # while Postgres is away the stream is cut, and begun again
+        found = await row(parts, id)
+        if found is not None:
+            await mended(parts, found, ended=True)

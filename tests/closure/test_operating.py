@@ -12,7 +12,8 @@ from codeai.api.app import ROUTERS
 from codeai.dsl.check import check
 from codeai.workflows.contracts.commands import DecideInput
 from codeai.workflows.contracts.executions import ExecuteInput
-from codeai.workflows.contracts.kinds import LANE
+from codeai.workflows.contracts.kinds import LANE, RECONCILE
+from codeai.workflows.contracts.schedules import PLATFORM_SCHEDULES
 from codeai.workflows.execute_deployment import ExecuteDeployment
 from codeai.workflows.lane import Lane
 from tests.reference.cli_page import every_command
@@ -51,13 +52,16 @@ def test_every_request_is_there() -> None:
     assert len(asked) >= 4 and {f"{method} {path}" for method, path in asked} <= known
 
 
+def options_of(line: list[str]) -> dict[str, str]:
+    return {word: line[at + 1] for at, word in enumerate(line) if word.startswith("--")}
+
+
 def test_what_temporal_is_given_is_what_the_workflow_takes() -> None:
-    given = {line[2]: line for line in LINES if line[0] == "temporal"}
-    assert set(given) == {"signal", "start", "query"}
-    signal, start, query = (
-        {word: line[at + 1] for at, word in enumerate(line) if word.startswith("--")}
-        for line in given.values()
-    )
+    given = {line[2]: options_of(line) for line in LINES if line[0] == "temporal"}
+    assert set(given) == {"signal", "start", "query", "trigger", "list"}
+    signal, start, query = (given[name] for name in ("signal", "start", "query"))
+    assert given["trigger"]["--schedule-id"] in {one.id for one in PLATFORM_SCHEDULES}
+    assert given["list"]["--query"] == f"WorkflowType = '{RECONCILE.type}'"
     assert query["--workflow-id"] == LANE.workflow_id("production") and hasattr(Lane, query["--type"])
     assert hasattr(ExecuteDeployment, f"{signal['--name']}_signal")
     DecideInput.model_validate(json.loads(signal["--input"]))

@@ -14,6 +14,7 @@ from codeai.activities.effects.events import EventEffects
 from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
+from codeai.activities.reconciling import Reconciling
 from codeai.activities.records import Records
 from codeai.activities.shell.control import HostControl
 from codeai.activities.shell.host import ShellHost
@@ -33,6 +34,7 @@ def registered() -> set[str]:
         *Records(database).activities(),
         *CheckpointRecords(database).activities(),
         *Lanes(database, None).activities(),
+        *Reconciling(database, None).activities(),
         *Programs(database, sentinel.pool).activities(),
         *Changes(database, sentinel.pool, sentinel.keys).activities(),
         *EventEffects(database).activities(),

@@ -23,6 +23,7 @@ from codeai.workflows.contracts.kinds import (
     EXECUTE_DEPLOYMENT,
     LANE,
     PUBLISH_EVENT,
+    RECONCILE,
     TASK_TIMEOUT,
 )
 from tests.platform import platform
@@ -230,6 +231,8 @@ async def record() -> None:
             await _keep(client, name, handle)
         async for name, handle in _lanes(client):
             await _keep(client, name, handle)
+        async for name, handle in _reconciling(client):
+            await _keep(client, name, handle)
 
 
 async def _execute(client: Client, name: str, recording: Recording) -> WorkflowHandle[Any, Any]:
@@ -360,6 +363,35 @@ async def _lanes(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any,
         print(name, repr((await asyncio.gather(handle.result(), return_exceptions=True))[0]))
         yield name, handle
     yield "lane", client.get_workflow_handle(LANE.workflow_id("recorded"))
+
+
+async def _reconciling(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any, Any]]]:
+    """A run is terminated in the middle of a command: all rows are mended, then its own alone, for whom nothing is
+    left; and a pass of nothing."""
+    ended = await client.start_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        {"program": "exec { sleep 60 }"},
+        id="terminated",
+        task_queue=EXECUTE_DEPLOYMENT.queue,
+        task_timeout=TASK_TIMEOUT,
+    )
+    while not await _is_under_way(ended, 1):
+        await asyncio.sleep(0.05)
+    await ended.terminate("recorded")
+    for name, given in (
+        ("reconcile_all", {}),
+        ("reconcile_one", {"execution": _uuid_of("nobody")}),
+        ("reconcile_nothing", {"execution": "nobody"}),
+    ):
+        handle = await client.start_workflow(
+            RECONCILE.type,
+            given,
+            id=RECONCILE.workflow_id(name),
+            task_queue=RECONCILE.queue,
+            task_timeout=TASK_TIMEOUT,
+        )
+        print(name, repr((await asyncio.gather(handle.result(), return_exceptions=True))[0]))
+        yield name, handle
 
 
 async def _is_in(lane: WorkflowHandle[Any, Any], run: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -139,6 +140,11 @@ class ExecuteResult(Contract):
     result: Any = None
     error: RunError | None = None
     undo_failed: tuple[dict[str, Any], ...] = ()
+
+
+def derived_id(workflow_id: str, first_run: str) -> str:
+    """The id of an execution that was given none: the same in all the workflow runs that continue the first."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{workflow_id}\n{first_run}"))
 
 
 def entity_of(asked: ExecuteInput, execution: str) -> str:

@@ -12,6 +12,7 @@ from codeai.workflows.contracts.events import PublishInput, PublishResult
 from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult
 from codeai.workflows.contracts.lanes import LaneInput, LaneResult
 from codeai.workflows.contracts.queues import WORKFLOWS
+from codeai.workflows.contracts.reconciling import ReconcileInput, ReconcileResult
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """Workflow task time-out of every start: how long a task in a dead worker's hand is waited for."""
@@ -36,8 +37,9 @@ class Kind:
 EXECUTE_DEPLOYMENT = Kind("ExecuteDeployment", "execution", ExecuteInput, ExecuteResult)
 LANE = Kind("Lane", "lane", LaneInput, LaneResult)
 CHANGE_RECORD = Kind("ChangeRecord", "change", ChangeInput, ChangeResult)
+RECONCILE = Kind("Reconcile", "reconcile", ReconcileInput, ReconcileResult)
 PUBLISH_EVENT = Kind("PublishEvent", "event", PublishInput, PublishResult)
 
 KINDS: dict[str, Kind] = {
-    kind.type: kind for kind in (EXECUTE_DEPLOYMENT, LANE, CHANGE_RECORD, PUBLISH_EVENT)
+    kind.type: kind for kind in (EXECUTE_DEPLOYMENT, LANE, CHANGE_RECORD, PUBLISH_EVENT, RECONCILE)
 }

@@ -104,6 +104,7 @@ class Whereabouts(Contract):
     lost_after: float | None = Field(
         None, description="seconds of the host's silence after which they are dead; none: it is waited for"
     )
+    lease_is_over: bool = Field(False, description="they are dead, whether the host answers or not")
 
 
 class TurnFound(Contract):
