@@ -24,7 +24,7 @@ async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) ->
     for ended in notes.ended:
         await steps.ended(
             ended.step_id,
-            1,
+            ended.attempt,
             ended.status,
             completed_at=at(ended.completed_at),
             result=canonical(ended.answer),
@@ -44,8 +44,9 @@ def new_step(execution_id: str, begun: StepBegun) -> NewStep:
         seq=begun.seq,
         kind=begun.kind,
         line=begun.line,
-        attempt=1,
+        attempt=begun.attempt,
         command=begun.command,
+        host=begun.host,
         arguments=canonical(begun.arguments),
         started_at=at(begun.started_at),
         undo=canonical(begun.undo) if begun.undo else None,

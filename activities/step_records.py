@@ -42,6 +42,8 @@ class StepRecords:
 
     async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
         async with self.database.transaction() as rows:
+            if chunks and await Steps(rows).is_past(chunks[0].step_id, chunks[0].attempt):
+                return
             await Logs(rows).append(
                 execution_id,
                 [

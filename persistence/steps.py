@@ -165,6 +165,15 @@ class Steps:
             .values(status=status, completed_at=func.greatest(StepRow.started_at, completed_at))
         )
 
+    async def is_past(self, step_id: str, attempt: int) -> bool:
+        """Whether a later attempt has taken the row over, or this one was given up with its host: whoever still has
+        something to tell of it comes too late."""
+        asked = select(StepRow.attempt, StepRow.status).where(StepRow.id == step_id)
+        found = (await self.rows.execute(asked)).one_or_none()
+        return found is not None and (
+            found.attempt > attempt or (found.attempt == attempt and found.status == "lost")
+        )
+
     async def result_of(self, step_id: str) -> str | None:
         """How a step ended; None while it has not."""
         found: str | None = await self.rows.scalar(select(StepRow.result).where(StepRow.id == step_id))

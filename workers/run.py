@@ -180,7 +180,7 @@ def _exec_workers(
         hard_events=settings.hard_events,
         hard_bytes=settings.hard_bytes,
     )
-    claims = Claims(database, host.id, host.spool_id, budget)
+    claims = Claims(database, host.id, host.spool_id, budget, host.slots, settings.host_lost_after)
     polled = (
         (claims_on(label), OF_CLAIMS, claims.activities()),
         (exec_on(host.id), OF_COMMANDS, host.activities()),

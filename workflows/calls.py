@@ -208,9 +208,12 @@ COMMAND_MARGIN = timedelta(seconds=60)
 FOREVER = timedelta(days=3650)
 
 
-def start_command(given: CommandInput, host: str) -> ActivityHandle[CommandResult]:
+def start_command(
+    given: CommandInput, host: str, picked_up_within: timedelta
+) -> ActivityHandle[CommandResult]:
     """One attempt of a shell step, on its host (RUNNER.md): repeated without limit, because a repeat attends and
-    never starts a second time. Cancelling waits until the command is dead."""
+    never starts a second time; but a host that does not pick it up in time has to be probed. Cancelling waits until
+    the command is dead, where its host has it."""
     limit = timedelta(seconds=given.timeout + given.grace) + COMMAND_MARGIN
     return workflow.start_activity(
         COMMAND,
@@ -218,6 +221,7 @@ def start_command(given: CommandInput, host: str) -> ActivityHandle[CommandResul
         result_type=CommandResult,
         activity_id=f"{given.seq}/{given.attempt}",
         task_queue=exec_on(host),
+        schedule_to_start_timeout=picked_up_within,
         start_to_close_timeout=min(limit, FOREVER),
         heartbeat_timeout=COMMAND_HEARTBEAT,
         retry_policy=AT_ONCE_AGAIN,

@@ -55,20 +55,12 @@ def block_environment(step: UndoableStep) -> dict[str, str]:
     return env
 
 
-def said(result: CommandResult) -> str:
-    """Why an undo block failed, in one line."""
-    if result.error is not None:
-        return result.error.message
-    last = result.stderr.strip().splitlines()[-1:] or [""]
-    return f"exit code {result.exit_code}" + (f": {last[0]}" if last[0] else "")
-
-
 async def _undo(effects: Effects, step: UndoableStep, seq: int) -> str | None:
     """Undoes one step as the step `seq`; why it failed, if it did."""
     if step.entry.child is not None:
         return await _compensate(effects, step.entry.child, step.entry.line, seq)
     result = await _run_block(effects, step, seq)
-    return None if result.outcome is Outcome.SUCCEEDED else said(result)
+    return None if result.outcome is Outcome.SUCCEEDED else shell.said(result)
 
 
 async def _compensate(effects: Effects, child: str, line: int, seq: int) -> str | None:
@@ -110,4 +102,4 @@ async def _run_block(effects: Effects, step: UndoableStep, seq: int) -> CommandR
         "kind": "undo",
     }
     given = await shell.command_input(effects, seq, entry.line, entry.text, **options)
-    return await shell.command(effects, given, entry.retry, entry.backoff)
+    return await shell.command(effects, given, shell.Trying(entry.queue or "", entry.retry, entry.backoff))

@@ -124,13 +124,14 @@ class ExecuteDeployment(RunCommands):
             self.record = self.record.model_copy(update={"inputs": shown})
         turn = self.lane.take(loaded.lane, self.record, loaded.concurrency)
         await self._shielded(turn, interruptible=True)
-        host = await self._shielded(calls.CLAIM_HOST(ClaimInput(execution=self.record)), interruptible=True)
+        claim = calls.CLAIM_HOST(ClaimInput(execution=self.record))
+        claimed = await self._shielded(claim, interruptible=True)
         self.machine = Machine.start(program, inputs)
         if asked.values is not None:
             self.journal.started(inputs)
         workspace = asked.workspace or loaded.workspace
-        run = Run(self.record, host.host, host.spool, host.budget, workspace, asked.use_secrets, asked.depth)
-        self._ready(run, None)
+        self._ready(Run(self.record, claimed.budget, workspace, asked.use_secrets, asked.depth), None)
+        self.effects.places.take("", claimed)
 
     async def _take_up(self, carried: Carried) -> None:
         """Goes on where the workflow run before this one stopped. Raises Refused."""
@@ -140,15 +141,7 @@ class ExecuteDeployment(RunCommands):
         self.lane.key = carried.lane
         program, _ = await self._load(LoadInput(program_hash=carried.program))
         self.machine = Machine.resume(program, unpack(carried.state))
-        run = Run(
-            self.record,
-            carried.host,
-            carried.spool,
-            carried.budget,
-            carried.workspace,
-            carried.use_secrets,
-            carried.depth,
-        )
+        run = Run(self.record, carried.budget, carried.workspace, carried.use_secrets, carried.depth)
         self._ready(run, carried)
 
     def _ready(self, run: Run, carried: Carried | None) -> None:
@@ -179,8 +172,7 @@ class ExecuteDeployment(RunCommands):
         if not steps:
             self.begun = False
             raise Refused(RunError(kind="nothing_to_do", message="there is nothing left to undo in this run"))
-        host = await calls.CLAIM_HOST(ClaimInput(execution=self.record))
-        self.effects.run = self.effects.run.on(host.host, host.spool)
+        await self.effects.places.reach()
         self.effects.notes.status(ExecutionStatus.UNDOING.value, None, reopens=True)
         return Undoing(steps=steps, next_seq=self.machine.steps + 1, status=ExecutionStatus.COMPENSATED)
 
@@ -348,8 +340,10 @@ class ExecuteDeployment(RunCommands):
             record=self.record.model_copy(update={"inputs": {}}),
             program=self.program_hash,
             state=pack(self.machine.state()),
-            host=run.host,
-            spool=run.spool,
+            places=effects.places.known,
+            lost=tuple(effects.places.lost),
+            at=effects.at,
+            silent=effects.silent,
             budget=run.budget,
             cancelled=self.cancelled,
             paused=self.paused,

@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
 
 from codeai.workflows import calls
-from codeai.workflows.contracts.hosts import KillInput, KillResult, ProbeInput
+from codeai.workflows.contracts.hosts import KillInput, KillResult, ProbeInput, ProbeResult
 from codeai.workflows.contracts.queues import control_on
 
 PICKED_UP = timedelta(seconds=60)
@@ -39,20 +39,18 @@ def was_not_taken(error: ActivityError) -> bool:
     return isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
 
 
-async def is_lost(host: str, lost_after: float | None, silent_since: float) -> bool:
-    """Probes a host that has been silent since then. False as soon as it answers, true once it is lost."""
+async def answer_of(host: str, lost_after: float | None, silent_since: float) -> ProbeResult | None:
+    """Probes a host that has been silent since then. Its answer as soon as there is one; None once it is lost."""
     probe = calls.PROBE_HOST.on(control_on(host), answered_within(lost_after))
     while True:
         sent = workflow.time()
         try:
-            await probe(ProbeInput())
+            return await probe(ProbeInput())
         except ActivityError as error:
             if not isinstance(error.cause, TimeoutError):
                 raise
-        else:
-            return False
         if lost_after is not None and sent >= silent_since + lost_after:
-            return True
+            return None
 
 
 async def end_commands(host: str, lost_after: float | None, given: KillInput) -> KillResult | None:
@@ -66,5 +64,5 @@ async def end_commands(host: str, lost_after: float | None, given: KillInput) ->
         except ActivityError as error:
             if not was_not_taken(error):
                 raise
-        if await is_lost(host, lost_after, workflow.time()):
+        if await answer_of(host, lost_after, workflow.time()) is None:
             return None

@@ -21,6 +21,7 @@ from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcom
 
 HEARTBEAT = 2.0  # seconds between two of them; the activity's time-out is 10
 ANSWER = timedelta(seconds=5)  # how long one call to Temporal may take
+LEASE_MARGIN = 60.0  # seconds
 _SHIP = 0.2  # seconds between two looks for output
 _LOST_DATAGRAM = 2.0  # after which a spawn is asked for again, seconds
 
@@ -102,7 +103,7 @@ class Attendant:
         finally:
             noted.cancel()
         while ready and isinstance(self.attempt.look(), Absent):
-            slot = await self._desk.slots.take()
+            slot = await self._desk.slots.take(self._step.execution_id)
             try:
                 await self._desk.spawner.ask(str(self.attempt.folder), slot, self._confided)
             finally:
@@ -118,7 +119,9 @@ class Attendant:
         try:
             await self._open_secrets()
             if not self.attempt.prepared:
-                work = await self._desk.workspaces.of(self._step.execution_id, self._step.workspace)
+                work = await self._desk.workspaces.of(
+                    self._step.execution_id + self._step.room, self._step.workspace
+                )
                 spec = commands.spec(self._step, work, self.attempt, self._desk.settings)
                 self.attempt.prepare(spec, self._step.text, self._step.files)
         except ValueError as error:  # a SeedError, or a text that no file or environment can hold
@@ -196,19 +199,27 @@ class Attendant:
         if self._wanted:
             await asyncio.sleep(HEARTBEAT)
         while True:
+            sent = formats.clock()
             try:
                 await self._handle.heartbeat(rpc_timeout=ANSWER)
+                self._renew(sent)
                 self._answered.set()
             except AsyncActivityCancelledError as answer:
                 if answer.details and answer.details.cancel_requested and not self._cancelled.is_set():
                     self._cancelled.set()
                     self.attempt.say(formats.CANCEL)
+                self._renew(sent)
                 self._answered.set()
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:
                     return
                 _log.warning("a heartbeat was not answered", step=self._step.step_id, error=str(error))
             await asyncio.sleep(HEARTBEAT)
+
+    def _renew(self, sent: float) -> None:
+        """Temporal has answered a heartbeat that was sent then: nothing else prolongs a lease."""
+        if isinstance(self.attempt.look(), Absent | Running):
+            renew_lease(self.attempt, self._step, sent)
 
     # The answer
 
@@ -236,3 +247,14 @@ class Attendant:
                 _log.warning("an answer was not taken", step=self._step.step_id, error=str(error))
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)
+
+
+def renew_lease(attempt: Attempt, step: CommandInput, sent: float) -> None:
+    """Lets the command run on for what an answered heartbeat, sent then, allows; nothing where it needs no lease."""
+    if step.lost_after is not None:
+        attempt.renew(sent + lease_length(step.lost_after))
+
+
+def lease_length(lost_after: float) -> float:
+    """Seconds from an answered heartbeat: over before anybody can give the host up, by a minute where there is one."""
+    return lost_after - min(LEASE_MARGIN, lost_after / 2)

@@ -49,11 +49,13 @@ class Bookkeeping:
         if isinstance(look, Refused):  # perhaps before anybody had noted it
             await self.begin()
         assert isinstance(look, Ended | Refused | Lost)
-        result = commands.result(self._step, look)
+        result = commands.result(self._step, look).model_copy(update={"spool": self._desk.spool.id})
         now = datetime.now(UTC)
+        shipping = asyncio.ensure_future(self._ship_rest())
+        if isinstance(look, Lost):  # what comes after the word that it was lost is not taken
+            await shipping
         await asyncio.gather(
-            self._ship_rest(),
-            until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended"),
+            shipping, until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended")
         )
         return result
 

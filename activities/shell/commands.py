@@ -25,7 +25,12 @@ RESULT_LIMIT = 1_500_000
 """Most bytes of a result as JSON: Temporal retries one over 2 MiB for ever."""
 
 _ENV, _FILE = "env ", "file "
-_OUTCOMES = {"timeout": Outcome.TIMEOUT, "cancelled": Outcome.CANCELLED, "killed": Outcome.LOST}
+_OUTCOMES = {
+    "timeout": Outcome.TIMEOUT,
+    "cancelled": Outcome.CANCELLED,
+    "killed": Outcome.LOST,
+    "lease": Outcome.LOST,
+}
 
 
 class NoShell(Exception):
@@ -66,6 +71,7 @@ def spec(step: CommandInput, work: Path, attempt: Attempt, settings: ShellSettin
         log_limit=settings.log_limit,
         marks=[f"{name}={own[name]}" for name in ("CODEAI_STEP_ID", "CODEAI_ATTEMPT")],
         limits=dict(settings.limits),
+        leased=step.lost_after is not None,
     )
 
 
@@ -133,6 +139,7 @@ def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:
             "timeout": ("timeout", f"the command ran longer than its timeout of {step.timeout:g} s"),
             "cancelled": ("cancelled", "the command was cancelled"),
             "killed": ("lost", "the command was ended on its host, by codeai down --kill"),
+            "lease": ("lost", "its host ended the command, as it had heard nothing of Temporal for too long"),
             formats.CPU: _over("used more CPU time", "cpu_limit"),
             formats.MEMORY: _over("used more memory", "memory_limit"),
             formats.FILE_SIZE: _over("wrote a larger file", "file_size_limit"),

@@ -9,6 +9,7 @@ import os
 
 from codeai.activities.shell import formats
 
+KILL = 9
 LIMITED_BY = {128 + 24: formats.CPU, 128 + 25: formats.FILE_SIZE}
 """Exit codes after SIGXCPU and SIGXFSZ: which limit of `limit_self` it was."""
 
@@ -70,6 +71,20 @@ def limit_self(limits: dict[str, int]) -> None:
                 value + 1 if name == formats.CPU and value != most else value
             )  # at the hard one it is KILL
             resource.setrlimit(kind, (value, beyond))
+
+
+def kill_noted(folder: str) -> bool:
+    """Kills the command of the attempt in `folder`, whoever supervises it: by what its supervisor noted (the group, if
+    its leader is still the same process) and by its marks. Whether any process with these was there."""
+    notes = (formats.read(f"{folder}/{formats.ENTRY}") or b"").decode().splitlines()
+    for word, pid, *start in (line.split(" ") for line in notes):
+        if word == "command" and start and start[0] and formats.start_time(pid) == start[0]:
+            kill_group(int(pid), KILL)
+    spec = formats.read(f"{folder}/{formats.SPEC}")
+    marked = formats.with_marks(formats.Spec.decode(spec).marks) if spec else []
+    for process in marked:
+        kill_one(process, KILL, 0)
+    return bool(marked)
 
 
 def kill_group(group: int, number: int) -> bool:

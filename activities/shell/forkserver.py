@@ -5,7 +5,7 @@ Standard library only, and little of it (see supervisor.py). It may die at any t
 spawn that did not happen, and the worker sends it again.
 """
 
-# ruff: noqa: PTH100, PTH108, PTH110, PTH120
+# ruff: noqa: PTH100, PTH108, PTH110, PTH120, PTH208
 # (pathlib would cost the fork server 10 ms)
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import gc
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 
+LOOK = 0.5  # how often it looks at the leases, seconds
+OVER = 1.0  # how long a lease may be over before it kills: the supervisor comes first, seconds
 IDLE = 2.0  # how often it looks whether a worker is there, seconds
 MOST = 4096  # bytes of a datagram
 
 
 def main(spool: str) -> None:
-    """Serves the spool until no worker has held ATTENDED at two looks in a row."""
+    """Serves the spool until no worker has held ATTENDED, and no command a lease, at two looks in a row."""
     from codeai.activities.shell import formats, supervisor
 
     os.chdir(spool)  # a socket's path may have 107 bytes, so it is a relative one
@@ -34,15 +37,24 @@ def main(spool: str) -> None:
         os.unlink(formats.LISTENER)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(formats.LISTENER)
-    listener.settimeout(IDLE)
+    listener.settimeout(LOOK)
     gc.freeze()
     lonely = 0
+    looked = asked = time.monotonic()
     while lonely < 2:
         try:
             data, descriptors, _, _ = socket.recv_fds(listener, MOST, 2)
         except TimeoutError:
-            lonely = lonely + 1 if unattended(formats.ATTENDED) else 0
+            data, descriptors = b"", []
+        now = time.monotonic()
+        if now - looked >= LOOK:
+            looked = now
+            guard(spool)
             bury()
+        if not data:
+            if now - asked >= IDLE:
+                asked = now
+                lonely = lonely + 1 if unattended(formats.ATTENDED) and not os.listdir(formats.LEASES) else 0
             continue
         if os.fork() == 0:
             try:
@@ -59,7 +71,21 @@ def main(spool: str) -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         lonely = 0
-        bury()
+
+
+def guard(spool: str) -> None:
+    """Kills what runs beyond its lease: its supervisor may be stopped, or dead."""
+    from codeai.activities.shell import formats
+    from codeai.activities.shell.descendants import kill_noted
+
+    for name in os.listdir(formats.LEASES):
+        file = f"{formats.LEASES}/{name}"
+        end = formats.lease(file)
+        if end is None or formats.clock() < end + OVER:
+            continue
+        folder = f"{spool}/attempts/{name.replace('~', '/', 1)}"
+        if not kill_noted(folder):
+            formats.remove(file)
 
 
 def subreaper() -> Callable[[], object]:

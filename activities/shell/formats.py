@@ -3,13 +3,14 @@
 Standard library only, and little of it: the fork server imports this (RUNNER.md).
 """
 
-# ruff: noqa: PTH104, PTH123, PTH208
+# ruff: noqa: PTH104, PTH108, PTH123, PTH208
 # (pathlib would cost the fork server 10 ms)
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 
 SPEC = "spec"  # what to run; written whole before the spawn, so it also says "prepared"
 ENTRY = "entry"  # who runs it; locked while the supervisor lives, or says why nobody ever will
@@ -19,6 +20,8 @@ SCRIPT = "script"  # the shell text
 FILES = "files"  # $CODEAI_FILES
 CONTROL = "control"  # FIFO: CANCEL and KILL to the supervisor
 ALIVE = "alive"  # FIFO: hung up when the supervisor has written the exit, or died
+
+LEASES = "leases"  # beside the attempts' folder: until when each command may run, where hosts may be lost
 
 LISTENER = "forkserver.sock"
 LISTENER_LOCK = "forkserver.lock"
@@ -34,7 +37,18 @@ LIMITS = (CPU, MEMORY, FILE_SIZE, PROCESSES)  # of one step: seconds, bytes, byt
 class Spec:
     """What the supervisor runs and within which bounds; times in seconds, sizes in bytes."""
 
-    __slots__ = ("argv", "capture", "cwd", "env", "grace", "limits", "log_limit", "marks", "timeout")
+    __slots__ = (
+        "argv",
+        "capture",
+        "cwd",
+        "env",
+        "grace",
+        "leased",
+        "limits",
+        "log_limit",
+        "marks",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -47,6 +61,7 @@ class Spec:
         log_limit: int,
         marks: list[str],
         limits: dict[str, int],
+        leased: bool = False,
     ) -> None:
         self.argv = argv
         self.env = env
@@ -57,6 +72,7 @@ class Spec:
         self.log_limit = log_limit
         self.marks = marks  # `NAME=value` that every process of this attempt has in its environment
         self.limits = limits  # LIMITS that are set
+        self.leased = leased  # it runs only as long as its lease says
 
     def encode(self) -> bytes:
         """`<key> <value>` in NUL-ended pieces; ValueError where a text holds a NUL."""
@@ -66,6 +82,7 @@ class Spec:
             f"grace {self.grace!r}",
             f"capture {self.capture}",
             f"log_limit {self.log_limit}",
+            f"leased {self.leased:d}",
             *(f"arg {text}" for text in self.argv),
             *(f"env {name}={value}" for name, value in self.env.items()),
             *(f"mark {text}" for text in self.marks),
@@ -97,6 +114,7 @@ class Spec:
             log_limit=int(one["log_limit"]),
             marks=many["mark"],
             limits={name: int(most) for name, most in limits},
+            leased=one["leased"] == "1",
         )
 
 
@@ -139,8 +157,8 @@ class Confided:
 
 
 class Exit:
-    """How a command ended. `cause`: exited, timeout, cancelled, killed (from outside, by an operator), or the one
-    of LIMITS that it passed."""
+    """How a command ended. `cause`: exited, timeout, cancelled, killed (from outside, by an operator), lease (it was
+    over), or the one of LIMITS that it passed."""
 
     __slots__ = ("cause", "code", "duration", "err_cut", "out_cut", "stderr", "stdout")
 
@@ -233,6 +251,14 @@ def read(path: str) -> bytes | None:
         return None
 
 
+def remove(path: str) -> None:
+    """Removes a file, if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
 def lock(descriptor: int, shared: bool = False) -> bool:
     """Takes the file's lock if that is free; it ends with the last copy of the descriptor."""
     try:
@@ -240,6 +266,23 @@ def lock(descriptor: int, shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def clock() -> float:
+    """Seconds since the machine's start, also those that it slept: what leases are told in."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def lease_file(folder: str) -> str:
+    """Where the lease of the attempt in `folder` is: all of a host's in one place, for the fork server."""
+    spool, _, execution, attempt = folder.rsplit("/", 3)
+    return f"{spool}/{LEASES}/{execution}~{attempt}"
+
+
+def lease(file: str) -> float | None:
+    """When that lease is over, by `clock`; None where there is none."""
+    text = read(file)
+    return None if text is None else float(text)
 
 
 def start_time(pid: int | str) -> str:

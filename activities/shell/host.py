@@ -6,7 +6,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.activities.secrets import Secrets
 from codeai.activities.shell import formats
-from codeai.activities.shell.attendant import ANSWER
+from codeai.activities.shell.attendant import ANSWER, renew_lease
 from codeai.activities.shell.attendants import Attendants
 from codeai.activities.shell.control import HostControl
 from codeai.activities.shell.desk import Desk
@@ -28,14 +27,6 @@ from codeai.activities.shell.spawner import Spawner
 from codeai.activities.shell.spool import Attempt, Running, Spool
 from codeai.activities.shell.workspaces import Workspaces
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Where a run's commands go."""
-
-    host: str
-    spool: str
 
 
 class ShellHost:
@@ -60,11 +51,12 @@ class ShellHost:
         self._client = client
         private = (root, *settings.private)
         self._workspaces = Workspaces(root / "runs", settings.workspace_roots, private, settings.outbound)
+        self.slots = Slots(self._spool.path / "slots", settings.commands_at_once)
         desk = Desk(
             host=self.id,
             spool=self._spool,
             spawner=self._spawner,
-            slots=Slots(self._spool.path / "slots", settings.commands_at_once),
+            slots=self.slots,
             workspaces=self._workspaces,
             client=client,
             record=record,
@@ -78,10 +70,6 @@ class ShellHost:
     @property
     def spool_id(self) -> str:
         return self._spool.id
-
-    def claim(self) -> Claim:
-        """What `claim_host` answers: this host takes the run."""
-        return Claim(self.id, self.spool_id)
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """For the queue `codeai-exec@<id>`."""
@@ -126,8 +114,10 @@ class ShellHost:
         attempt.write_input(step)
         handle = self._client.get_async_activity_handle(task_token=info.task_token)
         wanted = True
+        sent = formats.clock()
         try:
             await handle.heartbeat(rpc_timeout=ANSWER)
+            renew_lease(attempt, step, sent)
         except AsyncActivityCancelledError:
             wanted = False  # the attendant asks again, before it starts anything
         except RPCError as error:

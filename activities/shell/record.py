@@ -35,7 +35,7 @@ class StepRecord(Protocol):
         """The attempt will be started on `host`; comes before the spawn."""
 
     async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
-        """What the step printed, in order."""
+        """What one attempt printed, in order. A later attempt, or the word that this one was lost, ends it."""
 
     async def ended(self, step: CommandInput, result: CommandResult, at: datetime) -> None:
         """How the attempt ended; comes before the activity is completed."""

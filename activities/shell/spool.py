@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeai.activities.shell import formats
+from codeai.activities.shell.descendants import kill_noted
 from codeai.activities.shell.formats import Exit, Frame, Spec
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput
@@ -131,6 +132,12 @@ class Attempt:
                 os.mkfifo(self.folder / fifo, 0o600)
         formats.write_whole(str(self.folder / formats.SPEC), encoded)
 
+    def renew(self, until: float) -> None:
+        """Writes until when the command may run, by `formats.clock`."""
+        new = self.folder / f".lease.{uuid.uuid4()}"
+        formats.write_whole(str(new), f"{until:.3f}".encode())
+        new.rename(formats.lease_file(str(self.folder)))
+
     def refuse(self, error: RunError) -> bool:
         """Takes the supervisor's place in the entry, so that the command never starts; False where it has
         one."""
@@ -197,18 +204,9 @@ class Attempt:
         return True
 
     def kill_rest(self) -> None:
-        """Kills what a lost supervisor left behind: the group that it noted, if its leader is still the same
-        process, and whatever has this attempt's marks. Waits until it is gone, and removes the files."""
-        notes = (formats.read(str(self.folder / formats.ENTRY)) or b"").decode().splitlines()
-        for word, pid, *start in (line.split(" ") for line in notes):
-            if word == "command" and start and start[0] and formats.start_time(pid) == start[0]:
-                _signal_group(int(pid))
-        spec = formats.read(str(self.folder / formats.SPEC))
-        marks = Spec.decode(spec).marks if spec else []
+        """Kills what a lost supervisor left behind. Waits until it is gone, and removes the files."""
         end = time.monotonic() + _DYING
-        while marks and (processes := formats.with_marks(marks)) and time.monotonic() < end:
-            for process in processes:
-                _signal_one(process)
+        while kill_noted(str(self.folder)) and time.monotonic() < end:
             time.sleep(0.01)
         shutil.rmtree(self.files, ignore_errors=True)
 
@@ -227,7 +225,7 @@ class Spool:
         if not path.is_dir():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = path.with_name(f".{path.name}.{uuid.uuid4()}")
-            for part in ("attempts", "tokens", "slots", "trash"):
+            for part in ("attempts", "tokens", "slots", "trash", formats.LEASES):
                 (new / part).mkdir(mode=0o700, parents=True)
             new.chmod(0o700)
             (new / "id").write_text(str(uuid.uuid4()))
@@ -311,17 +309,3 @@ def boot_id() -> str:
     """What changes when the machine starts anew; "" where the system does not tell."""
     data = formats.read("/proc/sys/kernel/random/boot_id")
     return data.decode().strip() if data else ""
-
-
-def _signal_group(group: int) -> None:
-    try:
-        os.killpg(group, 9)
-    except ProcessLookupError:
-        pass
-
-
-def _signal_one(pid: int) -> None:
-    try:
-        os.kill(pid, 9)
-    except ProcessLookupError:
-        pass

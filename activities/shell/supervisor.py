@@ -45,7 +45,7 @@ WAIT = 1.0  # longest wait for an event, seconds
 class Command:
     """One command: its processes, its pipes, and why it is being ended."""
 
-    def __init__(self, spec: Spec, confided: Confided | None) -> None:
+    def __init__(self, spec: Spec, confided: Confided | None, lease: str | None = None) -> None:
         self.spec = spec
         self.masks = masks(confided)
         self.control = os.open(formats.CONTROL, os.O_RDWR | os.O_NONBLOCK)
@@ -62,6 +62,8 @@ class Command:
         self.watched = any(name != formats.FILE_SIZE for name in spec.limits)
         self.watch_at = 0.0
         self.tasks = 0  # on the whole machine, when that was looked at last
+        self.lease = lease
+        self.lease_end = float("inf") if lease is None else -1.0
 
     def start(self, entry: int) -> None:
         """Forks the command, notes it in the entry and only then lets it run."""
@@ -95,11 +97,15 @@ class Command:
             self.listen(deadline)
             if self.code is None and time.monotonic() >= deadline:
                 self.cause = "timeout"
+            if self.code is None and self.lease_is_over():
+                self.cause = "lease"
         if self.cause == "exited" and self.code is not None:
             self.cause = LIMITED_BY.get(self.code, "exited")
-            if self.cause not in self.spec.limits:
+            if self.code == 128 + KILL and self.lease_is_over():  # the fork server was quicker
+                self.cause = "lease"
+            elif self.cause not in self.spec.limits:
                 self.cause = "exited"
-        elif self.cause in formats.LIMITS:
+        elif self.cause in formats.LIMITS or self.cause == "lease":
             self.kill()
         elif self.cause != "exited":
             self.end()
@@ -123,6 +129,7 @@ class Command:
                 self.watch_at, self.tasks = now + WATCH, tasks()
             until = min(until, self.watch_at if most is None else now + SUDDEN)
         wait = min(until, due or until, now + (WAIT if self.pidfd >= 0 else TICK)) - now
+        wait = min(wait, self.lease_end - formats.clock())
         for descriptor, _ in self.poller.poll(max(0.0, wait) * 1000):
             if descriptor in self.pipes:
                 self.take(descriptor)
@@ -135,6 +142,13 @@ class Command:
         due = self.log.due()
         if due is not None and time.monotonic() >= due:
             self.log.flush()
+
+    def lease_is_over(self) -> bool:
+        """Whether the command may not run any more: by then the run may go on elsewhere."""
+        if self.lease is None or formats.clock() < self.lease_end:
+            return False
+        self.lease_end = formats.lease(self.lease) or 0.0  # renewed meanwhile?
+        return formats.clock() >= self.lease_end
 
     def take(self, descriptor: int) -> bool:
         """Takes over what a pipe holds; False where it holds nothing now."""
@@ -178,7 +192,7 @@ class Command:
         self.signal(TERM)
         self.signal(CONT)  # a stopped process hears TERM only then
         kill_at = time.monotonic() + self.spec.grace
-        while self.alive() and time.monotonic() < kill_at:
+        while self.alive() and time.monotonic() < kill_at and not self.lease_is_over():
             self.listen(min(kill_at, time.monotonic() + 5 * TICK))
         self.kill()
 
@@ -300,16 +314,19 @@ def supervise(folder: str, descriptors: list[int]) -> None:
         with open(told, "rb") as file:
             file.seek(0)
             confided = Confided.decode(file.read())
+    spec = Spec.decode(formats.read(formats.SPEC) or b"")
+    lease = formats.lease_file(folder) if spec.leased else None
+    if lease is not None and (formats.lease(lease) or 0.0) <= formats.clock():
+        return  # it is renewed before this attempt is asked for again
     entry = claim()
     if entry is None:
         return
     alive = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
-    spec = Spec.decode(formats.read(formats.SPEC) or b"")
     if confided is not None:
         spec.env |= confided.env
         for name, data in confided.files.items():
             formats.write_whole(f"{formats.FILES}/{name}", data)
-    command = Command(spec, confided)
+    command = Command(spec, confided, lease)
     command.start(entry)
     ended = command.run()
     try:
@@ -323,6 +340,8 @@ def supervise(folder: str, descriptors: list[int]) -> None:
         except OSError as error:
             print(f"an exit could not be written: {error}", file=sys.stderr)  # noqa: T201
             time.sleep(1.0)
+    if lease is not None:
+        formats.remove(lease)
     for descriptor in (*release, alive):
         os.close(descriptor)
     # Against a power cut; nobody waits for it.

@@ -45,15 +45,16 @@ class Workspaces:
         self._seeding: dict[str, asyncio.Task[None]] = {}
         self._closing = threading.Event()
 
-    async def of(self, execution: str, seed: WorkspaceSeed | None) -> Path:
-        """The run's workspace, seeded where there is none yet. SeedError where it cannot be."""
-        place = self._folder / execution
+    async def of(self, name: str, seed: WorkspaceSeed | None) -> Path:
+        """The workspace of that name (the execution's id, with more where a run has several here), seeded where there
+        is none yet. SeedError where it cannot be."""
+        place = self._folder / name
         if not place.is_dir():
-            task = self._seeding.get(execution)
+            task = self._seeding.get(name)
             if task is None:
                 task = asyncio.create_task(self._seed(place, seed))
-                self._seeding[execution] = task
-                task.add_done_callback(lambda _: self._seeding.pop(execution))
+                self._seeding[name] = task
+                task.add_done_callback(lambda _: self._seeding.pop(name))
             await asyncio.shield(task)  # others may wait for the same one
         work = place / "work"
         if not work.is_dir():

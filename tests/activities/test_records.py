@@ -6,6 +6,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import sentinel
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -59,7 +60,7 @@ async def claimed(database: Database) -> None:
 
 
 async def claim(database: Database, host: str = "host") -> Any:
-    claims = Claims(database, host, "spool", Budget(soft_events=5))
+    claims = Claims(database, host, "spool", Budget(soft_events=5), sentinel.slots, None)
     return await ActivityEnvironment().run(claims.claim_host, ClaimInput(execution=RUN))
 
 
@@ -111,7 +112,11 @@ def command(attempt: int = 1, seq: int = 3, **more: Any) -> CommandInput:
 
 async def test_who_claims_a_run_writes_its_row_and_the_first_host_stays(database: Database) -> None:
     claimed = await claim(database)
-    assert (claimed.host, claimed.spool, claimed.budget) == ("host", "spool", Budget(soft_events=5))
+    assert (claimed.host, claimed.spool, claimed.budget) == (
+        "host",
+        "spool",
+        Budget(soft_events=5),
+    )
     first = await row(database)
     assert (first.status, first.host, first.inputs, first.started_at) == (
         "running",

@@ -52,7 +52,7 @@ class Bench:
 
     async def forked(self) -> None:
         attempt = self.prepared()
-        slot = await self.slots.take()
+        slot = await self.slots.take("run")
         await self.spawner.ask(str(attempt.folder), slot)
         os.close(slot)
         await ended(attempt)

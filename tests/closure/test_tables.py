@@ -39,7 +39,7 @@ def registered() -> set[str]:
         *Changes(database, sentinel.pool, sentinel.keys).activities(),
         *EventEffects(database).activities(),
         *Publishing(database).activities(),
-        *Claims(database, "host", "spool", Budget()).activities(),
+        *Claims(database, "host", "spool", Budget(), sentinel.slots, None).activities(),
         *HostControl(sentinel.desk).activities(),
         ShellHost.run_command,
     ]

@@ -77,7 +77,8 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def worker(address: Address, tmp_path: Path) -> Iterator[Start]:
-    """Starts `codeai worker ROLE` on the test's own database and root; all end with the test."""
+    """Starts `codeai worker ROLE` (with options, if any) on the test's own database and root; all end with the
+    test."""
     with contextlib.ExitStack() as ending:
 
         def start(role: str, server: str, **settings: str) -> Running:
@@ -100,7 +101,7 @@ def worker(address: Address, tmp_path: Path) -> Iterator[Start]:
             }
             with log.open("wb") as output:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "codeai", "worker", role],
+                    [sys.executable, "-m", "codeai", "worker", *role.split()],
                     cwd=tmp_path,
                     env=kept | ours | settings,
                     stdin=subprocess.DEVNULL,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from codeai.workflows.compensation import block_environment, is_wanted, said
+from codeai.workflows.compensation import block_environment, is_wanted
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.records import UndoableStep
 from codeai.workflows.contracts.shell import CommandResult, Outcome
 from codeai.workflows.contracts.steps import UndoEntry
-from codeai.workflows.effects.shell import delay_before, may_try_again
+from codeai.workflows.effects.shell import delay_before, may_try_again, said
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pydantic import Field
 from codeai.workflows.contracts.base import Contract, UuidText
 from codeai.workflows.contracts.commands import Decision
 from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.hosts import Place
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 
@@ -91,8 +92,14 @@ class Carried(Contract):
     record: ExecutionRecord
     program: str = Field(description="content hash of the program's text")
     state: str = Field(description="the machine's state, deflated, base64")
-    host: str
-    spool: str
+    places: dict[str, Place] = Field(
+        default_factory=dict, description="label -> host; the one without a label: ''"
+    )
+    lost: tuple[str, ...] = Field((), description="hosts that the run has found lost")
+    at: dict[int, Place] = Field(default_factory=dict, description="step -> where its attempt under way is")
+    silent: dict[int, float] = Field(
+        default_factory=dict, description="step -> since when its host is silent"
+    )
     budget: Budget
     cancelled: bool = False
     undoing: Undoing | None = None

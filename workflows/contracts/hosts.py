@@ -8,6 +8,18 @@ from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.shell import CommandResult
 
 
+class Place(Contract):
+    """Where a run's commands of one label go."""
+
+    host: str
+    spool: str = Field(description="spool id that the host answered")
+    lost_after: float | None = Field(
+        None, description="seconds until the silent host is given up; None: never"
+    )
+    seeding: int = Field(0, description="how often a rerun was given a fresh workspace")
+    is_left: bool = Field(False, description="the next command claims anew")
+
+
 class ProbeInput(Contract):
     """Asks a host whether it is there."""
 

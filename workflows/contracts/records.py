@@ -44,13 +44,18 @@ class ClaimInput(Contract):
     """Asks for a host; whoever answers writes the run's first row as well."""
 
     execution: ExecutionRecord
+    is_first: bool = Field(
+        True, description="false: the run has its row, and only asks where more of it goes"
+    )
+    lost: tuple[str, ...] = Field((), description="hosts that the run has found lost: they do not take it")
 
 
 class ClaimResult(Contract):
-    """The host that takes the run, its spool, and the worker's budget for one workflow run."""
+    """The host that takes the run, its spool, when it is given up, and the worker's budget for one workflow run."""
 
     host: str
     spool: str
+    lost_after: float | None = None
     budget: Budget = Budget()
 
 

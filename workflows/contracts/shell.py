@@ -39,7 +39,11 @@ class CommandInput(Contract):
     seq: int = Field(description="the step's number in the run, from 1")
     line: int
     attempt: int = Field(1, ge=1)
-    spool: str = Field(description="spool id that claim_host answered; another one on disk means: lost")
+    spool: str = Field("", description="spool id that claim_host answered; another one on disk means: lost")
+    lost_after: float | None = Field(
+        None, description="seconds until the silent host is given up: so long is its lease; None: it has none"
+    )
+    room: str = Field("", description="tells this workspace from others of the run on the same host")
     text: str = Field(description="the shell text")
     env: dict[str, str] = Field(default_factory=dict, description="by mention and by the option env")
     unset: tuple[str, ...] = Field((), description="names that `env: {NAME: null}` removes")
@@ -71,4 +75,7 @@ class CommandResult(Contract):
     truncated: bool = False
     recorded: bool = Field(True, description="false: nobody has written it to the step's row")
     started: bool = Field(True, description="false: it is certain that the command never began")
+    spool: str = Field(
+        "", description="its host's spool id now: another one than before after a start of the machine"
+    )
     error: RunError | None = None

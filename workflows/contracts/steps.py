@@ -30,6 +30,7 @@ class UndoEntry(Contract):
     retry: int = 2
     backoff: float = 1.0
     when: str = Field("always", pattern="^(always|succeeded)$")
+    queue: str | None = Field(None, description="its exec's label: the block runs on the same host")
     assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`, if the text has it")
 
 
@@ -53,13 +54,17 @@ class StepBegun(Contract):
     arguments: dict[str, Any] = Field(default_factory=dict)
     undo: UndoEntry | None = None
     started_at: float = Field(description="seconds since 1970")
+    attempt: int = 1
+    host: str | None = Field(None, description="of a command that was lost with its host")
 
 
 class StepEnded(Contract):
-    """An effect ended. `answer` is what the program got: `{"value": …}` or `{"error": …}`."""
+    """An effect ended. `answer` is what the program got: `{"value": …}` or `{"error": …}`; of a command its
+    `CommandResult`."""
 
     step_id: str
-    status: str = Field(description="succeeded, failed, timeout, cancelled")
+    attempt: int = 1
+    status: str = Field(description="succeeded, failed, timeout, lost, cancelled")
     answer: dict[str, Any] = Field(default_factory=dict)
     completed_at: float
 

@@ -48,10 +48,19 @@ class Notebook:
         self._keep(step, size)
 
     def end(
-        self, step_id: str, status: str, answer: dict[str, Any], size: int = 0, *, is_awaited: bool = False
+        self,
+        step_id: str,
+        status: str,
+        answer: dict[str, Any],
+        size: int = 0,
+        *,
+        attempt: int = 1,
+        is_awaited: bool = False,
     ) -> None:
         """A step ended. `is_awaited`: people look whether it has, as they do at an approval."""
-        ended = StepEnded(step_id=step_id, status=status, answer=answer, completed_at=workflow.time())
+        ended = StepEnded(
+            step_id=step_id, attempt=attempt, status=status, answer=answer, completed_at=workflow.time()
+        )
         self._keep(ended, size, is_awaited=is_awaited)
 
     def status(self, status: str, text: str | None, *, reopens: bool = False) -> None:

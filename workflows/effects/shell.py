@@ -1,11 +1,13 @@
-"""Shell steps, of the program and of its undo: each attempt is an activity on the run's host."""
+"""Shell steps, of the program and of its undo: each attempt is an activity on its host."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from temporalio import workflow
 from temporalio.exceptions import ActivityError, CancelledError
 
 from codeai.dsl.environment import environment, undo_environment
@@ -13,12 +15,27 @@ from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue, SecretHandle
 from codeai.workflows import calls
 from codeai.workflows.contracts.answers import exec_answer
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.hosts import KillInput, Place
+from codeai.workflows.contracts.queues import LABEL
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
-from codeai.workflows.contracts.steps import SecretText, UndoEntry
+from codeai.workflows.contracts.steps import SecretText, StepBegun, UndoEntry
 from codeai.workflows.effects.under_way import Effects, Given
+from codeai.workflows.hosts import answer_of, end_commands, picked_up_within, was_not_taken
 from codeai.workflows.states import step_id
 
 MOST_BACKOFF = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """Where a step's commands go (the label, "" for none) and how often it is tried."""
+
+    label: str
+    retry: int
+    backoff: float
+    rerun: bool = False
+    """An attempt that was lost is followed by another, in a fresh workspace; it counts among those of `retry`."""
 
 
 def delay_before(attempt: int, backoff: float) -> float:
@@ -31,26 +48,29 @@ def may_try_again(result: CommandResult, attempt: int, retry: int) -> bool:
     return attempt <= retry and result.outcome in (Outcome.FAILED, Outcome.TIMEOUT)
 
 
-def not_in_this_build(arguments: dict[str, Any], line: int) -> ErrorValue | None:
-    """What an exec asks for that needs several hosts: refused before it starts, because to run it anyhow would be
-    to run it where, or as often as, it must not."""
-    if arguments["queue"] is not None:
-        return ErrorValue(
-            "value_error", "exec: queue is not available in this build: there is one host", line
-        )
-    if arguments["on_lost"] == "rerun":
-        return ErrorValue("value_error", 'exec: on_lost "rerun" is not available in this build', line)
-    return None
+def room_of(label: str, seeding: int) -> str:
+    """What tells a workspace of the run from its others, where one host has several."""
+    return (f"@{label}" if label else "") + (f"~{seeding}" if seeding else "")
+
+
+def no_label(label: str | None, line: int) -> ErrorValue | None:
+    """What is wrong with a label; a step without one goes to the runners without one."""
+    if label is None or LABEL.fullmatch(label):
+        return None
+    message = f"exec: queue has 1 to 64 of a-z, A-Z, 0-9, `.`, `_` and `-`, not {label[:80]!r}"
+    return ErrorValue("value_error", message, line)
 
 
 async def exec(effects: Effects, request: Request) -> Given:
     arguments: dict[str, Any] = request.arguments
     seen = environment(request)
-    if error := seen.error or not_in_this_build(arguments, request.line):
+    if error := seen.error or no_label(arguments["queue"], request.line):
         return EffectResult(error=error, undoable=False)
     for name in seen.skipped:
         key = step_id(effects.run.record.id, f"{request.step}/{name}")
         effects.notes.log(key, "warn", f"{name} is too large for the environment and was not passed")
+    label = arguments["queue"] or ""
+    await effects.placed(request.step, label)  # before notes are taken along: it may wait for long
     given = await command_input(
         effects,
         request.step,
@@ -67,7 +87,8 @@ async def exec(effects: Effects, request: Request) -> Given:
         capture=arguments["capture"],
         undo=undo_entry(request),
     )
-    result = await command(effects, given, arguments["retry"], arguments["backoff"])
+    trying = Trying(label, arguments["retry"], arguments["backoff"], arguments["on_lost"] == "rerun")
+    result = await command(effects, given, trying)
     return exec_answer(result, request.line), result.recorded
 
 
@@ -90,7 +111,6 @@ async def command_input(
         step_id=step_id(run.record.id, str(seq)),
         seq=seq,
         line=line,
-        spool=run.spool,
         text=text,
         workspace=run.workspace,
         secrets=dict(secrets),
@@ -102,29 +122,104 @@ async def command_input(
     )
 
 
-async def command(effects: Effects, given: CommandInput, retry: int, backoff: float) -> CommandResult:
+async def command(effects: Effects, given: CommandInput, trying: Trying) -> CommandResult:
     """One shell step with the program's retries. A command that is withdrawn answers `cancelled`."""
     step = given.seq
     attempt = effects.attempts.get(step, 1)
     while True:
         effects.attempts[step] = attempt
-        handle = calls.start_command(given.model_copy(update={"attempt": attempt}), effects.run.host)
-        effects.commands[step] = handle
-        effects.sent[step] = given.notes
-        if step in effects.withdrawn:
-            handle.cancel()
-        try:
-            result = await handle
-        except ActivityError as error:
-            if not isinstance(error.cause, CancelledError):
-                raise
-            effects.recall_notes()
-            return cancelled_command(error.cause, attempt)
-        if step in effects.withdrawn or not may_try_again(result, attempt, retry):
+        place = await effects.placed(step, trying.label)
+        there = {
+            "attempt": attempt,
+            "spool": place.spool,
+            "lost_after": place.lost_after,
+            "room": room_of(trying.label, place.seeding),
+        }
+        result = await attempted(effects, given.model_copy(update=there), place)
+        del effects.at[step]
+        is_lost = result.outcome is Outcome.LOST
+        rerun = is_lost and trying.rerun and step not in effects.withdrawn
+        if result.spool:
+            effects.places.heard_of(place.host, result.spool)
+        if rerun:
+            effects.places.leave(trying.label, place)
+        if not rerun and (step in effects.withdrawn or not may_try_again(result, attempt, trying.retry)):
             return result
+        if rerun:
+            key = step_id(effects.run.record.id, f"{step}/lost/{attempt}")
+            effects.notes.log(key, "warn", f"attempt {attempt} was lost, it is run again: {said(result)}")
         attempt += 1
-        effects.commands.pop(step)
-        await asyncio.sleep(delay_before(attempt, backoff))
+        effects.commands.pop(step, None)
+        await asyncio.sleep(delay_before(attempt, trying.backoff))
+
+
+async def attempted(effects: Effects, given: CommandInput, place: Place) -> CommandResult:
+    """One attempt on its host, however often that has to be asked whether it is there."""
+    step = given.seq
+    while True:
+        if step not in effects.silent:
+            handle = calls.start_command(given, place.host, picked_up_within(place.lost_after))
+            effects.commands[step] = handle
+            effects.sent[step] = given.notes
+            if step in effects.withdrawn:
+                handle.cancel()
+            try:
+                return await handle
+            except ActivityError as error:
+                if isinstance(error.cause, CancelledError):
+                    effects.recall_notes()
+                    return await cancelled_command(effects, given, place, error.cause)
+                if not was_not_taken(error):
+                    raise
+            effects.silent[step] = workflow.time()
+        answer = await answer_of(place.host, place.lost_after, effects.silent[step])
+        if answer is None:
+            return lost_command(effects, given, place)
+        effects.places.heard_of(place.host, answer.spool)
+        del effects.silent[step]
+
+
+async def cancelled_command(
+    effects: Effects, given: CommandInput, place: Place, error: CancelledError
+) -> CommandResult:
+    """How a cancelled command ended: as its attendant has reported. Where nobody attended it, it is dead when its
+    host says so."""
+    if error.details and isinstance(error.details[0], dict):
+        return CommandResult.model_validate(error.details[0])
+    its_own = KillInput(execution_id=given.execution_id, step_ids=(given.step_id,))
+    killed = await end_commands(place.host, place.lost_after, its_own)
+    if killed is None:
+        return lost_command(effects, given, place)
+    for one in killed.commands:
+        if one.attempt == given.attempt and one.result is not None:
+            return one.result
+    return CommandResult(
+        outcome=Outcome.CANCELLED, attempt=given.attempt, recorded=False, started=False
+    )  # it never came to its host
+
+
+def lost_command(effects: Effects, given: CommandInput, place: Place) -> CommandResult:
+    """The host is lost, and with it whoever would have written that down."""
+    effects.places.lose(place.host)
+    effects.recall_notes()
+    message = f"its host {place.host} has been silent for {place.lost_after:g} s: nobody can know how the command ended"
+    error = RunError(kind="lost", message=message, line=given.line)
+    result = CommandResult(outcome=Outcome.LOST, attempt=given.attempt, error=error)
+    begun = StepBegun(
+        step_id=given.step_id,
+        seq=given.seq,
+        kind=given.kind,
+        line=given.line,
+        command=given.text,
+        undo=given.undo,
+        attempt=given.attempt,
+        host=place.host,
+        started_at=workflow.time(),
+    )
+    effects.notes.begin(begun, len(given.text))
+    answer = result.model_dump(mode="json")
+    effects.notes.end(given.step_id, Outcome.LOST.value, answer, len(message), attempt=given.attempt)
+    return result
 
 
 def undo_entry(request: Request) -> UndoEntry | None:
@@ -144,6 +239,7 @@ def undo_entry(request: Request) -> UndoEntry | None:
         retry=arguments["retry"],
         backoff=arguments["backoff"],
         when=arguments["when"],
+        queue=request.arguments["queue"],
         assigned=request.assigned,
     )
 
@@ -153,8 +249,9 @@ def secret_texts(handles: Mapping[str, SecretHandle]) -> dict[str, SecretText]:
     return {name: SecretText.model_validate({"parts": handle.parts}) for name, handle in handles.items()}
 
 
-def cancelled_command(error: CancelledError, attempt: int) -> CommandResult:
-    """How a cancelled command ended, as its attendant reported it, if it did."""
-    if error.details and isinstance(error.details[0], dict):
-        return CommandResult.model_validate(error.details[0])
-    return CommandResult(outcome=Outcome.CANCELLED, attempt=attempt, recorded=False)
+def said(result: CommandResult) -> str:
+    """Why a command failed, in one line."""
+    if result.error is not None:
+        return result.error.message
+    last = result.stderr.strip().splitlines()[-1:] or [""]
+    return f"exit code {result.exit_code}" + (f": {last[0]}" if last[0] else "")

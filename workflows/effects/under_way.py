@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -19,9 +19,11 @@ from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue
 from codeai.workflows.contracts.commands import Decision
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
+from codeai.workflows.contracts.hosts import Place
 from codeai.workflows.contracts.shell import CommandResult, WorkspaceSeed
 from codeai.workflows.contracts.steps import Notes, SecretText, StepBegun, UndoEntry
 from codeai.workflows.effects.notebook import Notebook
+from codeai.workflows.effects.places import Places
 from codeai.workflows.states import step_id
 
 
@@ -30,16 +32,10 @@ class Run:
     """What every effect of a run needs to know of it."""
 
     record: ExecutionRecord
-    host: str
-    spool: str
     budget: Budget
     workspace: WorkspaceSeed | None
     use_secrets: bool
     depth: int
-
-    def on(self, host: str, spool: str) -> Run:
-        """The same run, with its commands on that host from now on."""
-        return replace(self, host=host, spool=spool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,8 @@ Performer: TypeAlias = "Callable[[Effects, Request], EffectResult | Awaitable[Gi
 class Effects:
     """`since` says when a step began to wait, `attempts` which attempt of a command is under way, `decisions` and
     `arrived` what was sent to steps and not read yet, `secrets` which ones steps were given. A `resting` step waits for
-    nothing that is in flight."""
+    nothing that is in flight, one in `placing` for a host; `at` says where a command's attempt under way is, `silent`
+    since when its host has been."""
 
     def __init__(self, run: Run, performers: Mapping[str, Performer], carried: Carried | None) -> None:
         self.run = run
@@ -67,6 +64,10 @@ class Effects:
         self.since: dict[int, float] = dict(carried.since) if carried else {}
         self.decisions: dict[int, Decision] = dict(carried.decisions) if carried else {}
         self.secrets: dict[str, None] = dict.fromkeys(carried.secrets) if carried else {}
+        self.places = Places(run.record, carried)
+        self.at: dict[int, Place] = dict(carried.at) if carried else {}
+        self.placing: set[int] = set()
+        self.silent: dict[int, float] = dict(carried.silent) if carried else {}
         self.status_text: str | None = carried.status_text if carried else None
         self.arrived: dict[int, dict[str, Any]] = {}
         self.under_way: dict[int, asyncio.Task[None]] = {}
@@ -88,7 +89,8 @@ class Effects:
     @property
     def only_commands(self) -> bool:
         """Nothing is in flight but commands that the next workflow run can take over; waits are data."""
-        return all(step in self.commands or step in self.resting for step in self.under_way)
+        taken_up = (self.commands, self.resting, self.placing, self.silent)
+        return all(any(step in known for known in taken_up) for step in self.under_way)
 
     @property
     def only_waits(self) -> bool:
@@ -116,6 +118,8 @@ class Effects:
         self.withdrawn.add(step)
         if (handle := self.commands.get(step)) is not None:
             handle.cancel()
+        elif step in self.silent:
+            pass  # whether it is dead is known when its host answers, or is lost
         elif (task := self.under_way.get(step)) is not None:
             task.cancel()
         elif all(answer.step != step for answer in self._answers):
@@ -132,7 +136,15 @@ class Effects:
             given = unwanted()
         finally:
             self.under_way.pop(step, None)
-            for known in (self.attempts, self.since, self.commands, self.resting, self.sent):
+            for known in (
+                self.attempts,
+                self.at,
+                self.since,
+                self.commands,
+                self.resting,
+                self.sent,
+                self.silent,
+            ):
                 known.pop(step, None)
             for told in (self.decisions, self.arrived):
                 told.pop(step, None)
@@ -170,6 +182,17 @@ class Effects:
             undo=undo,
             started_at=self.began(request),
         )
+
+    async def placed(self, step: int, label: str) -> Place:
+        """Where the step's attempt is, or goes: it stays there, whatever place others take meanwhile. Waits until a
+        host takes it."""
+        if step not in self.at:
+            self.placing.add(step)
+            try:
+                self.at[step] = await self.places.of(label)
+            finally:
+                self.placing.discard(step)
+        return self.at[step]
 
     def hide(self, texts: Iterable[SecretText]) -> tuple[str, ...]:
         """The secrets that earlier steps were given, which this one may not show either; those of `texts` are

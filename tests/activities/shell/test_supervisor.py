@@ -39,6 +39,14 @@ class Bench:
         self.work = folder / "work"
         self.work.mkdir()
 
+    def prepare(self, text: str, settings: ShellSettings | None = None, **more: Any) -> Run:
+        given = step(text, **more)
+        attempt = self.spool.attempt(given)
+        attempt.write_input(given)
+        spec = commands.spec(given, self.work, attempt, settings or ShellSettings())
+        attempt.prepare(spec, given.text, given.files)
+        return Run(attempt, given)
+
     async def begin(
         self,
         text: str,
@@ -46,17 +54,14 @@ class Bench:
         confided: formats.Confided | None = None,
         **more: Any,
     ) -> Run:
-        given = step(text, **more)
-        attempt = self.spool.attempt(given)
-        attempt.write_input(given)
-        spec = commands.spec(given, self.work, attempt, settings or ShellSettings())
-        attempt.prepare(spec, given.text, given.files)
-        slot = await self.slots.take()
+        run = self.prepare(text, settings, **more)
+        attempt = run.attempt
+        slot = await self.slots.take("run")
         await self.spawner.ask(str(attempt.folder), slot, confided.encode() if confided else None)
         os.close(slot)
         while isinstance(attempt.look(), Absent):
             await asyncio.sleep(0.002)
-        return Run(attempt, given)
+        return run
 
     async def run(self, text: str, **more: Any) -> CommandResult:
         return await (await self.begin(text, **more)).result()
@@ -299,7 +304,7 @@ async def test_two_supervisors_for_one_attempt_run_it_once(bench: Bench) -> None
     attempt.write_input(given)
     attempt.prepare(commands.spec(given, bench.work, attempt, ShellSettings()), given.text, {})
     for _ in range(8):
-        slot = await bench.slots.take()
+        slot = await bench.slots.take("run")
         await bench.spawner.ask(str(attempt.folder), slot)
         os.close(slot)
     while not isinstance(attempt.look(), Ended):
@@ -314,7 +319,7 @@ async def test_what_was_refused_never_starts(bench: Bench) -> None:
     attempt.write_input(given)
     attempt.prepare(commands.spec(given, bench.work, attempt, ShellSettings()), given.text, {})
     assert attempt.refuse(RunError(kind="cancelled", message="too late"))
-    slot = await bench.slots.take()
+    slot = await bench.slots.take("run")
     await bench.spawner.ask(str(attempt.folder), slot)
     os.close(slot)
     await asyncio.sleep(0.1)
@@ -348,8 +353,8 @@ async def test_a_command_outlives_the_fork_server_and_the_next_one_is_started_at
 
 async def test_four_commands_at_a_time_counted_on_disk(bench: Bench) -> None:
     runs = [await bench.begin("sleep 0.5") for _ in range(4)]
-    taking = asyncio.create_task(bench.slots.take())
-    elsewhere = asyncio.create_task(Slots(bench.spool.path / "slots", 4).take())
+    taking = asyncio.create_task(bench.slots.take("run"))
+    elsewhere = asyncio.create_task(Slots(bench.spool.path / "slots", 4).take("other"))
     await asyncio.sleep(0.2)
     assert not taking.done() and not elsewhere.done()
     for run in runs:
