@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,23 @@ from codeai.activities.canonical import canonical
 from codeai.activities.compilers import Compilers, examined
 from codeai.activities.telling import row_of, tell_waits
 from codeai.activities.unsealing import CannotOpen, Keys
+from codeai.logs import redacted
+from codeai.persistence.access import Roles
 from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.base import now, uuid7
 from codeai.persistence.configs import Configs, NewConfig
 from codeai.persistence.deployments import Deployments, NewDeployment
 from codeai.persistence.engine import Database
-from codeai.persistence.errors import InUse, NameTaken, NoSuch, Refused, VersionDiffers
+from codeai.persistence.errors import (
+    InheritsItself,
+    InUse,
+    NameTaken,
+    NoAdmin,
+    NoSuch,
+    NotHeld,
+    Refused,
+    VersionDiffers,
+)
 from codeai.persistence.events import Events
 from codeai.persistence.secrets import NewSecret, Secrets
 from codeai.workflows.contracts.changes import (
@@ -31,10 +43,12 @@ from codeai.workflows.contracts.changes import (
     ConfigBody,
     DeploymentBody,
     Problem,
+    RoleBody,
 )
 from codeai.workflows.contracts.decoding import InvalidInput, validated
 from codeai.workflows.contracts.events import EventMetadata, EventRecord
 from codeai.workflows.contracts.kinds import CHANGE_RECORD
+from codeai.workflows.contracts.permissions import ADMIN, EVERYTHING, Role, beyond, cycle_of
 from codeai.workflows.contracts.secrets import SecretBody, key_id_of
 
 PROBLEMS: tuple[tuple[type[Refused], int, str], ...] = (
@@ -42,19 +56,24 @@ PROBLEMS: tuple[tuple[type[Refused], int, str], ...] = (
     (InUse, 409, "conflict"),
     (VersionDiffers, 412, "precondition_failed"),
     (NoSuch, 422, "invalid"),
+    (InheritsItself, 422, "invalid"),
+    (NotHeld, 403, "forbidden"),
+    (NoAdmin, 409, "conflict"),
 )
 """What the rows refuse, as HTTP status and code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asked for a change."""
+    """Who asked for a change, and what he may himself; None: everything."""
 
     caller: str | None
+    held: frozenset[str] | None = None
 
 
 class Kind(Protocol):
-    """How one kind of thing is changed: each answers False or None where it is not there."""
+    """How one kind of thing is changed: each answers False or None where it is not there. `told` is what the audit
+    log says of it, before and after."""
 
     @property
     def path(self) -> str: ...
@@ -64,6 +83,7 @@ class Kind(Protocol):
         self, rows: AsyncSession, id: str, body: Any, who: Who, if_match: int | None
     ) -> bool: ...
     async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool: ...
+    async def told(self, rows: AsyncSession, id: str) -> dict[str, Any] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +103,19 @@ class ConfigKind:
 
     async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
         return await Configs(rows).delete(id, if_match)
+
+    async def told(self, rows: AsyncSession, id: str) -> dict[str, Any] | None:
+        """The program by its hash: the text stays among the blobs."""
+        row = await Configs(rows).get(id)
+        if row is None:
+            return None
+        workspace = json.loads(row.workspace) if row.workspace else None
+        return {
+            "name": row.name,
+            "version": row.version,
+            "content_hash": row.content_hash,
+            "workspace": workspace,
+        }
 
     async def _row(self, body: ConfigBody, who: Who) -> NewConfig:
         ast, errors = await self.compilers.run(examined, body.content)
@@ -105,6 +138,13 @@ class DeploymentKind:
 
     async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
         return await Deployments(rows).delete(id, if_match)
+
+    async def told(self, rows: AsyncSession, id: str) -> dict[str, Any] | None:
+        row = await Deployments(rows).get(id)
+        if row is None:
+            return None
+        fields = {name: getattr(row, name) for name in DeploymentBody.model_fields}
+        return fields | {"inputs": json.loads(row.inputs), "revision": row.revision}
 
     async def _row(self, rows: AsyncSession, body: DeploymentBody, who: Who) -> NewDeployment:
         config_id = body.config_id
@@ -157,13 +197,56 @@ class SecretKind:
     async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
         return await Secrets(rows).delete(id, if_match)
 
+    async def told(self, rows: AsyncSession, id: str) -> dict[str, Any] | None:
+        """What there is but the sealed value."""
+        row = await Secrets(rows).get(id)
+        return None if row is None else {"mask": row.mask, "key_id": row.key_id, "version": row.version}
 
 def _sealed(name: str, sealed: str, mask: bool, who: Who) -> NewSecret:
     return NewSecret(name, sealed, key_id_of(sealed), mask, who.caller)
 
 
-UNTOLD = "sealed"
-"""The field of a body that stands in its own row and nowhere else."""
+class RoleKind:
+    """Roles: none inherits itself, nobody gives what he has not, and `admin` stays."""
+
+    path = "/roles"
+
+    async def create(self, rows: AsyncSession, id: str, body: RoleBody, who: Who) -> None:
+        await self._check(rows, id, body, who)
+        await Roles(rows).create(id, body.permissions, body.inherits)
+
+    async def update(
+        self, rows: AsyncSession, id: str, body: RoleBody, who: Who, if_match: int | None
+    ) -> bool:
+        await self._check(rows, id, body, who)
+        await Roles(rows).put(id, body.permissions, body.inherits, if_match)
+        return True
+
+    async def delete(self, rows: AsyncSession, id: str, if_match: int | None) -> bool:
+        if id == ADMIN:
+            raise NoAdmin(id)
+        return await Roles(rows).delete(id, if_match)
+
+    async def told(self, rows: AsyncSession, id: str) -> dict[str, Any] | None:
+        row = await Roles(rows).get(id)
+        if row is None:
+            return None
+        return {"permissions": row.permissions, "inherits": row.inherits, "version": row.version}
+
+    async def _check(self, rows: AsyncSession, name: str, body: RoleBody, who: Who) -> None:
+        """Raises Refused where the role may not be so."""
+        roles = {
+            one.name: Role(frozenset(one.permissions), one.inherits) for one in await Roles(rows).locked()
+        }
+        asked = Role(frozenset(body.permissions), body.inherits)
+        if way := cycle_of(name, asked.inherits, roles):
+            raise InheritsItself(way)
+        if missing := [one for one in asked.inherits if one not in roles]:
+            raise NoSuch("role", missing[0])
+        if who.held is not None and (more := beyond(asked, roles, who.held)):
+            raise NotHeld(more)
+        if name == ADMIN and EVERYTHING not in asked.permissions:
+            raise NoAdmin(name)
 
 
 def kinds(compilers: Compilers, keys: Keys) -> dict[str, Kind]:
@@ -172,6 +255,7 @@ def kinds(compilers: Compilers, keys: Keys) -> dict[str, Kind]:
         "config": ConfigKind(compilers),
         "deployment": DeploymentKind(),
         "secret": SecretKind(keys),
+        "role": RoleKind(),
     }
 
 
@@ -201,8 +285,10 @@ class Changes:
             body = None if given.action is Action.DELETE else validated(given.body, BODIES[given.kind])
             async with self.database.transaction() as rows:
                 if not await Audit(rows).has(str(change)):
+                    before = await kind.told(rows, id)
                     await self._apply(rows, kind, given, id, body)
-                    await self._write_down(rows, given, id, change)
+                    told = {"before": before, "after": await kind.told(rows, id)}
+                    await self._write_down(rows, given, id, change, info.workflow_id, told)
                     await Events(rows).store(row_of(event))
         except InvalidInput as error:
             return _refused(422, "invalid", str(error), tuple(error.errors))
@@ -223,7 +309,7 @@ class Changes:
         )
 
     async def _apply(self, rows: AsyncSession, kind: Kind, given: ChangeInput, id: str, body: Any) -> None:
-        who = Who(given.triggered_by)
+        who = Who(given.triggered_by, None if given.held is None else frozenset(given.held))
         if given.action is Action.CREATE:
             await kind.create(rows, id, body, who)
         elif given.action is Action.UPDATE:
@@ -232,7 +318,15 @@ class Changes:
         elif not await kind.delete(rows, id, given.if_match):
             raise NotThere
 
-    async def _write_down(self, rows: AsyncSession, given: ChangeInput, id: str, change: uuid.UUID) -> None:
+    async def _write_down(
+        self,
+        rows: AsyncSession,
+        given: ChangeInput,
+        id: str,
+        change: uuid.UUID,
+        workflow_id: str | None,
+        told: dict[str, Any],
+    ) -> None:
         await Audit(rows).append(
             NewEntry(
                 id=str(change),
@@ -242,7 +336,8 @@ class Changes:
                 action=given.action.value,
                 entity=f"{given.kind}/{id}",
                 request_id=given.request_id,
-                details=canonical({"body": {key: one for key, one in given.body.items() if key != UNTOLD}}),
+                workflow_id=workflow_id,
+                details=canonical(redacted(told)),
             )
         )
 

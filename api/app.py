@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,7 +17,11 @@ from starlette.routing import Match
 from temporalio.service import RetryConfig, RPCError
 
 from codeai.api.allowances import Allowances
-from codeai.api.auth.tokens import SharedSecret, Verifier
+from codeai.api.auth.caller import ClaimNames
+from codeai.api.auth.jwks import RemoteKeys, fetched_by
+from codeai.api.auth.keys import Keys, public_key, shared_secret
+from codeai.api.auth.rolebook import RoleBook
+from codeai.api.auth.tokens import Verifier
 from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
@@ -24,6 +30,7 @@ from codeai.api.outages import by_temporal_error
 from codeai.api.problems import Refused, by_status, field_errors, problem_response
 from codeai.api.routers import (
     approvals,
+    audit,
     commands,
     configs,
     deployments,
@@ -33,11 +40,14 @@ from codeai.api.routers import (
     inspection,
     me,
     operations,
+    roles,
     secrets,
 )
 from codeai.api.streams import Wakes
+from codeai.integration.client import outbound_client
 from codeai.persistence.engine import Address, Database
 from codeai.settings import BadSettings, JwtSettings, Settings
+from codeai.targets import Target
 from codeai.temporal import connect
 
 ROUTERS = (
@@ -49,6 +59,8 @@ ROUTERS = (
     approvals.router,
     events.router,
     secrets.router,
+    roles.router,
+    audit.router,
     operations.router,
     me.router,
     health.router,
@@ -100,14 +112,14 @@ def assemble(opened: Opened, hosts: Iterable[str], time_limit: float = TIME_LIMI
 def create_app(settings: Settings) -> FastAPI:
     """The application as `codeai serve` runs it. Raises BadSettings where tokens could not be checked."""
     server = settings.server
-    verifier = _verifier(settings.jwt)
+    _check(settings.jwt)
     return assemble(
-        lambda: open_parts(settings, verifier), host_names(server.host, server.allowed_hosts), server.timeout
+        lambda: open_parts(settings), host_names(server.host, server.allowed_hosts), server.timeout
     )
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, verifier: Verifier) -> AsyncIterator[Parts]:
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Connects when first asked, so that the API starts while something is away; closes at the end."""
     of = settings.database
     address = Address(of.host, of.port, of.name, of.api_user, of.api_password, of.sslmode)
@@ -115,39 +127,55 @@ async def open_parts(settings: Settings, verifier: Verifier) -> AsyncIterator[Pa
     temporal = await connect(settings.temporal, "codeai api", lazy=True, retry=RETRY)
     compilers = Compilers()
     wakes = Wakes(database)
+    book = RoleBook(database)
+    jwt = settings.jwt
     try:
         await compilers.warm_up()
-        yield Parts(
-            database,
-            temporal,
-            compilers,
-            wakes,
-            verifier,
-            Allowances(settings.server.rate),
-            settings.jwt.roles_claim,
-            settings.jwt.permissions_claim,
-            settings.seal.public_key,
-            settings.server.data,
-        )
+        async with _keys(settings) as keys, book.listening():
+            yield Parts(
+                database,
+                temporal,
+                compilers,
+                wakes,
+                Verifier(keys, str(jwt.issuer), str(jwt.audience)),
+                Allowances(settings.server.rate),
+                book,
+                ClaimNames(jwt.roles_claim, jwt.permissions_claim),
+                settings.seal.public_key,
+                settings.server.data,
+            )
     finally:
         await compilers.close()
         await wakes.close()
         await database.close()
 
 
-def _verifier(jwt: JwtSettings) -> Verifier:
+def _check(jwt: JwtSettings) -> None:
+    """Raises BadSettings where no token could be checked."""
     problems = []
-    if jwt.public_key or jwt.jwks_url:
-        problems.append("JWT_PUBLIC_KEY and JWKS_URL cannot be used yet; set JWT_SECRET alone")
-    if not jwt.secret:
-        problems.append("JWT_SECRET must be set: the API takes no request without a token")
+    if not (jwt.secret or jwt.public_key or jwt.jwks_url):
+        problems.append(
+            "JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL must be set: the API takes no request without a token"
+        )
     if not jwt.issuer:
         problems.append("JWT_ISSUER must be set: whose tokens the API takes")
     if not jwt.audience:
         problems.append("JWT_AUDIENCE must be set: whom its tokens are for")
-    if problems or not (jwt.secret and jwt.issuer and jwt.audience):
+    if problems:
         raise BadSettings(problems)
-    return Verifier(SharedSecret(jwt.secret), jwt.issuer, jwt.audience)
+
+
+@asynccontextmanager
+async def _keys(settings: Settings) -> AsyncIterator[Keys]:
+    """What tokens are checked with. A public key takes the place of the secret: never both."""
+    jwt = settings.jwt
+    if jwt.jwks_url:
+        issuer = Target.read(urlsplit(jwt.jwks_url).netloc)
+        outbound = replace(settings.outbound, allow=(*settings.outbound.allow, issuer))
+        async with outbound_client(outbound) as client:
+            yield RemoteKeys(fetched_by(client, jwt.jwks_url))
+    else:
+        yield public_key(jwt.public_key) if jwt.public_key else shared_secret(str(jwt.secret))
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client
 
 from codeai.api.allowances import Allowances
-from codeai.api.auth.caller import Caller, caller_of
-from codeai.api.auth.tokens import InvalidToken, Verifier
+from codeai.api.auth.caller import Caller, ClaimNames, caller_of, texts_at
+from codeai.api.auth.keys import InvalidToken, KeysAway
+from codeai.api.auth.rolebook import RoleBook
+from codeai.api.auth.tokens import Verifier
 from codeai.api.bodies import StrictRequest
 from codeai.api.compiling import Compilers
 from codeai.api.outages import reading
@@ -38,8 +40,8 @@ class Parts:
     wakes: Wakes
     verifier: Verifier
     allowances: Allowances
-    roles_claim: str = "roles"
-    permissions_claim: str = "permissions"
+    roles: RoleBook
+    claims: ClaimNames
     seal_key: str | None = None
     data: pathlib.Path = pathlib.Path()
     """A folder on the disk that runs fill."""
@@ -66,12 +68,14 @@ async def optional_caller(request: Request) -> Caller | None:
         claims = await parts.verifier.claims(headers[0])
     except InvalidToken as error:
         raise _unauthenticated(f"the token is refused: {error}", "invalid_token") from None
-    request.state.caller = caller_of(
-        claims, roles_claim=parts.roles_claim, permissions_claim=parts.permissions_claim
-    )
-    caller = caller_known(request)
-    parts.allowances.request(caller.subject)
-    return caller
+    except KeysAway:
+        raise Refused(
+            "no_keys", "the issuer's keys cannot be read (JWKS_URL); try again in a moment"
+        ) from None
+    parts.allowances.request(str(claims["sub"]))
+    named, permissions = texts_at(claims, parts.claims.roles), texts_at(claims, parts.claims.permissions)
+    request.state.caller = caller_of(claims, named, permissions, await parts.roles.roles(named))
+    return caller_known(request)
 
 
 def caller_known(request: Request) -> Caller:
@@ -80,10 +84,13 @@ def caller_known(request: Request) -> Caller:
 
 
 class Gate:
-    """A dependency that lets callers in who have all of `permissions`; any caller where there are none."""
+    """A dependency that lets callers in who have all of `permissions`, or any of `either` where there are some, and
+    hold `role`; any caller where nothing is asked for."""
 
-    def __init__(self, *permissions: str) -> None:
+    def __init__(self, *permissions: str, either: tuple[str, ...] = (), role: str | None = None) -> None:
         self.permissions = permissions
+        self.either = either
+        self.role = role
 
     async def __call__(
         self,
@@ -96,6 +103,10 @@ class Gate:
         missing = [permission for permission in self.permissions if not caller.may(permission)]
         if missing:
             raise Refused("forbidden", f"this needs the permission {' and '.join(missing)}")
+        if self.either and not any(map(caller.may, self.either)):
+            raise Refused("forbidden", f"this needs the permission {' or '.join(self.either)}")
+        if self.role is not None and not caller.holds(self.role):
+            raise Refused("forbidden", f"this needs the role {self.role}")
         return caller
 
 
@@ -107,6 +118,16 @@ def require_permission(permission: str) -> Any:
 def require_all_permissions(*permissions: str) -> Any:
     """The caller, who has all of these."""
     return Depends(Gate(*permissions))
+
+
+def require_any_permission(*permissions: str) -> Any:
+    """The caller, who has one of these at least."""
+    return Depends(Gate(either=permissions))
+
+
+def require_role(role: str) -> Any:
+    """The caller, who holds the role, one that inherits it, or everything."""
+    return Depends(Gate(role=role))
 
 
 def require_caller() -> Any:

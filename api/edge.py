@@ -19,6 +19,7 @@ TIME_LIMIT = 60.0
 """Seconds for a request that is not a stream."""
 MOST_HEADER_BYTES = 32 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_STREAMS = ("text/event-stream", "application/jsonl")
 _UNLOGGED = ("/health", "/metrics")
 
 log = structlog.get_logger()
@@ -87,7 +88,7 @@ class _Answer:
             headers["X-Request-Id"] = self.request_id
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
-            if headers.get("content-type", "").startswith("text/event-stream") and self.limit:
+            if headers.get("content-type", "").startswith(_STREAMS) and self.limit:
                 self.limit.reschedule(None)
         await self.to_client(message)
 

@@ -52,8 +52,8 @@ class Operation:
 
 
 def body_hash(asked: Contract) -> str:
-    """The same for bodies with the same meaning, of which who asks and when are no part."""
-    plain = asked.model_dump(mode="json", exclude={"triggered_by", "request_id", "execution"})
+    """The same for bodies with the same meaning, of which who asks, what he may and when are no part."""
+    plain = asked.model_dump(mode="json", exclude={"triggered_by", "request_id", "execution", "held"})
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -50,6 +50,7 @@ PROBLEMS: dict[str, Row] = {
     "headers_too_large": Row(431, "The headers are too large"),
     "internal": Row(500, "Something went wrong here"),
     "no_database": Row(503, "The database does not answer", 1),
+    "no_keys": Row(503, "The keys that tokens are checked with cannot be read", 1),
     "no_seal_key": Row(503, "Secrets cannot be sealed"),
     "no_temporal": Row(503, "Temporal does not answer", 1),
     "no_worker": Row(503, "No worker answers for this run", 1),

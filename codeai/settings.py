@@ -20,11 +20,14 @@ from codeai.settings_values import (
     paths,
     proxy,
     rate,
+    rsa_public_key,
     seal_key,
     seal_keys,
     size,
     targets,
     text,
+    token_secret,
+    web_url,
     whole,
     words,
 )
@@ -124,13 +127,26 @@ class LoggingSettings:
 class JwtSettings:
     """Whose tokens are taken."""
 
-    secret: str | None = _row(None, "for HS256", text, "JWT_SECRET", secret=True, from_file=True)
-    public_key: str | None = _row(None, "PEM, for RS256", text, "JWT_PUBLIC_KEY", from_file=True)
+    secret: str | None = _row(
+        None, "for HS256, HS384 and HS512", token_secret, "JWT_SECRET", secret=True, from_file=True
+    )
+    public_key: str | None = _row(
+        None,
+        "PEM of an RSA key, for RS256, RS384 and RS512; HS is then off",
+        rsa_public_key,
+        "JWT_PUBLIC_KEY",
+        secret=True,  # somebody may set the private one by mistake
+        from_file=True,
+    )
     issuer: str | None = _row(None, "who must have made a token", text, "JWT_ISSUER")
     audience: str | None = _row(None, "whom it must be for", text, "JWT_AUDIENCE")
-    jwks_url: str | None = _row(None, "where the keys are", text, "JWKS_URL")
-    roles_claim: str = _row("roles", "claim with the roles", text, "JWT_ROLES_CLAIM")
-    permissions_claim: str = _row("permissions", "claim with permissions", text, "JWT_PERMISSIONS_CLAIM")
+    jwks_url: str | None = _row(
+        None, "where the issuer publishes its RSA keys; HS is then off", web_url, "JWKS_URL"
+    )
+    roles_claim: str = _row("roles", "claim with the roles; dots lead into objects", text, "JWT_ROLES_CLAIM")
+    permissions_claim: str = _row(
+        "permissions", "claim with permissions; dots lead into objects", text, "JWT_PERMISSIONS_CLAIM"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,7 +436,6 @@ def _contradictions(values: Mapping[str, Mapping[str, object]]) -> list[str]:
         )
         if soft > hard:
             problems.append(f"worker.soft_{unit} ({soft}) must not be over worker.hard_{unit} ({hard})")
-    secret = jwt.get("secret")
-    if isinstance(secret, str) and len(secret.encode()) < 32:
-        problems.append("jwt.secret must have at least 32 bytes")
+    if jwt.get("public_key") and jwt.get("jwks_url"):
+        problems.append("JWT_PUBLIC_KEY and JWKS_URL are both set; set one of the two")
     return problems

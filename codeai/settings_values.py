@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,10 @@ from urllib.parse import urlsplit
 from codeai.targets import Target
 
 SIZES = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+LEAST_SECRET_BYTES = 32
+"""Of a secret that signs tokens (RFC 7518, 3.2)."""
+LEAST_RSA_BITS = 2048
+"""Of a key that tokens are checked with (RFC 7518, 3.3)."""
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -155,3 +160,46 @@ def seal_keys(value: object) -> tuple[str, ...]:
     """A list of keys, or keys with blanks, line ends or commas between them."""
     parts = value if isinstance(value, list) else re.split(r"[\s,]+", text(value).strip())
     return tuple(seal_key(part) for part in parts)
+
+
+def token_secret(value: object) -> str:
+    """A secret that tokens are signed with."""
+    secret = text(value)
+    if secret.lstrip().startswith("-----BEGIN"):
+        # A public key as a secret would let everybody sign who knows it (RFC 8725, 2.1).
+        raise ValueError("is a PEM key, not a secret; a public key is JWT_PUBLIC_KEY")
+    if len(secret.encode()) < LEAST_SECRET_BYTES:
+        raise ValueError(f"must have at least {LEAST_SECRET_BYTES} bytes")
+    return secret
+
+
+def rsa_public_key(value: object) -> str:
+    """A public RSA key as PEM."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import RSAKey
+
+    pem = text(value).strip()
+    if "PRIVATE KEY" in pem:
+        raise ValueError("is a private key; the API needs the public one: openssl pkey -pubout")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of its size: we say that ourselves
+            bits = RSAKey.import_key(pem).public_key.key_size
+    except (JoseError, ValueError, TypeError, AttributeError):
+        raise ValueError("is not a public RSA key in PEM (-----BEGIN PUBLIC KEY-----)") from None
+    if bits < LEAST_RSA_BITS:
+        raise ValueError(f"has {bits} bits; an RSA key must have at least {LEAST_RSA_BITS}")
+    return pem
+
+
+def web_url(value: object) -> str:
+    """A URL to be read from."""
+    url = text(value).strip()
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+        _ = parts.port
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError("is not a URL such as https://login.example.com/keys")
+    return url

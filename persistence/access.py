@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Index, Row, any_, delete, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, Words
+from codeai.persistence.errors import InUse, NameTaken, VersionDiffers
+from codeai.persistence.pages import Order, Page, Slice, read_page
+
+CHANNEL = "codeai_roles"
+"""Where is notified that a role was changed."""
 
 
 class RoleRow(Base):
@@ -23,6 +29,8 @@ class RoleRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    __table_args__ = (Index("ix_roles_created_at_name", "created_at", "name"),)
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -30,17 +38,106 @@ class Role:
 
     name: str
     permissions: tuple[str, ...]
-    inherits: tuple[str, ...] = ()
+    inherits: tuple[str, ...]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+NEWEST_FIRST = Order((RoleRow.created_at, RoleRow.name))
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What is asked about roles."""
+    """What is written and asked about roles."""
 
     rows: AsyncSession
 
     async def all(self) -> list[Role]:
         """Every role, by name."""
-        asked = select(RoleRow.name, RoleRow.permissions, RoleRow.inherits).order_by(RoleRow.name)
-        found = await self.rows.execute(asked)
-        return [Role(row.name, tuple(row.permissions), tuple(row.inherits)) for row in found]
+        return [_role(row) for row in await self.rows.execute(_asked().order_by(RoleRow.name))]
+
+    async def get(self, name: str) -> Role | None:
+        found = (await self.rows.execute(_asked().where(RoleRow.name == name))).one_or_none()
+        return None if found is None else _role(found)
+
+    async def page(self, page: Page) -> Slice[Role]:
+        """The roles, newest first."""
+        return await read_page(self.rows, _asked(), NEWEST_FIRST, page, _role)
+
+    async def locked(self) -> list[Role]:
+        """Every role; nobody else changes one before this transaction ends, so that two changes, each without a
+        cycle, do not make one."""
+        await self.rows.execute(text("LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE"))
+        return await self.all()
+
+    async def create(self, name: str, permissions: tuple[str, ...], inherits: tuple[str, ...]) -> None:
+        """A role with its version 1. Raises NameTaken."""
+        row = insert(RoleRow).values(name=name, permissions=permissions, inherits=inherits)
+        made = await self.rows.execute(row.on_conflict_do_nothing().returning(RoleRow.name))
+        if made.first() is None:
+            raise NameTaken("role", name)
+        await self._tell(name)
+
+    async def put(
+        self, name: str, permissions: tuple[str, ...], inherits: tuple[str, ...], if_match: int | None = None
+    ) -> None:
+        """Stores it, new or in the place of what has its name. Raises VersionDiffers where `if_match` is not the
+        version in force."""
+        await self._match(name, if_match)
+        row = insert(RoleRow).values(name=name, permissions=permissions, inherits=inherits)
+        await self.rows.execute(
+            row.on_conflict_do_update(
+                index_elements=["name"],
+                set_={
+                    "permissions": row.excluded.permissions,
+                    "inherits": row.excluded.inherits,
+                    "version": RoleRow.version + 1,
+                    "updated_at": func.now(),
+                },
+            )
+        )
+        await self._tell(name)
+
+    async def delete(self, name: str, if_match: int | None = None) -> bool:
+        """Removes it; False where there is none. Raises InUse where another inherits it, and VersionDiffers."""
+        if await self.get(name) is None:
+            return False
+        await self._match(name, if_match)
+        heir = (
+            select(RoleRow.name)
+            .where(literal(name) == any_(RoleRow.inherits))
+            .order_by(RoleRow.name)
+            .limit(1)
+        )
+        by = (await self.rows.execute(heir)).scalar_one_or_none()
+        if by is not None:
+            raise InUse("role", name, f"role {by!r}")
+        await self.rows.execute(delete(RoleRow).where(RoleRow.name == name))
+        await self._tell(name)
+        return True
+
+    async def _match(self, name: str, if_match: int | None) -> None:
+        found = await self.get(name) if if_match is not None else None
+        if if_match is not None and (found is None or found.version != if_match):
+            raise VersionDiffers("role", name, found.version if found else 0)
+
+    async def _tell(self, name: str) -> None:
+        await self.rows.execute(select(func.pg_notify(CHANNEL, name)))
+
+
+def _asked() -> Any:
+    return select(
+        RoleRow.name,
+        RoleRow.permissions,
+        RoleRow.inherits,
+        RoleRow.version,
+        RoleRow.created_at,
+        RoleRow.updated_at,
+    )
+
+
+def _role(row: Row[Any]) -> Role:
+    return Role(
+        row.name, tuple(row.permissions), tuple(row.inherits), row.version, row.created_at, row.updated_at
+    )

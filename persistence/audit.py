@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, func, insert, select
+from sqlalchemy import BigInteger, ColumnElement, Index, Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, key, storable
+from codeai.persistence.chain import FIRST, hash_of
 from codeai.persistence.pages import Order, Page, Slice, read_page
 
 CHAIN_LOCK = 0x636F6465
 """The advisory lock that makes the chain one chain: who appends holds it until the commit."""
-FIRST = "0" * 64
 
 
 class AuditRow(Base):
@@ -31,9 +29,15 @@ class AuditRow(Base):
     action: Mapped[str]
     entity: Mapped[str]
     request_id: Mapped[str | None]
+    workflow_id: Mapped[str | None]
     details: Mapped[str]
     previous: Mapped[str]
     hash: Mapped[str]
+
+    __table_args__ = (
+        Index("ix_audit_log_entity_seq", "entity", "seq"),
+        Index("ix_audit_log_actor_seq", "actor", "seq"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class NewEntry:
     entity: str
     request_id: str | None = None
     details: str = "{}"
+    workflow_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,28 @@ class Entry:
     action: str
     entity: str
     request_id: str | None
+    workflow_id: str | None
     details: str
     previous: str
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which entries are asked for: each field that is given must fit. `entity` is `<kind>/<id>`, or a kind alone for
+    all of it; `since` is included, `until` is not."""
+
+    actor: str | None = None
+    action: str | None = None
+    entity: str | None = None
+    via: str | None = None
+    request_id: str | None = None
+    workflow_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ANY = Sought()
 NEWEST_FIRST = Order((AuditRow.seq,))
 
 
@@ -86,36 +108,43 @@ class Audit:
         last = (await self.rows.execute(newest)).one_or_none()
         seq, previous = (last.seq + 1, last.hash) if last else (1, FIRST)
         values = {field.name: getattr(new, field.name) for field in fields(new)}
-        row = values | {"seq": seq, "previous": previous}
-        await self.rows.execute(insert(AuditRow).values(row | {"hash": _hash(row)}))
+        row = {name: storable(one) if isinstance(one, str) else one for name, one in values.items()}
+        row |= {"seq": seq, "previous": previous}
+        await self.rows.execute(insert(AuditRow).values(row | {"hash": hash_of(row)}))
 
     async def has(self, id: str) -> bool:
         """Whether the entry was written: then what it tells of is done."""
         return (await self.rows.execute(select(AuditRow.seq).where(AuditRow.id == id))).first() is not None
 
-    async def page(self, page: Page) -> Slice[Entry]:
-        """The entries, newest first."""
-        asked = select(*columns(Entry, AuditRow))
+    async def page(self, page: Page, sought: Sought = ANY) -> Slice[Entry]:
+        """The entries that are sought, newest first."""
+        asked = select(*columns(Entry, AuditRow)).where(*_fitting(sought))
         return await read_page(self.rows, asked, NEWEST_FIRST, page, _entry)
 
-    async def first_broken(self) -> int | None:
-        """The number of the first entry that was changed or is gone; None: the chain holds."""
-        previous, expected = FIRST, 1
-        asked = select(*columns(Entry, AuditRow)).order_by(AuditRow.seq).execution_options(yield_per=1000)
-        async for row in await self.rows.stream(asked):
-            values = dict(row._mapping)
-            hash = values.pop("hash")
-            if values["seq"] != expected or values["previous"] != previous or _hash(values) != hash:
-                return expected
-            previous, expected = hash, expected + 1
-        return None
+    async def behind(self, seq: int, sought: Sought, most: int) -> list[Entry]:
+        """The entries that are sought, oldest first, from behind `seq`."""
+        asked = select(*columns(Entry, AuditRow)).where(AuditRow.seq > seq, *_fitting(sought))
+        return [_entry(row) for row in await self.rows.execute(asked.order_by(AuditRow.seq).limit(most))]
 
 
-def _hash(values: dict[str, Any]) -> str:
-    plain = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
-    plain["at"] = values["at"].astimezone(UTC).isoformat()
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _fitting(sought: Sought) -> list[ColumnElement[bool]]:
+    """The conditions of what is sought."""
+    conditions = [
+        getattr(AuditRow, name) == value
+        for name in ("actor", "action", "via", "request_id", "workflow_id")
+        if (value := getattr(sought, name)) is not None
+    ]
+    if sought.entity is not None:
+        exact = "/" in sought.entity
+        whole = AuditRow.entity == sought.entity
+        conditions.append(
+            whole if exact else AuditRow.entity.startswith(f"{sought.entity}/", autoescape=True)
+        )
+    if sought.since is not None:
+        conditions.append(AuditRow.at >= sought.since)
+    if sought.until is not None:
+        conditions.append(AuditRow.at < sought.until)
+    return conditions
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import IntegrityError
@@ -43,6 +43,32 @@ class VersionDiffers(Refused):
     def __init__(self, entity: str, id: str, version: int) -> None:
         super().__init__(f"{entity} {id!r} has changed since: its version is {version} now; read it again")
         self.entity, self.id, self.version = entity, id, version
+
+
+class InheritsItself(Refused):
+    """A role would inherit itself, over others."""
+
+    def __init__(self, way: Sequence[str]) -> None:
+        super().__init__(f"a role cannot inherit itself: {' -> '.join(way)}")
+        self.way = tuple(way)
+
+
+class NotHeld(Refused):
+    """Somebody would grant what he may not himself."""
+
+    def __init__(self, permissions: Sequence[str]) -> None:
+        super().__init__(
+            f"nobody can grant what he does not hold: {', '.join(permissions)}; ask somebody who holds it"
+        )
+        self.permissions = tuple(permissions)
+
+
+class NoAdmin(Refused):
+    """Nobody would be left who may do everything."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"role {name!r} cannot lose *:*: nobody would be left who may do everything")
+        self.name = name
 
 
 @asynccontextmanager

@@ -1,7 +1,4 @@
-"""Bearer tokens: how they are verified, for every request.
-
-Which keys and algorithms count is a `Keys`: shared secrets here; public keys are others of that shape.
-"""
+"""Bearer tokens: how they are verified, for every request. Which keys and algorithms count is a `Keys`."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
 
+from codeai.api.auth.keys import InvalidToken, Keys
 from codeai.workflows.contracts.decoding import InvalidInput, read_json
 
 MOST_BYTES = 8 * 1024
@@ -24,38 +21,7 @@ MOST_BYTES = 8 * 1024
 LONGEST_LIFE = timedelta(days=90)
 LEEWAY = 10.0
 """Seconds that two clocks may differ: for `nbf` and `iat`, never for `exp`."""
-LEAST_SECRET = 32
-"""Bytes of a shared secret."""
 _REFUSED_HEADERS = ("crit", "b64", "zip", "jku", "jwk", "x5u", "x5c")
-
-
-class InvalidToken(Exception):
-    """Why a token is refused, in one line, without the token."""
-
-
-class Keys(Protocol):
-    """What tokens are checked with."""
-
-    @property
-    def algorithms(self) -> tuple[str, ...]:
-        """The only ones that count."""
-
-    async def key(self, key_id: object) -> Any:
-        """The key of `kid`. Raises InvalidToken where there is none."""
-
-
-class SharedSecret:
-    """HS256, HS384 and HS512 with one secret of at least 32 bytes (ValueError else)."""
-
-    algorithms = ("HS256", "HS384", "HS512")
-
-    def __init__(self, secret: str) -> None:
-        if len(secret.encode()) < LEAST_SECRET:
-            raise ValueError(f"JWT_SECRET has less than {LEAST_SECRET} bytes")
-        self._key = OctKey.import_key(secret)
-
-    async def key(self, key_id: object) -> OctKey:  # noqa: ARG002 (one secret, whatever the token calls it)
-        return self._key
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +33,12 @@ class Verifier:
     audience: str
 
     async def claims(self, header: str) -> dict[str, Any]:
-        """The claims of an Authorization header's token. Raises InvalidToken."""
+        """The claims of an Authorization header's token. Raises InvalidToken, and KeysAway."""
         token = _bearer(header)
         protected = _protected(token)
-        key = await self.keys.key(protected.get("kid"))
+        found = await self.keys.key(protected.get("kid"))
         try:
-            claims = jwt.decode(token, key, algorithms=list(self.keys.algorithms)).claims
+            claims = jwt.decode(token, found.key, algorithms=list(found.algorithms)).claims
         except (JoseError, ValueError, TypeError):
             raise InvalidToken("its signature or algorithm is not accepted") from None
         self._check(claims, time.time())

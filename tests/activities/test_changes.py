@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from typing import Any
@@ -21,6 +22,7 @@ from codeai.persistence.events import Event, Events
 from codeai.persistence.pages import Page
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
 from tests.activities.conftest import SCHEDULED, Place
+from tests.audit import first_broken
 
 CONFIG = {"name": "release", "content": "return 1"}
 ID = "7d3c0d1e-6a55-4e2c-9a3f-1c1df0a0b001"
@@ -39,7 +41,7 @@ async def apply(changes: Changes, where: ActivityEnvironment, **given: Any) -> C
 
 async def told(database: Database) -> tuple[list[Entry], list[Event]]:
     async with database.session() as rows:
-        assert await Audit(rows).first_broken() is None
+        assert await first_broken(rows) is None
         audit = (await Audit(rows).page(Page())).items
         return list(audit), list((await Events(rows).page(Page())).items)
 
@@ -75,7 +77,11 @@ async def test_a_config_is_created_updated_and_deleted(
         ("update", f"config/{id}", None, "temporal"),
         ("delete", f"config/{id}", "bob", "temporal"),
     ]
-    assert json.loads(audit[-1].details) == {"body": CONFIG}
+    deleted, updated, created = (json.loads(one.details) for one in audit)
+    assert created["before"] is None and deleted["after"] is None
+    assert created["after"] == updated["before"] and updated["after"] == deleted["before"]
+    assert [created["after"]["version"], updated["after"]["version"]] == [1, 2]
+    assert created["after"]["content_hash"] != updated["after"]["content_hash"] == config.content_hash
     assert {event.type for event in events} == {
         "change.config.created",
         "change.config.updated",
@@ -234,12 +240,71 @@ async def test_the_sealed_form_of_a_secret_is_made_anew_and_told_without_it(
     )
     assert (made.status, made.resource) == (200, "/secrets/npm")
     audit, _ = await told(database)
-    assert (audit[0].action, audit[0].entity, audit[0].actor, audit[0].details) == (
-        "update",
-        "secret/npm",
-        "ann",
-        '{"body":{"anew":true}}',
-    )
+    assert (audit[0].action, audit[0].entity, audit[0].actor) == ("update", "secret/npm", "ann")
+    assert sealed not in audit[0].details and "key_id" in json.loads(audit[0].details)["after"]
     for action, status in (("update", 404), ("create", 422)):
         gone = await apply(changes, place(), kind="secret", action=action, id="other", body={"anew": True})
         assert gone.problem is not None and gone.problem.status == status
+
+
+async def test_what_is_told_of_a_deployment_has_no_passwords(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    inputs = {"region": "eu", "db_password": "hunter2hunter2"}
+    body = {"name": "shop", "inputs": inputs}
+    await apply(changes, place(), kind="deployment", action="create", body=body)
+    audit, _ = await told(database)
+    after = json.loads(audit[0].details)["after"]
+    assert after["name"] == "shop" and after["inputs"] == {"region": "eu", "db_password": "***"}
+
+
+async def roles(changes: Changes, where: ActivityEnvironment, action: str, name: str, **given: Any) -> Any:
+    made = await apply(changes, where, kind="role", action=action, id=name, **given)
+    return made.status if made.problem is None else (made.problem.status, made.problem.detail)
+
+
+async def test_a_role_is_stored_changed_and_removed(
+    changes: Changes, database: Database, place: Place
+) -> None:
+    body = {"permissions": ["configs:read"], "inherits": ["viewer"]}
+    assert await roles(changes, place(), "update", "ops", body=body) == 200
+    assert await roles(changes, place(), "update", "ops", body={"permissions": ["jobs:*"]}, if_match=1) == 200
+    status, why = await roles(changes, place(), "update", "ops", body=body, if_match=1)
+    assert status == 412 and "version is 2" in why
+    assert await roles(changes, place(), "delete", "ops") == 204
+    assert (await roles(changes, place(), "delete", "ops"))[0] == 404
+    audit, events = await told(database)
+    assert [one.action for one in reversed(audit)] == ["update", "update", "delete"]
+    assert json.loads(audit[1].details)["before"]["permissions"] == ["configs:read"]
+    assert {event.type for event in events} == {"change.role.updated", "change.role.deleted"}
+
+
+async def test_what_a_role_may_not_be(changes: Changes, place: Place) -> None:
+    async def put(name: str, held: list[str] | None = None, **body: Any) -> Any:
+        return await roles(changes, place(), "update", name, body=body, held=held)
+
+    assert await put("a", inherits=["viewer"]) == 200
+    assert await put("b", inherits=["a"]) == 200
+    assert await put("a", inherits=["b"]) == (422, "a role cannot inherit itself: a -> b -> a")
+    assert await put("a", inherits=["a"]) == (422, "a role cannot inherit itself: a -> a")
+    assert await put("a", inherits=["nobody"]) == (422, "there is no role 'nobody'")
+    assert (await roles(changes, place(), "delete", "a"))[0] == 409
+    assert (await roles(changes, place(), "delete", "admin"))[0] == 409
+    assert (await put("admin", permissions=["configs:*"]))[0] == 409
+    assert await put("admin", permissions=["*:*", "configs:*"]) == 200
+    mine = ["roles:*", "configs:*"]
+    assert await put("c", held=mine, permissions=["configs:read", "configs:*", "roles:write"]) == 200
+    status, why = await put("c", held=mine, permissions=["configs:read", "*:read", "secrets:use"])
+    assert status == 403 and "*:read, secrets:use" in why
+    assert (await put("c", held=mine, inherits=["viewer"]))[0] == 403
+    assert (await put("d", permissions=["everything"]))[0] == 422
+
+
+async def test_two_changes_at_once_make_no_cycle(changes: Changes, place: Place) -> None:
+    for name in ("one", "two"):
+        await roles(changes, place(), "update", name, body={})
+    outcomes = await asyncio.gather(
+        roles(changes, place(), "update", "one", body={"inherits": ["two"]}),
+        roles(changes, place(), "update", "two", body={"inherits": ["one"]}),
+    )
+    assert sorted(map(str, outcomes))[-1] == "200" and len({str(one)[:3] for one in outcomes}) == 2

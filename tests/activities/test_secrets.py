@@ -19,6 +19,7 @@ from codeai.persistence.executions import Executions, NewExecution
 from codeai.persistence.pages import Page
 from codeai.workflows.contracts.secrets import key_id_of
 from codeai.workflows.contracts.steps import SecretText
+from tests.audit import first_broken
 
 PRIVATE = sealing.new_private()
 PUBLIC = sealing.public_of(PRIVATE)
@@ -66,7 +67,7 @@ async def refused(*given: object, **more: object) -> tuple[str, str]:
 
 async def audit(database: Database) -> list[Entry]:
     async with database.session() as rows:
-        assert await Audit(rows).first_broken() is None
+        assert await first_broken(rows) is None
         return list((await Audit(rows).page(Page())).items)
 
 

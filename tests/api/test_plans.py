@@ -11,7 +11,7 @@ from codeai.cli.plan import PERMISSIONS
 from tests.api.conftest import Served
 from tests.api.test_changes import named
 from tests.api.test_edge import problem
-from tests.api.test_permissions import TABLE
+from tests.api.test_permissions import needed
 
 PROGRAM = 'param name\nparam times = 1\nfor i in range(times) {\n    exec { echo "$name" }\n}\n'
 
@@ -61,5 +61,5 @@ async def test_a_program_that_computes_for_ever_is_cut(admin: httpx2.AsyncClient
 
 
 def test_a_plan_names_the_permissions_that_starting_needs() -> None:
-    assert set(PLANNED_FOR) == TABLE["POST /deployments/{id}/execute"]
-    assert set(PERMISSIONS) == TABLE["POST /executions"]
+    assert set(PLANNED_FOR) == needed("POST", "/deployments/{id}/execute")
+    assert set(PERMISSIONS) == needed("POST", "/executions")

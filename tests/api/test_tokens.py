@@ -11,13 +11,15 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from codeai.api.auth.caller import caller_of
-from codeai.api.auth.tokens import InvalidToken, SharedSecret, Verifier
+from codeai.api.auth.caller import Caller, caller_of, texts_at
+from codeai.api.auth.keys import InvalidToken, shared_secret
+from codeai.api.auth.tokens import Verifier
+from codeai.workflows.contracts.permissions import ROLES
 
 SECRET = "a secret that is long enough for every algorithm there is, with 64 bytes and more"
 NOW = int(time.time())
 CLAIMS = {"iss": "tests", "aud": "codeai", "sub": "ada", "iat": NOW, "exp": NOW + 3600, "roles": ["viewer"]}
-VERIFIER = Verifier(SharedSecret(SECRET), "tests", "codeai")
+VERIFIER = Verifier(shared_secret(SECRET), "tests", "codeai")
 
 
 def signed(claims: dict[str, Any], algorithm: str = "HS256", secret: str = SECRET, **header: Any) -> str:
@@ -91,9 +93,8 @@ async def test_a_token_for_several_audiences_is_taken() -> None:
     assert await VERIFIER.claims(f"bearer {changed(aud=['others', 'codeai'])}")
 
 
-def test_a_short_secret_is_refused() -> None:
-    with pytest.raises(ValueError, match="less than 32 bytes"):
-        SharedSecret("short")
+def named(claims: dict[str, Any]) -> Caller:
+    return caller_of(claims, texts_at(claims, "roles"), texts_at(claims, "permissions"), ROLES)
 
 
 @pytest.mark.parametrize(
@@ -115,16 +116,32 @@ def test_a_short_secret_is_refused() -> None:
 def test_roles_and_permissions_come_from_claims(
     roles: object, permissions: object, may: str | None, may_not: str | None
 ) -> None:
-    claims = CLAIMS | {"roles": roles, "permissions": permissions}
-    caller = caller_of(claims, roles_claim="roles", permissions_claim="permissions")
+    caller = named(CLAIMS | {"roles": roles, "permissions": permissions})
     assert may is None or caller.may(may)
     assert may_not is None or not caller.may(may_not)
 
 
 def test_an_editor_is_a_viewer_and_an_admin_is_everything() -> None:
-    def caller(role: str) -> Any:
-        return caller_of(CLAIMS | {"roles": [role]}, roles_claim="roles", permissions_claim="permissions")
+    def caller(role: str) -> Caller:
+        return named(CLAIMS | {"roles": [role]})
 
     assert caller("editor").holds("viewer")
     assert not caller("viewer").holds("editor")
     assert caller("admin").holds("whatever")
+    assert caller("release-managers").holds("release-managers")
+
+
+@pytest.mark.parametrize(
+    ("path", "claims", "found"),
+    [
+        ("realm_access.roles", {"realm_access": {"roles": ["a"]}}, ["a"]),
+        ("https://example.com/roles", {"https://example.com/roles": ["a"]}, ["a"]),
+        ("a.b.c", {"a": {"b": {"c": ["x"]}}, "a.b.c": ["y"]}, ["y"]),
+        ("a.b.c", {"a": {"b": ["c"]}}, []),
+        ("a.b", {"a": "b"}, []),
+        ("roles", {"roles": "admin"}, []),
+        ("roles", {}, []),
+    ],
+)
+def test_claims_are_found_by_their_path(path: str, claims: dict[str, Any], found: list[str]) -> None:
+    assert texts_at(claims, path) == found

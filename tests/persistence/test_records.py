@@ -25,6 +25,7 @@ from codeai.persistence.hosts import Hosts
 from codeai.persistence.pages import Page
 from codeai.persistence.steps import NewStep, Steps
 from codeai.persistence.workspaces import Workspaces
+from tests.audit import first_broken
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -198,14 +199,14 @@ async def test_the_audit_chain_holds_and_shows_what_was_changed(database: Databa
     await write(first)
     async with database.session() as rows:
         assert [entry.seq for entry in (await Audit(rows).page(Page())).items] == [6, 5, 4, 3, 2, 1]
-        assert await Audit(rows).first_broken() is None
+        assert await first_broken(rows) is None
     owner = Database.connect(address)
     async with owner.transaction() as rows:
         await rows.execute(text("UPDATE audit_log SET actor = 'somebody else' WHERE seq = 3"))
     async with owner.session() as rows:
-        assert await Audit(rows).first_broken() == 3
+        assert await first_broken(rows) == 3
     async with owner.transaction() as rows:
         await rows.execute(text("DELETE FROM audit_log WHERE seq = 2"))
     async with owner.session() as rows:
-        assert await Audit(rows).first_broken() == 2
+        assert await first_broken(rows) == 2
     await owner.close()

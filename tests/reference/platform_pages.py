@@ -11,7 +11,6 @@ from starlette.routing import Route
 from temporalio.common import RetryPolicy
 
 from codeai.api.app import ROUTERS, assemble
-from codeai.api.auth.permissions import ROLES, allows, permissions_of
 from codeai.api.dependencies import Gate
 from codeai.api.problems import MEDIA_TYPE, PROBLEMS
 from codeai.dsl.limits import EFFECT_RESULT
@@ -21,6 +20,7 @@ from codeai.settings_values import never_or_duration
 from codeai.workflows import calls
 from codeai.workflows.contracts.event_types import FAMILIES, naming
 from codeai.workflows.contracts.kinds import KINDS, TASK_TIMEOUT
+from codeai.workflows.contracts.permissions import ROLES, allows, permissions_of
 from codeai.workflows.contracts.queues import TASK_QUEUES
 from tests.reference.markdown import code, duration, size, table
 

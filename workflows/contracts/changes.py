@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from codeai.workflows.contracts.base import Contract, canonical_uuid
 from codeai.workflows.contracts.decoding import InvalidInput, validated
 from codeai.workflows.contracts.executions import FailurePolicy
+from codeai.workflows.contracts.permissions import PERMISSION, ROLE_NAME
 from codeai.workflows.contracts.secrets import NAME, SecretBody
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
@@ -43,13 +44,21 @@ class DeploymentBody(Contract):
     concurrency_key: str | None = Field(None, max_length=255)
 
 
+class RoleBody(Contract):
+    """What a role permits: its own permissions, and those of the roles that it inherits."""
+
+    permissions: tuple[Annotated[str, Field(pattern=PERMISSION)], ...] = Field((), max_length=1000)
+    inherits: tuple[Annotated[str, Field(pattern=ROLE_NAME)], ...] = Field((), max_length=100)
+
+
 BODIES: dict[str, type[Contract]] = {
     "config": ConfigBody,
     "deployment": DeploymentBody,
     "secret": SecretBody,
+    "role": RoleBody,
 }
 """What can be changed (★): the kind and its body."""
-NAMED: dict[str, str] = {"secret": NAME}
+NAMED: dict[str, str] = {"secret": NAME, "role": ROLE_NAME}
 """Kinds whose things have a name instead of a UUID, and what such a name looks like."""
 
 
@@ -64,6 +73,9 @@ class ChangeInput(Contract):
     if_match: int | None = Field(None, description="the version that the caller saw")
     triggered_by: str | None = None
     request_id: str | None = None
+    held: tuple[str, ...] | None = Field(
+        None, description="the permissions of who asks; without it all, as who reaches Temporal has"
+    )
 
     @field_validator("id")
     @classmethod

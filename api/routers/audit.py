@@ -1,0 +1,81 @@
+"""The audit log: who did what, as pages or as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+
+from codeai.api.auth.caller import Caller
+from codeai.api.dependencies import Paged, Route, Rows, Using, require_permission
+from codeai.api.outages import reading
+from codeai.api.views import AuditView, Listing
+from codeai.persistence.audit import Audit, Sought
+from codeai.persistence.engine import Database
+
+router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
+
+JSON_LINES = "application/jsonl"
+AT_ONCE = 500
+"""Entries that an export reads at a time."""
+Reader = Annotated[Caller, require_permission("audit:read")]
+Text = Annotated[str | None, Query(max_length=512, pattern=r"^[^\x00]*$")]
+_LINES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One page; with `Accept: application/jsonl` every entry that fits, oldest first, a line each",
+        "content": {JSON_LINES: {"schema": {"type": "string"}}},
+    }
+}
+
+
+def _sought(
+    actor: Text = None,
+    action: Text = None,
+    entity: Annotated[
+        str | None,
+        Query(max_length=512, pattern=r"^[^\x00]*$", description="`<kind>/<id>`, or a kind for all of it"),
+    ] = None,
+    via: Text = None,
+    request_id: Text = None,
+    workflow_id: Text = None,
+    since: Annotated[AwareDatetime | None, Query(description="from this time on")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+) -> Sought:
+    return Sought(actor, action, entity, via, request_id, workflow_id, since, until)
+
+
+@router.get("", response_model=Listing[AuditView], responses=_LINES)
+async def list_audit(
+    request: Request,
+    _: Reader,
+    parts: Using,
+    rows: Rows,
+    page: Paged,
+    sought: Annotated[Sought, Depends(_sought)],
+) -> Response | Listing[AuditView]:
+    """Who did what, newest first. As JSON lines the whole log, in the order of its chain, with `details` as text."""
+    if JSON_LINES in request.headers.get("accept", ""):
+        return StreamingResponse(_lines(parts.database, sought), media_type=JSON_LINES)
+    return Listing[AuditView].of(await Audit(rows).page(page, sought), AuditView.of)
+
+
+async def _lines(database: Database, sought: Sought) -> AsyncIterator[str]:
+    """Every entry as it is stored. A database that goes away cuts the answer short, which its reader sees."""
+    last, more = 0, True
+    while more:
+        async with reading(database) as rows:
+            found = await Audit(rows).behind(last, sought, AT_ONCE)
+        yield "".join(json.dumps(asdict(one), default=_as_text, ensure_ascii=False) + "\n" for one in found)
+        more = len(found) == AT_ONCE
+        last = found[-1].seq if found else last
+
+
+def _as_text(value: object) -> str:
+    assert isinstance(value, datetime)
+    return value.isoformat()

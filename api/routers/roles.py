@@ -1,0 +1,78 @@
+"""Roles: what callers may do who hold them. Changed by a workflow, and in force within a moment."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from codeai.api.auth.caller import Caller
+from codeai.api.changes import MAY_TAKE_LONGER, change
+from codeai.api.dependencies import Paged, Parts, Route, Rows, Using, require_permission
+from codeai.api.etags import IfMatch, etag, matched
+from codeai.api.problems import Refused
+from codeai.api.views import ChangedView, Listing, RoleView
+from codeai.persistence.access import Roles
+from codeai.workflows.contracts.changes import Action, ChangeInput, RoleBody
+from codeai.workflows.contracts.permissions import ROLE_NAME
+
+router = APIRouter(prefix="/roles", tags=["roles"], route_class=Route)
+
+Reader = Annotated[Caller, require_permission("roles:read")]
+Writer = Annotated[Caller, require_permission("roles:write")]
+RoleName = Annotated[str, Path(pattern=ROLE_NAME, description="letters, digits, `.`, `_` and `-`")]
+
+
+@router.get("")
+async def list_roles(_: Reader, rows: Rows, page: Paged) -> Listing[RoleView]:
+    """The roles, newest first."""
+    return Listing[RoleView].of(await Roles(rows).page(page), RoleView.of)
+
+
+@router.get("/{name}")
+async def show_role(_: Reader, rows: Rows, response: Response, name: RoleName) -> RoleView:
+    """One role."""
+    found = await _shown(rows, name)
+    if found is None:
+        raise Refused("not_found", f"there is no role {name!r}")
+    response.headers["ETag"] = etag(found.version)
+    return found
+
+
+@router.put("/{name}", response_model=RoleView | ChangedView, responses=MAY_TAKE_LONGER)
+async def put_role(
+    request: Request, parts: Using, caller: Writer, name: RoleName, body: RoleBody, if_match: IfMatch = None
+) -> Response:
+    """Stores a role, new or in the place of what has its name. Nobody can grant what he does not hold."""
+    asked = ChangeInput(
+        kind="role",
+        action=Action.UPDATE,
+        id=name,
+        body=body.model_dump(mode="json"),
+        if_match=matched(if_match),
+    )
+    return await _changed(request, parts, caller, asked)
+
+
+@router.delete("/{name}", status_code=204, responses=MAY_TAKE_LONGER)
+async def delete_role(
+    request: Request, parts: Using, caller: Writer, name: RoleName, if_match: IfMatch = None
+) -> Response:
+    """Removes a role that no other inherits. `admin` stays."""
+    asked = ChangeInput(kind="role", action=Action.DELETE, id=name, if_match=matched(if_match))
+    return await _changed(request, parts, caller, asked)
+
+
+async def _changed(request: Request, parts: Parts, caller: Caller, asked: ChangeInput) -> Response:
+    """Makes the change; this process has it from its answer on, others as soon as they hear of it."""
+    asked = asked.model_copy(update={"held": tuple(sorted(caller.permissions))})
+    try:
+        return await change(request, parts, caller, None, asked, _shown)
+    finally:
+        parts.roles.drop()
+
+
+async def _shown(rows: AsyncSession, name: str) -> RoleView | None:
+    found = await Roles(rows).get(name)
+    return RoleView.of(found) if found else None
