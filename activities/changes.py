@@ -202,6 +202,7 @@ class SecretKind:
         row = await Secrets(rows).get(id)
         return None if row is None else {"mask": row.mask, "key_id": row.key_id, "version": row.version}
 
+
 def _sealed(name: str, sealed: str, mask: bool, who: Who) -> NewSecret:
     return NewSecret(name, sealed, key_id_of(sealed), mask, who.caller)
 

@@ -10,9 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from codeai.persistence.access import Role
 from codeai.persistence.approvals import Approval
-from codeai.persistence.audit import Entry
 from codeai.persistence.configs import Config
 from codeai.persistence.deployments import Deployment
 from codeai.persistence.events import Event
@@ -410,49 +408,6 @@ class RunBody(ExecuteBody):
     config: str | None = Field(default=None, max_length=255, description="id or name")
     version: int | None = Field(default=None, ge=1, le=2_147_483_647)
     workspace: WorkspaceSeed | None = None
-
-
-class RoleView(View):
-    """A role: what it permits by itself, and which roles it inherits. `version` is its ETag."""
-
-    name: str
-    permissions: list[str]
-    inherits: list[str]
-    version: int
-    created_at: datetime
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, row: Role) -> Self:
-        return cls(
-            name=row.name,
-            permissions=list(row.permissions),
-            inherits=list(row.inherits),
-            version=row.version,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
-
-
-class AuditView(View):
-    """Who did what. `via` is api, cli, temporal or run; `hash` covers the entry and, by `previous`, all before it."""
-
-    seq: int
-    id: str
-    at: datetime
-    actor: str | None
-    via: str
-    action: str
-    entity: str
-    request_id: str | None
-    workflow_id: str | None
-    details: Any
-    previous: str
-    hash: str
-
-    @classmethod
-    def of(cls, row: Entry) -> Self:
-        return cls(**asdict(row) | {"details": json.loads(row.details)})
 
 
 def _value(text: str | None) -> Any:

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,8 +15,8 @@ from pydantic import AwareDatetime
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Paged, Route, Rows, Using, require_permission
 from codeai.api.outages import reading
-from codeai.api.views import AuditView, Listing
-from codeai.persistence.audit import Audit, Sought
+from codeai.api.views import Listing, View
+from codeai.persistence.audit import Audit, Entry, Sought
 from codeai.persistence.engine import Database
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
@@ -32,6 +32,27 @@ _LINES: dict[int | str, dict[str, Any]] = {
         "content": {JSON_LINES: {"schema": {"type": "string"}}},
     }
 }
+
+
+class AuditView(View):
+    """Who did what. `via` is api, cli, temporal or run; `hash` covers the entry and, by `previous`, all before it."""
+
+    seq: int
+    id: str
+    at: datetime
+    actor: str | None
+    via: str
+    action: str
+    entity: str
+    request_id: str | None
+    workflow_id: str | None
+    details: Any
+    previous: str
+    hash: str
+
+    @classmethod
+    def of(cls, row: Entry) -> Self:
+        return cls(**asdict(row) | {"details": json.loads(row.details)})
 
 
 def _sought(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,8 +13,8 @@ from codeai.api.changes import MAY_TAKE_LONGER, change
 from codeai.api.dependencies import Paged, Parts, Route, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
-from codeai.api.views import ChangedView, Listing, RoleView
-from codeai.persistence.access import Roles
+from codeai.api.views import ChangedView, Listing, View
+from codeai.persistence.access import Role, Roles
 from codeai.workflows.contracts.changes import Action, ChangeInput, RoleBody
 from codeai.workflows.contracts.permissions import ROLE_NAME
 
@@ -22,6 +23,28 @@ router = APIRouter(prefix="/roles", tags=["roles"], route_class=Route)
 Reader = Annotated[Caller, require_permission("roles:read")]
 Writer = Annotated[Caller, require_permission("roles:write")]
 RoleName = Annotated[str, Path(pattern=ROLE_NAME, description="letters, digits, `.`, `_` and `-`")]
+
+
+class RoleView(View):
+    """A role: what it permits by itself, and which roles it inherits. `version` is its ETag."""
+
+    name: str
+    permissions: list[str]
+    inherits: list[str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: Role) -> Self:
+        return cls(
+            name=row.name,
+            permissions=list(row.permissions),
+            inherits=list(row.inherits),
+            version=row.version,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
 
 
 @router.get("")

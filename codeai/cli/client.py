@@ -149,6 +149,25 @@ class Api:
         finally:
             self.close()
 
+    def lines(self, path: str, media_type: str, **query: Any) -> Iterator[str]:
+        """The lines of a long answer as they come. Raises Stop where it breaks off."""
+        self.close()
+        try:
+            response = self._send("GET", _with_query(path, query), None, {"Accept": media_type})
+            if response.status != 200:
+                _accepted(Answer(response.status, {}, _decoded(response.read())))
+            # A broken chunk ends `readline` as an end would: only `read` says that something is missing.
+            rest = b""
+            while piece := response.read1(1 << 16):
+                *whole, rest = (rest + piece).split(b"\n")
+                yield from (line.decode("utf-8", "replace") for line in whole)
+        except ConnectionRefusedError:
+            raise self._nobody() from None
+        except _AWAY as error:
+            raise Stop(f"{self.url} broke off its answer: {error or type(error).__name__}") from None
+        finally:
+            self.close()
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

@@ -34,6 +34,8 @@ COMMANDS: dict[str, str] = {
     "configs": "codeai.cli.configs",
     "events": "codeai.cli.events",
     "secrets": "codeai.cli.secrets",
+    "roles": "codeai.cli.roles",
+    "audit": "codeai.cli.audit",
     "token": "codeai.cli.token",
     "config": "codeai.cli.config_show",
     "migrate": "codeai.cli.migrate",

@@ -23,7 +23,9 @@ def token() -> None:
 
 @app.command("create")
 def create_token(
-    role: Annotated[list[str], typer.Option("--role", help="viewer, editor, admin; may be given again.")],
+    role: Annotated[
+        list[str], typer.Option("--role", help="viewer, editor, admin or one of yours; may be given again.")
+    ],
     ttl: Annotated[str, typer.Option("--ttl", help="How long it is valid: 30m, 12h, 90d.")] = "12h",
     subject: Annotated[str | None, typer.Option("--subject", help="Whom it names; default: you.")] = None,
 ) -> None:
@@ -45,6 +47,10 @@ def create_token(
         raise Stop(str(error)) from None
     except ValueError as error:
         raise Stop(f"--ttl {ttl!r} {error}", Exit.INVALID) from None
+    if jwt.public_key or jwt.jwks_url:
+        raise Stop(
+            "this platform takes the tokens of its issuer only (JWT_PUBLIC_KEY, JWKS_URL), none signed with a secret"
+        )
     if not 1 <= seconds <= LONGEST:
         raise Stop("--ttl is between 1s and 90d", Exit.INVALID)
     secret = jwt.secret

@@ -87,9 +87,15 @@ class Environments:
             "CODEAI_SERVER_DATA": str(self.folder.path),
             "JWT_ISSUER": jwt.issuer or ISSUER,
             "JWT_AUDIENCE": jwt.audience or AUDIENCE,
+            "JWT_ROLES_CLAIM": jwt.roles_claim,
+            "JWT_PERMISSIONS_CLAIM": jwt.permissions_claim,
             "CODEAI_SEAL_PUBLIC_KEY": self._seal_public(),
         }
-        if jwt.secret is None:
+        if jwt.public_key is not None:
+            own["JWT_PUBLIC_KEY"] = jwt.public_key
+        elif jwt.jwks_url is not None:
+            own["JWKS_URL"] = jwt.jwks_url
+        elif jwt.secret is None:
             own["JWT_SECRET_FILE"] = str(self.folder.jwt_secret)
         else:
             own["JWT_SECRET"] = jwt.secret

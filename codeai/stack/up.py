@@ -203,6 +203,9 @@ class Up:
 
     async def _log_in(self) -> None:
         jwt, credentials = self._settings.jwt, Credentials.of(os.environ)
+        if jwt.public_key or jwt.jwks_url:
+            self._tell("tokens are the issuer's: set CODEAI_TOKEN to one of them for the command line")
+            return
         user = getpass.getuser()
         while True:
             token = tokens.sign(
