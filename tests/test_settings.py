@@ -66,7 +66,7 @@ def test_every_problem_is_said_at_once_and_no_secret(tmp_path: Path) -> None:
             "disable, allow, prefer, require, verify-ca, verify-full",
             "LOG_LEVEL: logging.level 'loud' is none of: debug, info, warn, error",
             "worker.soft_events (9) must not be over worker.hard_events (8)",
-            "jwt.secret must have at least 32 bytes",
+            "JWT_SECRET: jwt.secret must have at least 32 bytes",
         ]
     )
 
@@ -203,3 +203,39 @@ def test_what_requests_may_reach_is_read_and_checked() -> None:
         "CODEAI_OUTBOUND_PROXY: outbound.proxy is not the URL of an HTTP proxy, such as "
         "http://proxy.internal:3128",
     ]
+
+
+def test_a_public_key_is_looked_at_and_a_private_one_is_not_repeated(tmp_path: Path) -> None:
+    from joserfc.jwk import ECKey, RSAKey
+
+    key = RSAKey.generate_key(2048)
+    file = tmp_path / "key.pem"
+    file.write_bytes(key.as_pem(private=False))
+    assert load({"JWT_PUBLIC_KEY_FILE": str(file)}).jwt.public_key == file.read_text().strip()
+    with pytest.warns(match="2048 bits"):
+        short = RSAKey.generate_key(1024).as_pem(private=False)
+    for pem, said in (
+        (key.as_pem(private=True), "is a private key"),
+        (ECKey.generate_key("P-256").as_pem(private=False), "is not a public RSA key"),
+        (short, "has 1024 bits; an RSA key must have at least 2048"),
+        (b"hello", "is not a public RSA key"),
+    ):
+        (problem,) = problems({"JWT_PUBLIC_KEY": pem.decode()})
+        assert said in problem and "BEGIN" not in problem.replace("(-----BEGIN PUBLIC KEY-----)", "")
+    (problem,) = problems({"JWT_SECRET": key.as_pem(private=False).decode()})
+    assert "is a PEM key" in problem
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x/keys", "https://", "login.example.com", "https://me@x/keys", "http://x:y"]
+)
+def test_what_is_no_url_of_keys_is_refused(url: str) -> None:
+    assert "is not a URL" in problems({"JWKS_URL": url})[0]
+
+
+def test_one_source_of_public_keys_is_enough() -> None:
+    from joserfc.jwk import RSAKey
+
+    pem = RSAKey.generate_key(2048).as_pem(private=False).decode()
+    (problem,) = problems({"JWT_PUBLIC_KEY": pem, "JWKS_URL": "https://login.example.com/keys"})
+    assert "set one of the two" in problem

@@ -60,7 +60,8 @@ async def test_a_secret_is_sealed_and_nowhere_shown(served: Served, admin: httpx
         *("name", "mask", "version", "key_id", "created_by", "created_at", "updated_at")
     }
     assert await clear(served.database, name) == VALUE
-    assert await told(served.database, name) == [{"body": {"mask": True}}]
+    after = {"mask": True, "key_id": made.json()["key_id"], "version": 1}
+    assert await told(served.database, name) == [{"before": None, "after": after}]
     async for run in served.temporal.list_workflows(f"WorkflowType = '{CHANGE_RECORD.type}'"):
         history = await served.temporal.get_workflow_handle(run.id).fetch_history()
         assert VALUE not in history.to_json()
