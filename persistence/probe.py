@@ -1,4 +1,8 @@
-"""Tries as the reading role what must be refused, and tells what was not: grants alone prove nothing."""
+"""Tries as the reading role what must be refused, and tells what was not: grants alone prove nothing.
+
+Postgres lets every role change its own password and settings and say NOTIFY, and has no way to forbid that. The first two are
+made anew at every migration; who is notified looks for himself and believes nothing.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,11 @@ ATTEMPTS = (
     ("make roles", "CREATE ROLE codeai_probe", "ALTER ROLE {me} NOCREATEROLE"),
     ("run programs", "COPY (SELECT 1) TO PROGRAM 'true'", "REVOKE pg_execute_server_program FROM {me}"),
     ("read the server's files", "SELECT pg_read_file('PG_VERSION')", "REVOKE pg_read_server_files FROM {me}"),
+    (
+        "write the server's files",
+        "COPY (SELECT 1) TO '/nonexistent/codeai_probe'",
+        "REVOKE pg_write_server_files FROM {me}",
+    ),
     ("read passwords", "SELECT 1 FROM pg_authid", "ALTER ROLE {me} NOSUPERUSER"),
 )
 """What nobody who only reads may do (★): in words, as a statement, and what ends it."""
@@ -39,10 +48,37 @@ ON_TABLES = (
         "REVOKE UPDATE ON {table} FROM PUBLIC, {me}",
     ),
     ("delete from", "DELETE FROM {table} WHERE false", "REVOKE DELETE ON {table} FROM PUBLIC, {me}"),
+    ("lock rows of", "SELECT 1 FROM {table} FOR UPDATE", "REVOKE UPDATE ON {table} FROM PUBLIC, {me}"),
+    (
+        "lock",
+        "LOCK TABLE {table} IN ROW EXCLUSIVE MODE",
+        "REVOKE INSERT, UPDATE, DELETE, TRUNCATE, MAINTAIN ON {table} FROM PUBLIC, {me}",
+    ),
     ("truncate", "TRUNCATE {table}", "REVOKE TRUNCATE ON {table} FROM PUBLIC, {me}"),
     ("drop", "DROP TABLE {table}", "ALTER TABLE {table} OWNER TO codeai_owner"),
 )
 """The same (★) for every table."""
+ON_SEQUENCES = (
+    (
+        "count on",
+        "SELECT nextval('{sequence}')",
+        "REVOKE USAGE, UPDATE ON SEQUENCE {sequence} FROM PUBLIC, {me}",
+    ),
+    (
+        "set",
+        "SELECT setval('{sequence}', 1)",
+        "REVOKE USAGE, UPDATE ON SEQUENCE {sequence} FROM PUBLIC, {me}",
+    ),
+)
+"""The same (★) for every sequence."""
+ATTRIBUTES = {
+    "rolsuper": ("do everything", "NOSUPERUSER"),
+    "rolcreatedb": ("make databases", "NOCREATEDB"),
+    "rolreplication": ("replicate the server", "NOREPLICATION"),
+    "rolbypassrls": ("pass row security", "NOBYPASSRLS"),
+    "rolinherit": ("inherit what it is a member of", "NOINHERIT"),
+}
+"""What (★) the role itself must not be: a column of pg_roles, in words, and what ends it."""
 READ, UNREAD = "SELECT {column} FROM {table}", "REVOKE SELECT ON {table} FROM PUBLIC, {me}"
 
 
@@ -56,7 +92,9 @@ async def allowed(reader: Address) -> list[str]:
             attempts = [(what, statement, remedy.format(**names)) for what, statement, remedy in ATTEMPTS]
             attempts += await _on_roles(connection, names)
             attempts += await _on_tables(connection, names)
+            attempts += await _on_sequences(connection, names)
             found = await _settings(connection, names) + await _functions(connection, names)
+            found += await _attributes(connection, names)
             await connection.rollback()
             for what, statement, remedy in attempts:
                 if not await _is_refused(connection, statement):
@@ -96,6 +134,28 @@ async def _functions(connection: AsyncConnection, names: dict[str, str]) -> list
         return []
     listed = ", ".join(runs)
     return [(f"run {listed}", f"REVOKE EXECUTE ON FUNCTION {listed} FROM PUBLIC, {names['me']}")]
+
+
+async def _attributes(connection: AsyncConnection, names: dict[str, str]) -> list[tuple[str, str]]:
+    asked = text(f"SELECT {', '.join(ATTRIBUTES)} FROM pg_roles WHERE rolname = current_user")
+    has = (await connection.execute(asked)).mappings().one()
+    return [
+        (what, f"ALTER ROLE {names['me']} {ends}") for name, (what, ends) in ATTRIBUTES.items() if has[name]
+    ]
+
+
+async def _on_sequences(connection: AsyncConnection, names: dict[str, str]) -> list[tuple[str, str, str]]:
+    asked = text(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S' ORDER BY 1"
+    )
+    attempts = []
+    for name in (await connection.execute(asked)).scalars():
+        here = {"sequence": f"public.{quoted(name)}"} | names
+        attempts += [
+            (f"{what} {name}", statement.format(**here), remedy.format(**here))
+            for what, statement, remedy in ON_SEQUENCES
+        ]
+    return attempts
 
 
 async def _on_roles(connection: AsyncConnection, names: dict[str, str]) -> list[tuple[str, str, str]]:

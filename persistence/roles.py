@@ -16,8 +16,12 @@ HIDDEN = {"secrets": "sealed", "webhooks": "secret"}
 APPEND_ONLY = ("audit_log",)
 """Tables (★) whose rows nobody but the owner changes or removes."""
 BY_COLUMN = ("REVOKE SELECT ON {table} FROM {api}", "GRANT SELECT ({columns}) ON {table} TO {api}")
-WRITING_FUNCTIONS = "^(lo_.*|lowrite|loread|pg_(try_)?advisory_.*)$"
-"""Functions of Postgres with which a role that may only SELECT still writes or locks."""
+WRITING_FUNCTIONS = (
+    "^(lo_.*|lowrite|loread|pg_(try_)?advisory_.*|pg_notify|pg_logical_emit_message|pg_export_snapshot)$"
+)
+"""Functions of Postgres with which a role that may only SELECT still writes, locks or tells others."""
+WORKERS_FUNCTIONS = ("pg_advisory_xact_lock(bigint)", "pg_notify(text,text)")
+"""Those (★) that workers need: the lock of the audit chain, and telling streams and caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,9 @@ async def apply(connection: AsyncConnection, logins: Logins) -> None:
     await _login(connection, logins.worker, "NOINHERIT")
     await _login(connection, logins.api, f"NOINHERIT CONNECTION LIMIT {API_CONNECTIONS}")
     statements = [
+        # A role may change its own settings and password, and nobody can forbid it: both are made anew here.
+        f"ALTER ROLE {api} RESET ALL",
+        f"ALTER ROLE {api} IN DATABASE {database} RESET ALL",
         f"ALTER ROLE {api} SET default_transaction_read_only = on",
         f"ALTER ROLE {api} SET statement_timeout = '10s'",
         f"REVOKE ALL ON DATABASE {database} FROM PUBLIC",
@@ -104,6 +111,6 @@ async def _by_column(connection: AsyncConnection, api: str) -> list[str]:
 
 def _closed(function: str, worker: str) -> list[str]:
     lines = [f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC"]
-    if function == "pg_advisory_xact_lock(bigint)":  # the audit chain's
+    if function in WORKERS_FUNCTIONS:
         lines.append(f"GRANT EXECUTE ON FUNCTION {function} TO {worker}")
     return lines

@@ -64,20 +64,92 @@ REFUSED_TO_THE_API = [
     "SET ROLE codeai_owner",
     "SET ROLE codeai_worker",
     "COPY (SELECT 1) TO PROGRAM 'true'",
+    "COPY (SELECT 1) TO '/tmp/never'",
+    "COPY configs FROM '/etc/passwd'",
+    "SELECT pg_read_file('PG_VERSION')",
+    "SELECT sealed FROM secrets",
+    "SELECT * FROM secrets",
+    "SELECT secrets FROM secrets",
+    "SELECT count(*) FROM secrets WHERE sealed LIKE 'sealed%'",
+    "TABLE secrets",
+    "SELECT id FROM configs FOR UPDATE",
+    "SELECT id FROM configs FOR KEY SHARE",
+    "DO 'BEGIN LOCK TABLE configs IN EXCLUSIVE MODE; END'",
+    "SELECT nextval('counter')",
+    "SELECT setval('counter', 7)",
+    "SELECT lo_put(1, 0, '')",
+    "SELECT lowrite(0, '')",
+    "SELECT lo_unlink(1)",
+    "SELECT pg_advisory_xact_lock(1)",
+    "SELECT pg_notify('codeai_roles', 'x')",
+    "SELECT pg_logical_emit_message(false, 'x', 'y')",
+    "SELECT touched()",
+    "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE SCHEMA mine",
+    "CREATE VIEW mine AS SELECT 1",
+    "CREATE ROLE mine",
+    "CREATE EXTENSION pg_trgm",
+    "CREATE INDEX ON configs (name)",
+    "CREATE TRIGGER mine BEFORE INSERT ON configs FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "ALTER TABLE configs ADD COLUMN mine int",
+    "ALTER TABLE configs OWNER TO codeai_api",
+    "GRANT SELECT ON secrets TO PUBLIC",
+    "COMMENT ON TABLE configs IS 'mine'",
+    "DROP TABLE audit_log",
+    "ALTER ROLE codeai_worker PASSWORD 'mine'",
+    "ALTER ROLE codeai_api SUPERUSER",
+    "ALTER SYSTEM SET log_statement = 'none'",
+    "SET session_replication_role = replica",
+    "SELECT rolpassword FROM pg_authid",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'codeai_owner'",
 ]
 
 
 async def test_the_api_role_cannot_write_even_when_it_says_that_it_writes(migrated: Server) -> None:
     async with migrated.new(template=None) as owner:
         await migrate.up(owner, LOGINS)
+        owning = await connected(owner)
+        await owning.execute(
+            "CREATE SEQUENCE counter; CREATE FUNCTION touched() RETURNS int LANGUAGE sql SECURITY DEFINER"
+            " AS 'DELETE FROM configs RETURNING 1'"
+        )
+        assert await probe.allowed(owner.as_user(API, PASSWORD)) == []
         connection = await connected(owner.as_user(API, PASSWORD))
         try:
             await connection.execute("SET default_transaction_read_only = off")
             for statement in REFUSED_TO_THE_API:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute(statement)
+                    pytest.fail(statement)
         finally:
             await connection.close()
+            await owning.close()
+
+
+async def test_what_the_api_role_may_change_of_itself_is_made_anew(migrated: Server) -> None:
+    """Nobody can forbid a role its own password and settings."""
+    async with migrated.new(template=None) as owner:
+        await migrate.up(owner, LOGINS)
+        reader = owner.as_user(API, PASSWORD)
+        connection = await connected(reader)
+        for statement in ("ALTER ROLE codeai_api PASSWORD 'mine'", "DELETE FROM configs"):
+            with pytest.raises(asyncpg.PostgresError):  # as it comes, the role only reads
+                await connection.execute(statement)
+        await connection.execute("SET default_transaction_read_only = off")
+        await connection.execute("ALTER ROLE codeai_api SET default_transaction_read_only = off")
+        await connection.execute(f"ALTER ROLE codeai_api IN DATABASE {owner.name} SET statement_timeout = 0")
+        await connection.execute("ALTER ROLE codeai_api PASSWORD 'mine'")
+        await connection.close()
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await connected(reader)
+        assert await migrate.up(owner, LOGINS) == []
+        connection = await connected(reader)
+        shown = [
+            await connection.fetchval(f"SHOW {name}")
+            for name in ("default_transaction_read_only", "statement_timeout")
+        ]
+        await connection.close()
+        assert shown == ["on", "10s"]
 
 
 async def test_the_probe_names_what_is_open_and_what_closes_it(migrated: Server) -> None:
@@ -90,8 +162,21 @@ async def test_the_probe_names_what_is_open_and_what_closes_it(migrated: Server)
                 f"GRANT UPDATE ON configs TO {API}; GRANT TEMPORARY ON DATABASE {owner.name} TO {API}"
             )
             await connection.execute("GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC")
+            await connection.execute(f"CREATE SEQUENCE counter; GRANT USAGE ON SEQUENCE counter TO {API}")
+            await connection.execute(f"GRANT SELECT (sealed) ON secrets TO {API}")
             open_doors = await probe.allowed(reader)
-            assert len(open_doors) == 3
+            assert {door.partition("; ")[0] for door in open_doors} == {
+                f"{API} can {what}"
+                for what in (
+                    "make temporary tables",
+                    "run lo_create(oid)",
+                    "update configs",
+                    "lock rows of configs",
+                    "lock configs",
+                    "count on counter",
+                    "read secrets.sealed",
+                )
+            }
             for door in open_doors:
                 await connection.execute(door.partition("has to run: ")[2])
             assert await probe.allowed(reader) == []
