@@ -1,7 +1,7 @@
 """Tries as the reading role what must be refused, and tells what was not: grants alone prove nothing.
 
-Postgres lets every role change its own password and settings and say NOTIFY, and has no way to forbid that. The first two are
-made anew at every migration; who is notified looks for himself and believes nothing.
+Postgres lets every role change its own password and settings and say NOTIFY, and has no way to forbid that. The first
+two are made anew at every migration; who is notified looks for himself and believes nothing.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ async def _functions(connection: AsyncConnection, names: dict[str, str]) -> list
 
 
 async def _attributes(connection: AsyncConnection, names: dict[str, str]) -> list[tuple[str, str]]:
-    asked = text(f"SELECT {', '.join(ATTRIBUTES)} FROM pg_roles WHERE rolname = current_user")
+    asked = text("SELECT * FROM pg_roles WHERE rolname = current_user")
     has = (await connection.execute(asked)).mappings().one()
     return [
         (what, f"ALTER ROLE {names['me']} {ends}") for name, (what, ends) in ATTRIBUTES.items() if has[name]
