@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.platform import Platform, wait_until
+from tests.soak.lanes import in_turn, turns
 
 PROGRAM = """
 param file
@@ -164,3 +166,13 @@ def test_stop_cancels_what_runs_and_what_waits(stack: Platform, token: str, name
         lane.is_at(id, "cancelled")
     assert lane.did() == ["begin 0", "undone 0"]
     assert lane.status() == "stopped"
+
+
+def test_a_lane_survives_its_worker_and_temporal(stack: Platform) -> None:
+    """The soak `lanes` in small."""
+    kills = threading.Timer(1.0, stack.kill, ["worker"]), threading.Timer(6.0, stack.kill, ["temporal"])
+    for one in kills:
+        one.start()
+    assert in_turn(stack, 8, 120) == turns(8)
+    for one in kills:
+        one.join()
