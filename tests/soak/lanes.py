@@ -33,28 +33,26 @@ def in_turn(stack: Platform, starts: int, seconds: float) -> list[str]:
     name, token = f"lane-{uuid.uuid4().hex}", stack.token
     file, gate = stack.folder / f"{name}.did", stack.folder / f"{name}.gate"
 
-    def sure(method: str, path: str, body: Any) -> dict[str, Any]:
-        """Asked until it is answered: servers die meanwhile."""
+    def sure(path: str, body: Any, wanted: int) -> dict[str, Any]:
+        """Posted until the answer is the wanted one: servers die meanwhile, and what was accepted is asked again."""
         key = {"Idempotency-Key": uuid.uuid4().hex}
 
         def answered() -> dict[str, Any] | None:
             try:
-                status, _, answer = stack.request(method, path, body, key, token)
+                status, _, answer = stack.request("POST", path, body, key, token)
             except OSError:
                 return None
-            if status >= 500 or status == 429 or "id" not in (answer or {}):
-                return None
             found: dict[str, Any] = answer
-            return found
+            return found if status == wanted else None
 
-        made: dict[str, Any] = wait_until(answered, 120, f"{method} {path}")
+        made: dict[str, Any] = wait_until(answered, 120, f"POST {path}")
         return made
 
-    config = sure("POST", "/configs", {"name": name, "content": PROGRAM})
-    deployment = sure("POST", "/deployments", {"name": name, "config_id": config["id"]})
+    config = sure("/configs", {"name": name, "content": PROGRAM}, 201)
+    deployment = sure("/deployments", {"name": name, "config_id": config["id"]}, 201)
 
     def start(n: int, **more: str) -> None:
-        sure("POST", f"/deployments/{name}/execute", {"inputs": {"file": str(file), "n": n, **more}})
+        sure(f"/deployments/{name}/execute", {"inputs": {"file": str(file), "n": n, **more}}, 202)
 
     start(0, gate=str(gate))
     wait_until(file.exists, 120, "the first run to have the lane")
