@@ -27,19 +27,19 @@ class Part:
 
 def _walked_add(slots: Slots, a: Value, b: Value) -> Value:
     if type(a) not in LIGHT or type(b) not in LIGHT:
-        slots[0].spent += weight(a) + weight(b)
+        slots[0].walked(weight(a) + weight(b))
     return operators.add(a, b)
 
 
 def _walked_in(slots: Slots, a: Value, b: Value) -> Value:
-    slots[0].spent += weight(a) if type(b) is Map else weight(a) + weight(b)
+    slots[0].walked(weight(a) if type(b) is Map else weight(a) + weight(b))
     return operators.within(a, b)
 
 
 def _walked_comparison(compare: Callable[[Value, Value], bool]) -> Callable[[Slots, Value, Value], bool]:
     def walked(slots: Slots, a: Value, b: Value) -> bool:
         if type(a) not in LIGHT and type(b) not in LIGHT:
-            slots[0].spent += min(weight(a), weight(b))
+            slots[0].walked(min(weight(a), weight(b)))
         return compare(a, b)
 
     return walked

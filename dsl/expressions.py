@@ -156,7 +156,7 @@ def _array(_: Expressions, stack: list[Part], __: str, operands: list[Any]) -> P
         items = [run(slots) for run in runs]
         for item in items:
             if type(item) not in LIGHT:
-                slots[0].spent += weight(item)
+                slots[0].walked(weight(item))
         return array(items)
 
     return Part(make, fresh=True)
@@ -181,7 +181,7 @@ def _map(_: Expressions, stack: list[Part], __: str, operands: list[Any]) -> Par
             name = key if isinstance(key, str) else operators.map_key(key(slots))
             value = run(slots)
             if type(value) not in LIGHT:
-                slots[0].spent += weight(value)
+                slots[0].walked(weight(value))
             entries.append((name, value))
         return mapping(entries)
 
@@ -199,7 +199,7 @@ def _template(_: Expressions, stack: list[Part], __: str, operands: list[Any]) -
             if type(value) is SecretHandle:
                 return _secret("".join(parts), value, [rest(slots) for rest in runs[at + 1 :]])
             if type(value) not in LIGHT:
-                slots[0].spent += weight(value)
+                slots[0].walked(weight(value))
             part = as_text(value)
             size += len(part)
             if size > STRING.most:
@@ -277,7 +277,7 @@ def _builtin(unit: Expressions, stack: list[Part], _: str, operands: list[Any]) 
             if type(result) is Array:
                 walked = max(walked, weight(result))
             if walked:
-                slots[0].spent += walked
+                slots[0].walked(walked)
             return result
 
         return Part(walk_one, fresh=row.fresh)
@@ -294,7 +294,7 @@ def _builtin(unit: Expressions, stack: list[Part], _: str, operands: list[Any]) 
         if type(result) is Array:
             walked = max(walked, weight(result))
         if walked:
-            slots[0].spent += walked
+            slots[0].walked(walked)
         return result
 
     return Part(walk, fresh=row.fresh)

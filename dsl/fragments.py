@@ -1,7 +1,8 @@
 """Expressions become postfix lists; what is no pure expression in them becomes instructions before.
 
 User calls and effects are hoisted into temporaries, left to right, and so is what stands before them, unless
-nothing can change or fail in it. An expression of more than 32 operators and calls is cut in the same way.
+nothing can change or fail in it. An expression of more than 32 operators and calls is cut in the same way; what
+walks values weighs eight of them, so one instruction walks no more than a few.
 Nothing here recurses: long chains are loops, and nesting is a stack of generators (see `drive`).
 """
 
@@ -16,11 +17,15 @@ from codeai.dsl.builtins import BUILTINS, Parameter, places
 from codeai.dsl.diagnostics import Source
 from codeai.dsl.effects import EFFECTS
 from codeai.dsl.envnames import is_reserved
-from codeai.dsl.opcodes import FIRST
+from codeai.dsl.opcodes import FIRST, WORDS
 from codeai.dsl.program import Expression
 from codeai.dsl.resolve import Function, Resolution, Variable, words
 
 MOST_OPERATORS = 32
+WALK = 8
+"""Operators that one weighs as which may take as long as its operands are large."""
+TEMPLATE = 4
+"""Operators that text with values in it weighs as: it is bounded by the size of a string."""
 
 Task: TypeAlias = Generator[Any, Any, Any]
 """A part of the compiler: yields the tasks whose results it needs, returns its own."""
@@ -42,7 +47,7 @@ def drive(task: Task) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A pure expression with the number of its operators and calls."""
+    """A pure expression with the weight of its operators and calls."""
 
     words: Expression
     operators: int = 0
@@ -147,13 +152,13 @@ class Fragments:
         return ["g", variable.slot + FIRST, variable.name, self.line(node)]
 
     def _form(self, node: tree.Node) -> tuple[Expression, Sequence[tree.Node], int] | None:
-        """The last words of a node, the expressions whose values they take, and 1 for an operator or call.
+        """The last words of a node, the expressions whose values they take, and what the node weighs.
         None: it is not pure."""
         if isinstance(node, tree.Binary):
             both = (node.left, node.right)
             if node.operator == "and" or node.operator == "or":
                 return [node.operator], both, 1
-            return [node.operator, self.line(node)], both, 1
+            return [node.operator, self.line(node)], both, _weight(node)
         if isinstance(node, tree.Member):
             return [".", node.name.name, self.line(node)], (node.subject,), 1
         if isinstance(node, tree.Index):
@@ -161,9 +166,10 @@ class Fragments:
         if isinstance(node, tree.Call):
             if node.name.name not in BUILTINS:
                 return None
-            return self._builtin(node), [argument.value for argument in node.arguments], 1
+            weight = WALK if BUILTINS[node.name.name].walks else 1
+            return self._builtin(node), [argument.value for argument in node.arguments], weight
         if isinstance(node, tree.Template):
-            return ["s", len(node.parts), self.line(node)], node.parts, 0
+            return ["s", len(node.parts), self.line(node)], node.parts, TEMPLATE
         if isinstance(node, tree.ArrayLiteral):
             return ["[", len(node.items)], node.items, 0
         if isinstance(node, tree.MapLiteral):
@@ -241,7 +247,7 @@ class Fragments:
                 if right.operators >= MOST_OPERATORS and not logical:
                     right = self._settled(right, line)
             last = [one.operator] if logical else [one.operator, line]
-            left = Fragment(left.words + right.words + last, left.operators + right.operators + 1)
+            left = Fragment(left.words + right.words + last, left.operators + right.operators + _weight(one))
         return left
 
     def _either(self, node: tree.Binary, left: Fragment) -> Task:
@@ -358,6 +364,14 @@ class Fragments:
             for variable in self._resolution.mentions[node]
             if not is_reserved(variable.name)
         ]
+
+
+def _weight(node: tree.Binary) -> int:
+    """What is compared with a literal is not walked."""
+    return WALK if WORDS[node.operator].walks and not isinstance(node.right, _LITERALS) else 1
+
+
+_LITERALS = (tree.StringLiteral, tree.NumberLiteral, tree.BoolLiteral, tree.NullLiteral)
 
 
 def _operators(parts: Sequence[Fragment]) -> int:

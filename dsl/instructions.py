@@ -213,7 +213,7 @@ def _call(binding: Binding, pc: int, unit: int, expressions: list[list[Any]], sl
         held, place = FRAME_SIZE, FIRST
         for value in values:
             if type(value) not in LIGHT:
-                running.spent += weight(value)
+                running.walked(weight(value))
                 held += size_of(value)
                 if type(value) is Array or type(value) is Map:
                     value.shared = True

@@ -77,7 +77,8 @@ LIMITS = (
 )
 
 SLICE = 20_000
-"""Counted instructions after which the machine gives way, at the next loop head or function entry."""
+"""Counted instructions after which the machine gives way: at the next loop head or function entry, and soon in
+straight code."""
 VARIABLE_TO_SHELL = 64 * KIB
 """Bytes of one variable that reach a command's environment."""
 FRAME_SIZE = 40

@@ -62,7 +62,7 @@ def _begin(running: Running, slots: Slots, first: int, value: Any, pc: int) -> N
         running.store(slots, first + 1, array(value), pc, True)
     elif type(value) is not Array:
         raise type_fault(f"for walks an array or a map, not {named(value)}{_advice(value)}")
-    running.spent += weight(value)
+    running.walked(weight(value))
     slots[first] = 0
 
 
@@ -160,7 +160,7 @@ def count(binding: Binding, pc: int, first: int, expressions: list[list[Any]]) -
 
     def begin(slots: Slots) -> int:
         numbers = steps(*(run(slots) for run in runs))
-        slots[0].spent += len(numbers) >> 4
+        slots[0].walked(len(numbers) >> 4)
         slots[first], slots[first + 1], slots[first + 2] = numbers.start, numbers.stop, numbers.step
         return after
 

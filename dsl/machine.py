@@ -179,17 +179,22 @@ class Machine(Scheduling):
         """Runs a fibre until it waits or ends; False where the slice was over before."""
         running, steps, ready = self._running, self._program.steps, self._state.ready
         self._enter(fibre)
-        slots, pc = fibre.slots, fibre.pc
+        slots, pc, unwatched = fibre.slots, fibre.pc, running.unwatched
         while True:
             try:
                 if running.spent > running.stop:
                     pc = running.pause(pc, slots)
-                while True:
-                    while pc >= 0:
+                while pc != STOP:
+                    for _ in unwatched:
                         pc = steps[pc](slots)
-                    if pc == STOP:
-                        break
-                    pc, slots = ~pc, running.slots
+                        if pc < 0:
+                            break
+                    else:
+                        if running.spent > running.stop:
+                            pc = running.pause(pc, slots)
+                        continue
+                    if pc != STOP:
+                        pc, slots = ~pc, running.slots
                 pc, slots = running.pc, running.slots
                 if running.why is Why.PAUSED:
                     self._rest(fibre, slots, pc)

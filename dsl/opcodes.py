@@ -26,11 +26,13 @@ class Opcode:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of an expression: what follows it in the list, and what it does to the stack."""
+    """One word of an expression: what follows it in the list, and what it does to the stack. `walks`: it may take
+    as long as its operands are large (a built-in function says so itself)."""
 
     name: str
     operands: tuple[str, ...]
     picture: str
+    walks: bool = False
 
 
 _INSTRUCTIONS = (
@@ -89,10 +91,7 @@ _WORDS = (
     Word("[", ("count",), "items -> array"),
     Word("{", ("keys",), "values (before each whose key is null: its key) -> map"),
     Word("s", ("count", "line"), "parts -> text"),
-    *(
-        Word(sign, ("line",), "left right -> value")
-        for sign in ["+", "-", "*", "/", "%", "==", "!=", "<", ">", "<=", ">=", "in"]
-    ),
+    *(Word(sign, ("line",), "left right -> value", walks=sign in ("==", "!=", "in")) for sign in _SIGNS),
     Word("and", (), "left right -> one of them; the right one only where needed"),
     Word("or", (), "left right -> one of them; the right one only where needed"),
     Word("not", ("line",), "value -> bool"),

@@ -34,6 +34,9 @@ STOP = -(1 << 60)
 """What an instruction answers when the fibre goes no further now; Running.why says why."""
 
 
+_UNWATCHED = [None] * 32
+
+
 class Unset:
     """What a place holds before its variable has a value."""
 
@@ -58,8 +61,10 @@ class Why(Enum):
 
 
 class Running:
-    """`spent` counts instructions over the whole run; at a loop head or function entry it may not be past
-    `stop`. `held` is the size of the current fibre's values, `room` what it may have, `level` where its own begin."""
+    """`spent` counts instructions over the whole run; at a loop head or function entry it may not be past `stop`.
+    In straight code so many instructions run before the machine looks as `unwatched` has items; once something
+    was walked past `stop` it has none. `held` is the size of the current fibre's values, `room` what it may have,
+    `level` where its own begin."""
 
     __slots__ = (
         "given",
@@ -74,6 +79,7 @@ class Running:
         "spent",
         "stack",
         "stop",
+        "unwatched",
         "value",
         "why",
     )
@@ -81,6 +87,7 @@ class Running:
     def __init__(self, program: Bound) -> None:
         self.program = program
         self.spent = self.since = self.slice_end = self.stop = 0
+        self.unwatched: list[None] = []
         self.held, self.room, self.level = 0, STATE.most, 0
         self.stack: list[tuple[Slots, int, int]] = []
         self.slots: Slots = []
@@ -93,7 +100,14 @@ class Running:
 
     def open_slice(self, length: int) -> None:
         self.slice_end = self.spent + length
+        self.unwatched[:] = _UNWATCHED
         self._set_stop()
+
+    def walked(self, weight: int) -> None:
+        """Counts what was walked, and has the machine look where the slice is over by that."""
+        self.spent += weight
+        if self.spent > self.stop:
+            self.unwatched.clear()
 
     def mark_effect(self) -> None:
         """An effect begins: the instructions between two effects are counted from here.
@@ -115,7 +129,7 @@ class Running:
             raise INSTRUCTIONS_OF_RUN.fault()
 
     def pause(self, pc: int, slots: Slots) -> int:
-        """At a head, past `stop`: ends the slice before the instruction at `pc`.
+        """Past `stop`: ends the slice before the instruction at `pc`.
 
         Raises:
             Fault: kind `limit`, where it is not the slice that is over.
@@ -136,7 +150,7 @@ class Running:
         if type(value) not in LIGHT:
             change = size_of(value)
             if not fresh:
-                self.spent += weight(value)
+                self.walked(weight(value))
                 if type(value) is Array or type(value) is Map:
                     value.shared = True
         old = slots[slot]
@@ -157,7 +171,7 @@ class Running:
 
     def _overflow(self, pc: int, slots: Slots, slot: int) -> None:
         """Counts again without what is left of blocks that ended."""
-        self.spent += len(self.stack)
+        self.walked(len(self.stack))
         self.held = self.settle(self.stack, slots, pc, self.level, slot)
         if self.held > self.room:
             raise STATE.fault()
@@ -206,7 +220,7 @@ class Running:
         if type(item) is Array or type(item) is Map:
             item.shared = True
         if type(item) not in LIGHT:
-            self.spent += weight(item)
+            self.walked(weight(item))
         if type(slots[slot]) is not Array:
             raise type_fault(f"append takes an array, not {named(slots[slot])}")
         target = self.owned(slots, slot)
@@ -217,12 +231,12 @@ class Running:
         """`slot operator= value`."""
         old = slots[slot]
         if operator == "+" and type(old) is Array and type(value) is Array:
-            self.spent += weight(value)
+            self.walked(weight(value))
             target = self.owned(slots, slot)
             assert isinstance(target, Array)
             self.grow(operators.extend(target, value), pc, slots)
             return
-        self.spent += weight(old) + weight(value)
+        self.walked(weight(old) + weight(value))
         self.store(slots, slot, operators.BINARY[operator](old, value), pc, fresh=True)
 
     def put(self, slots: Slots, slot: int, keys: list[Value], operator: str, value: Value, pc: int) -> None:
@@ -235,10 +249,10 @@ class Running:
             around.append(_inner(around[-1], key))
         if operator:
             old = operators.index(around[-1], keys[-1])
-            self.spent += weight(old)
+            self.walked(weight(old))
             value = operators.BINARY[operator](old, value)
         if type(value) not in LIGHT:
-            self.spent += weight(value)
+            self.walked(weight(value))
         change = operators.put(around[-1], keys[-1], value)
         inner = around.pop()
         while around:
