@@ -25,7 +25,8 @@ class Part:
         self.run, self.place, self.fresh, self.light = run, place, fresh, light
 
 
-def _walked_add(slots: Slots, a: Value, b: Value) -> Value:
+def walked_add(slots: Slots, a: Value, b: Value) -> Value:
+    """`a + b`, counted."""
     if type(a) not in LIGHT or type(b) not in LIGHT:
         slots[0].walked(weight(a) + weight(b))
     return operators.add(a, b)
@@ -53,7 +54,7 @@ def _plain(compute: Callable[[Value, Value], Value]) -> Callable[[Slots, Value, 
 
 
 _SLOW: dict[str, Callable[[Slots, Value, Value], Value]] = {
-    "+": _walked_add,
+    "+": walked_add,
     "in": _walked_in,
     **{sign: _plain(operators.BINARY[sign]) for sign in ("-", "*", "/", "%")},
     **{sign: _walked_comparison(operators.BINARY[sign]) for sign in ("==", "!=", "<", ">", "<=", ">=")},  # type: ignore[arg-type]
@@ -69,7 +70,7 @@ _FAST: dict[str, Callable[[Any, Any], Any]] = {
     "<=": operator.le,
     ">=": operator.ge,
 }
-_OVERFLOW = "the result is no 64-bit integer (overflow)"
+OVERFLOW = "the result is no 64-bit integer (overflow)"
 
 
 def binary(sign: str, left: Part, right: Part) -> Part:
@@ -77,7 +78,9 @@ def binary(sign: str, left: Part, right: Part) -> Part:
     light = sign != "+"
     slow = _SLOW[sign]
     fast = _FAST.get(sign)
-    if fast is None:
+    if sign == "in":
+        run = _membership(left.run, right.run, slow)
+    elif fast is None:
         run = _general(left.run, right.run, slow)
     elif sign in ("+", "-", "*"):
         run = _arithmetic(left, right, fast, slow)
@@ -89,6 +92,16 @@ def binary(sign: str, left: Part, right: Part) -> Part:
 def _general(left: Evaluate, right: Evaluate, slow: Callable[[Slots, Value, Value], Value]) -> Evaluate:
     def run(slots: Slots) -> Any:
         return slow(slots, left(slots), right(slots))
+
+    return run
+
+
+def _membership(left: Evaluate, right: Evaluate, slow: Callable[[Slots, Value, Value], Value]) -> Evaluate:
+    def run(slots: Slots) -> Any:
+        item, container = left(slots), right(slots)
+        if type(container) is Map and type(item) is str and len(item) < 64:
+            return item in container
+        return slow(slots, item, container)
 
     return run
 
@@ -106,7 +119,7 @@ def _arithmetic(
                 result = fast(a, b)
                 if LEAST <= result <= MOST:
                     return result
-                raise value_fault(_OVERFLOW)
+                raise value_fault(OVERFLOW)
             return slow(slots, a, b)
 
         return of_places
@@ -117,7 +130,7 @@ def _arithmetic(
             result = fast(a, b)
             if LEAST <= result <= MOST:
                 return result
-            raise value_fault(_OVERFLOW)
+            raise value_fault(OVERFLOW)
         return slow(slots, a, b)
 
     return of_values

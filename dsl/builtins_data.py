@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Hashable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from math import ceil as ceiling
@@ -245,6 +246,8 @@ def _rearranged(source: Array, items: list[Value]) -> Array:
 def sort(items: Value) -> Value:
     source = given_array("sort", items)
     by = _sort_keys("sort", source)
+    if all(map(operator.is_, by, source)):
+        return _rearranged(source, sorted(by))
     order = sorted(range(len(source)), key=by.__getitem__)
     return _rearranged(source, [source[at] for at in order])
 
@@ -271,7 +274,7 @@ def identity(value: Value) -> Hashable:
         return value
     found = as_string(value)
     if found is not None:
-        return ("string", found)
+        return found
     if type(value) is Array:
         return ("array", *map(identity, value))
     if type(value) is Map:

@@ -156,8 +156,19 @@ class _Compiler(Fragments):
         elif (item := self._appended(target, node.value)) is not None:
             made = yield self.value(item)
             self.emit(line, "push", self.slot(target), made.words, self.line(node.value))
+        elif self._is_added(target, node.value):
+            made = yield self.value(node.value)
+            kind = "add" if made.words[:2] == ["v", self.slot(target)] else "set"
+            self.emit(self.line(node.value), kind, self.slot(target), made.words)
         else:
             yield self._given(target, node.value, self.height)
+
+    def _is_added(self, target: tree.Identifier, value: tree.Node) -> bool:
+        """Whether this is `target = target + …` with one `+`."""
+        if not isinstance(value, tree.Binary) or value.operator != "+":
+            return False
+        variables = self._resolution.variables
+        return isinstance(value.left, tree.Identifier) and variables[value.left] is variables[target]
 
     def _appended(self, target: tree.Identifier, value: tree.Node) -> tree.Node | None:
         """The item of `target = append(target, item)`."""

@@ -12,15 +12,17 @@ from typing import Any
 
 from codeai.dsl import asking, loops
 from codeai.dsl.binding import Binding, Step
-from codeai.dsl.bound_operators import Evaluate
-from codeai.dsl.faults import Fault
-from codeai.dsl.limits import CALL_DEPTH, FRAME_SIZE, ITEMS
+from codeai.dsl.bound_operators import OVERFLOW, Evaluate, walked_add
+from codeai.dsl.faults import Fault, value_fault
+from codeai.dsl.limits import CALL_DEPTH, FRAME_SIZE, ITEMS, STRING
 from codeai.dsl.opcodes import FIRST, NOWHERE
 from codeai.dsl.operators import truth
 from codeai.dsl.running import LIGHT, STOP, UNSET, Slots, Why
 from codeai.dsl.values import (
     LEAST,
+    LENGTHS,
     MOST,
+    SMALL,
     Array,
     Map,
     size_of,
@@ -70,29 +72,65 @@ def _drop(binding: Binding, pc: int, words: list[Any]) -> Step:
 def _change(binding: Binding, pc: int, slot: int, sign: str, words: list[Any]) -> Step:
     part, after = binding.part(pc, words), binding.target(pc + 1)
     run = part.run
-    if sign not in ("+", "-"):
-        return _change_any(run, slot, sign, pc, after)
-    factor = 1 if sign == "+" else -1
 
-    def count(slots: Slots) -> int:
+    def change(slots: Slots) -> int:
+        slots[0].change(slots, slot, sign, run(slots), pc)
+        return after
+
+    def less(slots: Slots) -> int:
         value, old = run(slots), slots[slot]
         if type(value) is int and type(old) is int:
-            result = old + factor * value
+            result = old - value
             if LEAST <= result <= MOST:
                 slots[slot] = result
                 return after
         slots[0].change(slots, slot, sign, value, pc)
         return after
 
-    return count
+    if sign == "+":
+        return _adding(
+            run, slot, pc, after, lambda slots, value: slots[0].change(slots, slot, sign, value, pc)
+        )
+    return less if sign == "-" else change
 
 
-def _change_any(run: Evaluate, slot: int, sign: str, pc: int, after: int) -> Step:
-    def change(slots: Slots) -> int:
-        slots[0].change(slots, slot, sign, run(slots), pc)
+def _add(binding: Binding, pc: int, slot: int, words: list[Any]) -> Step:
+    run, after = binding.run(pc, words[2:-2]), binding.target(pc + 1)
+
+    def join(slots: Slots, value: Any) -> None:
+        slots[0].store(slots, slot, walked_add(slots, slots[slot], value), pc, True)
+
+    return _adding(run, slot, pc, after, join)
+
+
+def _adding(run: Evaluate, slot: int, pc: int, after: int, otherwise: Callable[[Slots, Any], None]) -> Step:
+    """Adds a value to a variable: a number, or text to its end, as loops do; what else there is does `otherwise`."""
+
+    def add(slots: Slots) -> int:
+        value, old = run(slots), slots[slot]
+        if type(value) is int and type(old) is int:
+            result = old + value
+            if LEAST <= result <= MOST:
+                slots[slot] = result
+                return after
+        elif (
+            type(value) is str
+            and type(old) is str
+            and old.isascii()
+            and value.isascii()
+            and len(old) + len(value) <= STRING.most
+        ):
+            running = slots[0]
+            running.walked((len(old) >> 8) + (len(value) >> 8))
+            slots[slot] = None  # CPython copies no text of which `old` is the only holder
+            old += value
+            slots[slot] = old
+            running.grow(len(value), pc, slots, slot)
+            return after
+        otherwise(slots, value)
         return after
 
-    return change
+    return add
 
 
 def _push(binding: Binding, pc: int, slot: int, words: list[Any], line: int) -> Step:
@@ -100,15 +138,23 @@ def _push(binding: Binding, pc: int, slot: int, words: list[Any], line: int) -> 
 
     def push(slots: Slots) -> int:
         item, target = run(slots), slots[slot]
-        if type(item) is int and type(target) is Array and not target.shared and len(target) < ITEMS.most:
+        if type(target) is Array and not target.shared and len(target) < ITEMS.most:
+            if type(item) is int:
+                change = 1 + (LENGTHS[item] if 0 <= item < SMALL else len(repr(item)))
+            elif type(item) is str and len(item) < 256 and item.isascii():
+                change = len(item) + 3
+            else:
+                return push_any(slots, item)
             target.append(item)
-            change = len(repr(item)) + 1
             target.size += change
             running = slots[0]
             running.held += change
             if running.held > running.room:
                 running.grow(0, pc, slots)
             return after
+        return push_any(slots, item)
+
+    def push_any(slots: Slots, item: Any) -> int:
         try:
             slots[0].push(slots, slot, item, pc)
         except Fault as fault:
@@ -130,27 +176,43 @@ def _put(binding: Binding, pc: int, slot: int, keys: list[list[Any]], sign: str,
         return after
 
     def put_item(slots: Slots) -> int:
+        """One key, the usual: an integer, or short text, where one was."""
         key, value, target = first(slots), run(slots), slots[slot]
-        if (
-            type(target) is Array
-            and not target.shared
-            and type(value) is int
-            and type(key) is int
-            and 0 <= key < len(target)
-            and type(target[key]) is int
+        if type(key) is str:
+            old = target.get(key) if type(target) is Map and not target.shared else None
+        elif type(key) is int and type(target) is Array and not target.shared and 0 <= key < len(target):
+            old = target[key]
+        else:
+            old = None
+        if type(value) is int and type(old) is int:
+            if sign:
+                value = old + value if sign == "+" else old - value
+            change = LENGTHS[value] if 0 <= value < SMALL else len(repr(value))
+            change -= LENGTHS[old] if 0 <= old < SMALL else len(repr(old))
+            if not LEAST <= value <= MOST:
+                raise value_fault(OVERFLOW)
+        elif (
+            type(value) is str
+            and type(old) is str
+            and not sign
+            and len(value) < 256
+            and value.isascii()
+            and old.isascii()
         ):
-            running = slots[0]
-            change = len(repr(value)) - len(repr(target[key]))
-            target[key] = value
+            change = len(value) - len(old)
+        else:
+            slots[0].put(slots, slot, [key], sign, value, pc)
+            return after
+        target[key] = value
+        if change:
             target.size += change
+            running = slots[0]
             running.held += change
             if running.held > running.room:
                 running.grow(0, pc, slots)
-            return after
-        slots[0].put(slots, slot, [key], sign, value, pc)
         return after
 
-    return put_into if sign or len(runs) > 1 else put_item
+    return put_item if len(runs) == 1 and sign in ("", "+", "-") else put_into
 
 
 # Where to go on
@@ -193,6 +255,10 @@ def _branch(binding: Binding, pc: int, words: list[Any], target: int) -> Step:
 
 # Functions
 
+_WIDE = 1024
+"""Variables and constants that are copied in the time of an instruction: a call with many more brings the slice's
+end nearer."""
+
 
 def _call(binding: Binding, pc: int, unit: int, expressions: list[list[Any]], slot: int) -> Step:
     runs = [binding.run(pc, words) for words in expressions]
@@ -210,6 +276,8 @@ def _call(binding: Binding, pc: int, unit: int, expressions: list[list[Any]], sl
         stack.append((slots, pc, running.held))
         frame = blanks[unit].copy()
         frame[0], frame[1] = running, slots[1]
+        if len(frame) > _WIDE:
+            running.stop -= len(frame) // _WIDE
         held, place = FRAME_SIZE, FIRST
         for value in values:
             if type(value) not in LIGHT:
@@ -260,6 +328,7 @@ BINDERS: dict[str, Callable[..., Step]] = {
     "set": _set,
     "drop": _drop,
     "change": _change,
+    "add": _add,
     "push": _push,
     "put": _put,
     "jump": _jump,

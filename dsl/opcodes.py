@@ -40,6 +40,7 @@ _INSTRUCTIONS = (
     Opcode("set", ("slot", "expression"), "slot = value; shares a value that is not new"),
     Opcode("drop", ("expression",), "a call whose result nobody wants"),
     Opcode("change", ("slot", "operator", "expression"), "slot operator= value"),
+    Opcode("add", ("slot", "expression"), "slot = slot + value; text that nobody else holds grows in place"),
     Opcode("push", ("slot", "expression", "line"), "slot = append(slot, value), in place"),
     Opcode("put", ("slot", "keys", "operator", "expression"), "slot[key]… operator= value, in place"),
     Opcode("jump", ("target",), "goes to target"),

@@ -11,6 +11,7 @@ from typing import TypeGuard
 from codeai.dsl.faults import Fault, type_fault
 from codeai.dsl.limits import ITEMS, STRING
 from codeai.dsl.values import (
+    PLAIN,
     Array,
     ErrorValue,
     ExecValue,
@@ -151,13 +152,27 @@ def equal(a: Value, b: Value) -> bool:
     if type(a) is not type(b):
         return False
     if type(a) is Array and type(b) is Array:
-        return len(a) == len(b) and all(map(equal, a, b))
+        return len(a) == len(b) and _equal_items(a, b)
     if type(a) is Map and type(b) is Map:
         return len(a) == len(b) and all(key in b and equal(value, b[key]) for key, value in a.items())
     if type(a) is ErrorValue and type(b) is ErrorValue:
         mine, theirs = a.fields(), b.fields()
         return mine.keys() == theirs.keys() and all(equal(mine[name], theirs[name]) for name in mine)
     return a == b
+
+
+def _equal_items(a: Array, b: Array) -> bool:
+    """Whether two arrays of one length are equal; the usual items at once, since there may be very many."""
+    for one, other in zip(a, b, strict=True):
+        if type(one) is type(other) and type(one) in PLAIN:
+            if one != other:
+                return False
+        elif type(one) is Array and type(other) is Array:
+            if len(one) != len(other) or not _equal_items(one, other):
+                return False
+        elif not equal(one, other):
+            return False
+    return True
 
 
 def _order(sign: str, a: Value, b: Value) -> int:

@@ -139,6 +139,9 @@ class Steps(Ways):
         self.store(way, slot, found)
         return True
 
+    def _add(self, way: Way, exits: Exits, values: list[Any], operands: list[Any]) -> bool:
+        return self._change(way, exits, values, [operands[0], "+"])
+
     def _push(self, way: Way, exits: Exits, _: list[Any], operands: list[Any]) -> bool:
         old = way.slots[operands[0]]
         if type(old) is not Unknown:
@@ -191,6 +194,7 @@ class Steps(Ways):
 
 _RULES: dict[str, Callable[[Steps, Way, Exits, list[Any], list[Any]], bool]] = {
     "change": Steps._change,
+    "add": Steps._add,
     "push": Steps._push,
     "put": Steps._put,
     "for": Steps._walks,

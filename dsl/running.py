@@ -7,6 +7,7 @@ that a restored program counts as one that never stopped.
 
 from __future__ import annotations
 
+import itertools
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -191,19 +192,11 @@ class Running:
     def _settled(self, slots: Slots, pc: int, level: int, slot: int = 0) -> int:
         start, temporaries, end = self.program.extent(pc)
         held = FRAME_SIZE
-        alive = max(start + self.program.code.heights[pc], slot + 1)
-        for place in range(start + level, temporaries):
-            value = slots[place]
+        alive = min(max(start + self.program.code.heights[pc], slot + 1), temporaries)
+        for value in itertools.chain(slots[start + level : alive], slots[temporaries:end]):
             if type(value) not in LIGHT:
-                if place < alive:
-                    held += size_of(value)
-                else:
-                    slots[place] = UNSET
-            elif place >= alive:
-                slots[place] = UNSET
-        for place in range(temporaries, end):
-            if type(slots[place]) not in LIGHT:
-                held += size_of(slots[place])
+                held += size_of(value)
+        slots[alive:temporaries] = [UNSET] * (temporaries - alive)
         return held
 
     # Changing a variable's value in its place

@@ -30,6 +30,10 @@ from codeai.dsl.values import (
 )
 from codeai.dsl.waiting import collected, request_of
 
+_MOST_PLACES = 4_000_000
+"""Places for variables that the frames of a parallel's fibres have together: where there are thousands of variables,
+fewer fibres than its limit run at once."""
+
 
 class Scheduling:
     """A run's fibres and who waits for what. Every move leaves the sizes of all that is held right."""
@@ -137,7 +141,8 @@ class Scheduling:
         """Begins as many fibres as may run; without any, the group is done."""
         parent = group.parent
         slot = FIRST + states.level_of(self._program, parent.pc)
-        while group.items and len(group.fibres) < group.limit and self._held <= STATE.most:
+        limit = min(group.limit, max(_MOST_PLACES // len(parent.slots), 1))
+        while group.items and len(group.fibres) < limit and self._held <= STATE.most:
             place, item = group.next_place, group.items.popleft()
             self._resize(group, -size_of(item) - 1)
             state, running = self._state, self._running

@@ -192,6 +192,7 @@ def _return(program: Watched, pc: int, *_: Any) -> Step:
 _WATCHES: dict[str, Callable[..., Step]] = {
     "set": _assign,
     "change": _assign,
+    "add": _assign,
     "push": _assign,
     "put": _assign,
     "drop": _evaluate,

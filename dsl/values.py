@@ -119,6 +119,11 @@ TYPE_NAMES: dict[type, str] = {
 AnyContainer = TypeVar("AnyContainer", Array, Map)
 PLAIN = frozenset({type(None), bool, int, float, str})
 LEAST, MOST = -(2**63), 2**63 - 1
+SMALL = 100_000
+LENGTHS = b"".join(
+    bytes([digits]) * (10**digits - 10 ** (digits - 1) + (digits == 1)) for digits in range(1, 6)
+)
+"""How many digits the integers from 0 to before SMALL have."""
 HIDDEN = "***"
 
 

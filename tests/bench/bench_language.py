@@ -64,6 +64,14 @@ LOOPS = {
         "a = []\nfor i in range(50000):\n    a.append(i * 2)\ns = 0\n"
         "for x in a:\n    s += x\nfor i in range(50000):\n    a[i] = s\n",
     ),
+    "text": (
+        'var s = ""\nfor i in range(10000) { s = s + "ab" }\nfor i in range(10000) { s += "c" }\nreturn len(s)',
+        's = ""\nfor i in range(10000):\n    s = s + "ab"\nfor i in range(10000):\n    s += "c"\n',
+    ),
+    "maps": (
+        "var m = {a: 0}\nfor i in range(50000) { m.a = i }\nfor i in range(50000) { m.a += 1 }\nreturn m.a",
+        'm = {"a": 0}\nfor i in range(50000):\n    m["a"] = i\nfor i in range(50000):\n    m["a"] += 1\n',
+    ),
     "maps and text": (
         'var m = {}\nfor i in range(20000) { m["k${i % 500}"] = upper("value " + i) }\nreturn len(m)',
         'm = {}\nfor i in range(20000):\n    m[f"k{i % 500}"] = ("value " + str(i)).upper()\n',
@@ -77,12 +85,37 @@ LOOPS = {
         "def fib(n):\n    if n < 2: return n\n    return fib(n - 1) + fib(n - 2)\nfib(20)\n",
     ),
 }
+NESTED = "var x = []\nfor i in range(1000) { x += [[1]] }\nvar a = []\nfor i in range(195) { a += [x] }\n"
+HEAVY = {
+    "compare": NESTED + "var z = " + " and ".join(["a == a"] * 12),
+    "unique": NESTED + "var z = [" + ", ".join(["len(unique(a))"] * 12) + "]",
+    "sort": "var a = []\nfor i in range(90000) { a += [str((i * 7919) % 90001)] }\n"
+    "var z = [" + ", ".join(["len(sort(a))"] * 12) + "]",
+    "decode": "var s = json_encode(range(45000))\nvar z = [" + ", ".join(["len(json_decode(s))"] * 12) + "]",
+}
+"""Expressions over as much as a state holds."""
 
 
 def main() -> None:
     front_end()
     for name in LOOPS:
         loop(name)
+    for name in HEAVY:
+        activation(name)
+
+
+def activation(name: str) -> None:
+    """The longest time for which a run keeps the others of its worker waiting: 0.5 s is promised."""
+    compiled = compile_source(HEAVY[name]).code
+    assert compiled is not None
+    machine, longest = Machine.start(bind(compiled), {}), 0.0
+    outcome = None
+    while not isinstance(outcome, Finished):
+        start = time.process_time()
+        outcome = machine.advance()
+        longest = max(longest, time.process_time() - start)
+        assert not isinstance(outcome, Failed), outcome
+    print(f"{name:14} at most {longest * 1000:.0f} ms at a time")
 
 
 def front_end(lines: int = 10_000) -> None:

@@ -25,7 +25,9 @@ def test_the_compiler_makes_no_other() -> None:
         for name, *operands in code.code:
             assert len(operands) == len(OPCODES[name].operands), name
             seen.add(name)
-    extra = compile_source('var i = 1\nwhile f() { i = -i }\nfunction f() { fail("x") }\nlen("x")').code
+    extra = compile_source(
+        'var i = 1\ni = i + 1\nwhile f() { i = -i }\nfunction f() { fail("x") }\nlen("x")'
+    ).code
     assert extra is not None
     seen |= {instruction[0] for instruction in extra.code}
     assert seen == OPCODES.keys()
