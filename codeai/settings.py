@@ -208,6 +208,20 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long things are kept, from their end on, or never deleted. The audit log always stays."""
+
+    workspaces: float | None = _row(
+        7 * 86_400.0, "files of runs, on their hosts", never_or_duration, none="never"
+    )
+    logs: float | None = _row(30 * 86_400.0, "what runs printed", never_or_duration, none="never")
+    executions: float | None = _row(
+        365 * 86_400.0, "runs, with their steps and what undoing them needs", never_or_duration, none="never"
+    )
+    events: float | None = _row(90 * 86_400.0, "events", never_or_duration, none="never")
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundSettings:
     """Requests that leave the platform: programs' `http`, and whatever else talks to another host. They go to the
     public internet only; what else they may reach is named here."""
@@ -237,6 +251,7 @@ class Settings:
     jwt: JwtSettings = JwtSettings()
     seal: SealSettings = SealSettings()
     worker: WorkerSettings = WorkerSettings()
+    retention: RetentionSettings = RetentionSettings()
     outbound: OutboundSettings = OutboundSettings()
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -259,6 +274,7 @@ SECTIONS: dict[str, type[Any]] = {
     "jwt": JwtSettings,
     "seal": SealSettings,
     "worker": WorkerSettings,
+    "retention": RetentionSettings,
     "outbound": OutboundSettings,
 }
 NOT_SETTINGS = re.compile(

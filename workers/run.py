@@ -26,10 +26,12 @@ from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.reconciling import Reconciling
 from codeai.activities.records import Records
+from codeai.activities.retention import Retention
 from codeai.activities.secrets import Secrets
 from codeai.activities.shell.host import ShellHost
 from codeai.activities.shell.sandbox import try_it
 from codeai.activities.shell.settings import ShellSettings
+from codeai.activities.sightings import keep_seen
 from codeai.activities.step_records import StepRecords
 from codeai.activities.unsealing import Keys
 from codeai.integration.client import outbound_client
@@ -92,7 +94,7 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
             compilers = parts.enter_context(contextlib.closing(Compilers()))
             outbound = await parts.enter_async_context(outbound_client(settings.outbound))
             http = HttpEffects(database, outbound, secrets)
-            workers.append(_workflow_worker(client, database, compilers, keys, http, settings.worker, ending))
+            workers.append(_workflow_worker(client, database, compilers, keys, http, settings, ending))
             parts.callback(asyncio.ensure_future(ensure_schedules(client)).cancel)
         async with polling(workers, ending, settings.worker.drain_timeout):
             _tell_ready(settings.worker)
@@ -123,7 +125,7 @@ def _workflow_worker(
     compilers: Compilers,
     keys: Keys,
     http: HttpEffects,
-    settings: WorkerSettings,
+    settings: Settings,
     ending: Ending,
 ) -> Worker:
     """All workflow code, the short activities of the database, and what goes out."""
@@ -134,12 +136,13 @@ def _workflow_worker(
         activities=[
             *Records(database).activities(),
             *CheckpointRecords(database).activities(),
-            *Lanes(database, settings.host_lost_after).activities(),
-            *Reconciling(database, settings.host_lost_after).activities(),
+            *Lanes(database, settings.worker.host_lost_after).activities(),
+            *Reconciling(database, settings.worker.host_lost_after).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers, keys).activities(),
             *EventEffects(database).activities(),
             *Publishing(database).activities(),
+            *Retention(database, settings.retention).activities(),
             *http.activities(),
         ],
         workflow_runner=UnsandboxedWorkflowRunner(),
@@ -147,7 +150,7 @@ def _workflow_worker(
         max_concurrent_activities=OF_WORKFLOWS.slots,
         max_heartbeat_throttle_interval=HEARTBEAT,
         sticky_queue_schedule_to_start_timeout=STICKY,
-        graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout),
+        graceful_shutdown_timeout=timedelta(seconds=settings.worker.drain_timeout),
         on_fatal_error=ending.broke,
     )
 
@@ -158,10 +161,12 @@ async def _host(
 ) -> AsyncIterator[ShellHost]:
     """The runner of shell commands on this host, ready to take them."""
     host = ShellHost(root, client, StepRecords(database), settings, secrets)
+    seen = asyncio.create_task(keep_seen(database, host.id, host.spool_id))
     try:
         await host.start()
         yield host
     finally:
+        seen.cancel()
         await host.detach()
 
 

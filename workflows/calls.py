@@ -60,6 +60,16 @@ from codeai.workflows.contracts.records import (
     UndoEntriesInput,
     UndoEntriesResult,
 )
+from codeai.workflows.contracts.retention import (
+    AgedDeleted,
+    DeleteAged,
+    HostsKnown,
+    HostsWanted,
+    RemoveWorkspaces,
+    WorkspacesHeld,
+    WorkspacesRemoved,
+    WorkspacesWanted,
+)
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 
 Given = TypeVar("Given", bound=Contract)
@@ -174,6 +184,28 @@ READ_SPOOL = Call(
     schedule_to_start=PROBE,
 )
 APPLY_CHANGE = Call("apply_change", ChangeInput, ChangeResult, timedelta(seconds=30))
+DELETE_AGED = Call("delete_aged", DeleteAged, AgedDeleted, timedelta(minutes=2))
+LIST_HOSTS = Call("list_hosts", HostsWanted, HostsKnown, timedelta(seconds=10))
+FIND_AGED_RUNS = Call("find_aged_runs", WorkspacesHeld, WorkspacesHeld, timedelta(seconds=30))
+HOLD_WORKSPACES = Call(
+    "hold_workspaces",
+    WorkspacesWanted,
+    WorkspacesHeld,
+    timedelta(seconds=30),
+    f"{CONTROL}@",
+    AT_ONCE_AGAIN,
+    schedule_to_start=PROBE,
+)
+REMOVE_WORKSPACES = Call(
+    "remove_workspaces",
+    RemoveWorkspaces,
+    WorkspacesRemoved,
+    timedelta(hours=1),
+    f"{CONTROL}@",
+    AT_ONCE_AGAIN,
+    schedule_to_start=PROBE,
+    heartbeat=COMMAND_HEARTBEAT,
+)
 
 CALLS: tuple[Call[Contract, Contract], ...] = (
     LOAD_PROGRAM,
@@ -201,6 +233,11 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     KILL_COMMANDS,
     READ_SPOOL,
     APPLY_CHANGE,
+    DELETE_AGED,
+    LIST_HOSTS,
+    FIND_AGED_RUNS,
+    HOLD_WORKSPACES,
+    REMOVE_WORKSPACES,
 )  # type: ignore[assignment]
 
 COMMAND = "run_command"

@@ -25,8 +25,15 @@ from codeai.workflows.contracts.hosts import (
     SpoolFound,
     SpoolWanted,
 )
+from codeai.workflows.contracts.retention import (
+    RemoveWorkspaces,
+    WorkspacesHeld,
+    WorkspacesRemoved,
+    WorkspacesWanted,
+)
 from codeai.workflows.contracts.shell import CommandInput
 
+_PAGE = 200  # workspaces that are told of at once
 _LOOK = 0.05  # seconds between two looks whether a command has ended
 
 
@@ -38,7 +45,13 @@ class HostControl:
 
     def activities(self) -> Sequence[Callable[..., Any]]:
         """For the queue `codeai-host@<id>`."""
-        return [self.probe_host, self.kill_commands, self.read_spool]
+        return [
+            self.probe_host,
+            self.kill_commands,
+            self.read_spool,
+            self.hold_workspaces,
+            self.remove_workspaces,
+        ]
 
     @activity.defn(name="probe_host")
     async def probe_host(self, _given: ProbeInput) -> ProbeResult:
@@ -57,6 +70,21 @@ class HostControl:
     async def read_spool(self, given: SpoolWanted) -> SpoolFound:
         found = await asyncio.to_thread(self._attempts, given.execution_id, None)
         return SpoolFound(commands=tuple(found_in(attempt, step, brief=True) for attempt, step in found))
+
+    @activity.defn(name="hold_workspaces")
+    async def hold_workspaces(self, given: WorkspacesWanted) -> WorkspacesHeld:
+        if not given.after:
+            await asyncio.to_thread(self._desk.workspaces.tidy)
+        found = await asyncio.to_thread(self._desk.workspaces.held, given.after)
+        return WorkspacesHeld(executions=tuple(found[:_PAGE]), more=len(found) > _PAGE)
+
+    @activity.defn(name="remove_workspaces")
+    async def remove_workspaces(self, given: RemoveWorkspaces) -> WorkspacesRemoved:
+        async with heartbeats():
+            free = [id for id in given.executions if not self._unfinished(KillInput(execution_id=id))]
+            for id in free:
+                await asyncio.to_thread(self._desk.workspaces.remove, id)
+        return WorkspacesRemoved(count=len(free))
 
     def _unfinished(self, given: KillInput) -> list[tuple[Attempt, CommandInput]]:
         """What runs or may begin, or whose end nobody may have written yet; of steps that are named the newest

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from codeai.workflows.contracts.shell import WorkspaceSeed
 
 LIMIT = 1 << 30
 """Most bytes of a copied folder."""
+_ABANDONED = 86_400.0  # after which nobody makes or removes it any more, seconds
 _LISTING = 60.0  # how long `git ls-files` may take, seconds
 
 
@@ -60,6 +62,31 @@ class Workspaces:
         if not work.is_dir():
             raise SeedError("the run's workspace is gone: one of its commands has removed it")
         return work
+
+    def held(self, after: str = "") -> list[str]:
+        """The executions whose workspaces are here, in order, behind `after`."""
+        return sorted(
+            place.name
+            for place in self._folder.iterdir()
+            if place.name > after and not place.name.startswith(".")
+        )
+
+    def remove(self, execution: str) -> None:
+        """Removes the workspace of a run that has ended, by a rename first."""
+        if execution in ("", ".", "..") or "/" in execution:
+            return  # no id of a run
+        away = self._folder / f".{uuid.uuid4()}"
+        try:
+            (self._folder / execution).rename(away)
+        except FileNotFoundError:
+            return
+        _remove(away)
+
+    def tidy(self) -> None:
+        """Removes what a worker left behind that died while it made or removed a workspace."""
+        for place in self._folder.glob(".*"):
+            if time.time() - place.lstat().st_mtime > _ABANDONED:
+                _remove(place)
 
     def close(self) -> None:
         """Lets go of what is being seeded; it begins anew when it is asked for again."""
@@ -164,14 +191,11 @@ def inside(work: Path, path: str) -> Path:
     return found
 
 
-def remove(folder: Path, execution: str) -> None:
-    """Removes the workspace of a run that has ended, by a rename first."""
-    away = folder / f".{uuid.uuid4()}"
-    try:
-        (folder / execution).rename(away)
-    except FileNotFoundError:
-        return
-    shutil.rmtree(away, ignore_errors=True)
+def _remove(folder: Path) -> None:
+    """Removes a folder, also what a command has made unwritable."""
+    for parent, _, _ in os.walk(folder):
+        Path(parent).chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def reason(error: Exception) -> str:

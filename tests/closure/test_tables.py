@@ -16,9 +16,11 @@ from codeai.activities.programs import Programs
 from codeai.activities.publishing import Publishing
 from codeai.activities.reconciling import Reconciling
 from codeai.activities.records import Records
+from codeai.activities.retention import Retention
 from codeai.activities.shell.control import HostControl
 from codeai.activities.shell.host import ShellHost
 from codeai.dsl.effects import EFFECTS, Performer
+from codeai.settings import RetentionSettings
 from codeai.workers import registry
 from codeai.workflows import calls
 from codeai.workflows.contracts.changes import BODIES
@@ -40,6 +42,7 @@ def registered() -> set[str]:
         *EventEffects(database).activities(),
         *Publishing(database).activities(),
         *Claims(database, "host", "spool", Budget(), sentinel.slots, None).activities(),
+        *Retention(database, RetentionSettings()).activities(),
         *HostControl(sentinel.desk).activities(),
         ShellHost.run_command,
     ]

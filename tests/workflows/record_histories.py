@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.kinds import (
+    APPLY_RETENTION,
     CHANGE_RECORD,
     EXECUTE_DEPLOYMENT,
     LANE,
@@ -29,8 +30,13 @@ from codeai.workflows.contracts.kinds import (
 from tests.platform import platform
 
 HISTORIES = Path(__file__).with_name("histories")
-BUDGET = {"CODEAI_WORKER_SOFT_EVENTS": "70", "CODEAI_WORKER_HARD_EVENTS": "110"}
-"""Events of one workflow run: the short programs stay below, the long ones continue as new once."""
+BUDGET = {
+    "CODEAI_WORKER_SOFT_EVENTS": "70",
+    "CODEAI_WORKER_HARD_EVENTS": "110",
+    "CODEAI_RETENTION_WORKSPACES": "0s",
+}
+"""Events of one workflow run: the short programs stay below, the long ones continue as new once. Workspaces go at
+once."""
 OF_A_MACHINE = re.compile(r"/(?:home|opt|private|root|srv|tmp|usr|Users|var|work)/")
 """What the path of a file on the machine that recorded would begin with."""
 
@@ -233,6 +239,8 @@ async def record() -> None:
             await _keep(client, name, handle)
         async for name, handle in _reconciling(client):
             await _keep(client, name, handle)
+        async for name, handle in _retention(client):
+            await _keep(client, name, handle)
 
 
 async def _execute(client: Client, name: str, recording: Recording) -> WorkflowHandle[Any, Any]:
@@ -316,6 +324,20 @@ async def _events(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any
             task_queue=PUBLISH_EVENT.queue,
             task_timeout=TASK_TIMEOUT,
             search_attributes=_attributes(PUBLISH_EVENT.type) if name == "event_published" else None,
+        )
+        print(name, (await asyncio.gather(handle.result(), return_exceptions=True))[0])
+        yield name, handle
+
+
+async def _retention(client: Client) -> AsyncIterator[tuple[str, WorkflowHandle[Any, Any]]]:
+    """A pass, by itself; one that nobody could ask for."""
+    for name, given in (("retention", {}), ("retention_of_nothing", {"more": 1})):
+        handle = await client.start_workflow(
+            APPLY_RETENTION.type,
+            given,
+            id=name,
+            task_queue=APPLY_RETENTION.queue,
+            task_timeout=TASK_TIMEOUT,
         )
         print(name, (await asyncio.gather(handle.result(), return_exceptions=True))[0])
         yield name, handle

@@ -13,6 +13,7 @@ from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult
 from codeai.workflows.contracts.lanes import LaneInput, LaneResult
 from codeai.workflows.contracts.queues import WORKFLOWS
 from codeai.workflows.contracts.reconciling import ReconcileInput, ReconcileResult
+from codeai.workflows.contracts.retention import RetentionInput, RetentionResult
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """Workflow task time-out of every start: how long a task in a dead worker's hand is waited for."""
@@ -39,7 +40,9 @@ LANE = Kind("Lane", "lane", LaneInput, LaneResult)
 CHANGE_RECORD = Kind("ChangeRecord", "change", ChangeInput, ChangeResult)
 RECONCILE = Kind("Reconcile", "reconcile", ReconcileInput, ReconcileResult)
 PUBLISH_EVENT = Kind("PublishEvent", "event", PublishInput, PublishResult)
+APPLY_RETENTION = Kind("ApplyRetention", "retention", RetentionInput, RetentionResult)
 
 KINDS: dict[str, Kind] = {
-    kind.type: kind for kind in (EXECUTE_DEPLOYMENT, LANE, CHANGE_RECORD, PUBLISH_EVENT, RECONCILE)
+    kind.type: kind
+    for kind in (EXECUTE_DEPLOYMENT, LANE, CHANGE_RECORD, PUBLISH_EVENT, RECONCILE, APPLY_RETENTION)
 }

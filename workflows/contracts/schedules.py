@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from codeai.workflows.contracts.kinds import RECONCILE, Kind
+from codeai.workflows.contracts.kinds import APPLY_RETENTION, RECONCILE, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,5 +21,8 @@ class PlatformSchedule:
 PLATFORM_SCHEDULES = (
     PlatformSchedule(
         "codeai-reconcile", RECONCILE, timedelta(minutes=2), "mends rows that disagree with Temporal"
+    ),
+    PlatformSchedule(
+        "codeai-retention", APPLY_RETENTION, timedelta(hours=1), "deletes what is older than it is kept for"
     ),
 )

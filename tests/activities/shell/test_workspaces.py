@@ -131,8 +131,21 @@ async def test_one_that_a_command_removed_is_not_made_anew(made: Workspaces) -> 
         await made.of("run", None)
 
 
-async def test_removing(made: Workspaces, source: Path) -> None:
-    await made.of("run", WorkspaceSeed(files={"a/b": "1"}))
+async def test_removing_also_what_a_command_has_closed(made: Workspaces, source: Path) -> None:
+    work = await made.of("run", WorkspaceSeed(files={"a/b": "1"}))
+    (work / "a").chmod(0o000)
+    await made.of("other", None)
+    assert (made.held(), made.held("other")) == (["other", "run"], ["run"])
     for _ in range(2):
-        workspaces.remove(source / ".codeai" / "workspaces", "run")
-    assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == []
+        made.remove("run")
+    for no_run in ("", ".", "..", "../runs", "/etc"):
+        made.remove(no_run)
+    assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == ["other"]
+
+
+async def test_what_a_dead_worker_left_half_made_goes_after_a_day(made: Workspaces, source: Path) -> None:
+    for name in ("old", "new"):
+        (source / ".codeai" / "workspaces" / f".{name}" / "work").mkdir(parents=True)
+    os.utime(source / ".codeai" / "workspaces" / ".old", (0, 0))
+    made.tidy()
+    assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == [".new"]
