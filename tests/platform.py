@@ -143,6 +143,13 @@ class Platform:
 
         return int(wait_until(noted, 60, f"{name} to be running"))
 
+    def database(self, role: str) -> str:
+        """How the database is reached as `worker` or `api`: as that child of `codeai up` does."""
+        told = Path(f"/proc/{self.child(role)}/environ").read_bytes().decode().split("\0")
+        env = dict(pair.split("=", 1) for pair in told if "=" in pair)
+        user, password = (env[f"CODEAI_DATABASE_{role.upper()}_{what}"] for what in ("USER", "PASSWORD"))
+        return f"postgresql://{user}:{password}@127.0.0.1:{env['DATABASE_PORT']}/{env['DATABASE_NAME']}"
+
     def kill(self, name: str) -> int:
         """SIGKILL to a child; `codeai up` starts another."""
         pid = self.child(name)

@@ -12,12 +12,11 @@ from tests.platform import Platform, platform
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Platform]:
     """The whole platform, with a small budget for a workflow run so that long programs continue as new; requests of
-    programs may go to `localhost`, under that name. A workspace may go a second after its run."""
+    programs may go to `localhost`, under that name."""
     settings = {
         "CODEAI_WORKER_SOFT_EVENTS": "300",
         "CODEAI_WORKER_HARD_EVENTS": "900",
         "CODEAI_OUTBOUND_ALLOW": "localhost",
-        "CODEAI_RETENTION_WORKSPACES": "1s",
     }
     with platform(**settings) as running:
         yield running
