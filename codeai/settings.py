@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Literal, cast, get_args
 
+from codeai.settings_rows import rows_of, setting
 from codeai.settings_values import (
     choice,
     duration,
@@ -33,48 +33,24 @@ from codeai.settings_values import (
 )
 from codeai.targets import Target
 
-Value = TypeVar("Value")
 LEVELS = ("debug", "info", "warn", "error")
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 SSL_MODES = get_args(SslMode)
-
-
-def _row(
-    default: Value,
-    help: str,
-    read: Callable[[object], Value] | Callable[[object], Any] = text,
-    *names: str,
-    secret: bool = False,
-    from_file: bool = False,
-    private_file: bool = False,
-    none: str = "",
-) -> Value:
-    """A setting: its default, what it is, how it is read, its names in the environment where they are not
-    CODEAI_SECTION_KEY (the first one given wins), whether it is shown, whether NAME_FILE may name a file,
-    whether that must be readable by its owner only, the word for None."""
-    about = {
-        "help": help,
-        "read": read,
-        "names": names,
-        "secret": secret,
-        "from_file": from_file or private_file,
-        "private_file": private_file,
-        "none": none,
-    }
-    return field(default=default, metadata=about, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """The API."""
 
-    host: str = _row("127.0.0.1", "address that the API listens on")
-    port: int = _row(8080, "its port", whole(0, 65535))
-    timeout: float = _row(60.0, "time limit of a request", duration)
-    data: Path = _row(Path(), "a folder whose disk has to have 5 % free for runs to start", path)
-    allowed_hosts: tuple[str, ...] = _row((), "names in Host besides the bound address and localhost", words)
-    trusted_proxies: tuple[str, ...] = _row((), "addresses whose X-Forwarded-For is believed", words)
-    rate: tuple[int, int] | None = _row(
+    host: str = setting("127.0.0.1", "address that the API listens on")
+    port: int = setting(8080, "its port", whole(0, 65535))
+    timeout: float = setting(60.0, "time limit of a request", duration)
+    data: Path = setting(Path(), "a folder whose disk has to have 5 % free for runs to start", path)
+    allowed_hosts: tuple[str, ...] = setting(
+        (), "names in Host besides the bound address and localhost", words
+    )
+    trusted_proxies: tuple[str, ...] = setting((), "addresses whose X-Forwarded-For is believed", words)
+    rate: tuple[int, int] | None = setting(
         (50, 100), "requests a second and burst of one caller, or off", rate, "CODEAI_API_RATE", none="off"
     )
 
@@ -83,54 +59,54 @@ class ServerSettings:
 class DatabaseSettings:
     """Postgres. The user is its owner, who migrates; workers and API log in as themselves."""
 
-    host: str = _row("localhost", "where Postgres is", text, "DATABASE_HOST")
-    port: int = _row(5432, "its port", whole(1, 65535), "DATABASE_PORT")
-    name: str = _row("codeai", "the database", text, "DATABASE_NAME")
-    user: str = _row("postgres", "its owner: `codeai migrate`", text, "DATABASE_USER")
-    password: str | None = _row(None, "the owner's password", text, "DATABASE_PASSWORD", secret=True)
-    sslmode: SslMode = _row("disable", "libpq's words", choice(*SSL_MODES), "DATABASE_SSLMODE")
-    worker_user: str = _row("codeai_worker", "the role that workers write as")
-    worker_password: str | None = _row(None, "its password", secret=True)
-    api_user: str = _row("codeai_api", "the role that the API reads as")
-    api_password: str | None = _row(None, "its password", secret=True)
+    host: str = setting("localhost", "where Postgres is", text, "DATABASE_HOST")
+    port: int = setting(5432, "its port", whole(1, 65535), "DATABASE_PORT")
+    name: str = setting("codeai", "the database", text, "DATABASE_NAME")
+    user: str = setting("postgres", "its owner: `codeai migrate`", text, "DATABASE_USER")
+    password: str | None = setting(None, "the owner's password", text, "DATABASE_PASSWORD", secret=True)
+    sslmode: SslMode = setting("disable", "libpq's words", choice(*SSL_MODES), "DATABASE_SSLMODE")
+    worker_user: str = setting("codeai_worker", "the role that workers write as")
+    worker_password: str | None = setting(None, "its password", secret=True)
+    api_user: str = setting("codeai_api", "the role that the API reads as")
+    api_password: str | None = setting(None, "its password", secret=True)
 
 
 @dataclass(frozen=True, slots=True)
 class TemporalSettings:
     """Temporal, under the names that its own tools use."""
 
-    address: str = _row("localhost:7233", "its frontend", text, "TEMPORAL_ADDRESS", "TEMPORAL_HOST")
-    namespace: str = _row("default", "the namespace", text, "TEMPORAL_NAMESPACE")
-    api_key: str | None = _row(None, "key for Temporal Cloud", text, "TEMPORAL_API_KEY", secret=True)
-    tls: bool = _row(False, "whether to use TLS", flag, "TEMPORAL_TLS")
-    tls_client_cert_path: Path | None = _row(None, "for mTLS", path, "TEMPORAL_TLS_CLIENT_CERT_PATH")
-    tls_client_key_path: Path | None = _row(None, "for mTLS", path, "TEMPORAL_TLS_CLIENT_KEY_PATH")
-    tls_server_ca_cert_path: Path | None = _row(None, "own CA", path, "TEMPORAL_TLS_SERVER_CA_CERT_PATH")
-    tls_server_name: str | None = _row(None, "name in the certificate", text, "TEMPORAL_TLS_SERVER_NAME")
+    address: str = setting("localhost:7233", "its frontend", text, "TEMPORAL_ADDRESS", "TEMPORAL_HOST")
+    namespace: str = setting("default", "the namespace", text, "TEMPORAL_NAMESPACE")
+    api_key: str | None = setting(None, "key for Temporal Cloud", text, "TEMPORAL_API_KEY", secret=True)
+    tls: bool = setting(False, "whether to use TLS", flag, "TEMPORAL_TLS")
+    tls_client_cert_path: Path | None = setting(None, "for mTLS", path, "TEMPORAL_TLS_CLIENT_CERT_PATH")
+    tls_client_key_path: Path | None = setting(None, "for mTLS", path, "TEMPORAL_TLS_CLIENT_KEY_PATH")
+    tls_server_ca_cert_path: Path | None = setting(None, "own CA", path, "TEMPORAL_TLS_SERVER_CA_CERT_PATH")
+    tls_server_name: str | None = setting(None, "name in the certificate", text, "TEMPORAL_TLS_SERVER_NAME")
 
 
 @dataclass(frozen=True, slots=True)
 class LoggingSettings:
     """What processes tell about themselves."""
 
-    level: str = _row("info", "debug, info, warn or error", choice(*LEVELS), "LOG_LEVEL")
-    format: str = _row(
+    level: str = setting("info", "debug, info, warn or error", choice(*LEVELS), "LOG_LEVEL")
+    format: str = setting(
         "json", "json, or console (also: text)", choice("json", "console", "text"), "LOG_FORMAT"
     )
-    output: str = _row("stderr", "stdout, stderr or a file's path", text, "LOG_OUTPUT")
-    source: bool = _row(False, "whether lines have file and line", flag)
-    sample_rate: float = _row(1.0, "part of the debug and info lines that is kept", fraction)
-    slow_query: float = _row(0.1, "a query that takes longer is a warning", duration)
+    output: str = setting("stderr", "stdout, stderr or a file's path", text, "LOG_OUTPUT")
+    source: bool = setting(False, "whether lines have file and line", flag)
+    sample_rate: float = setting(1.0, "part of the debug and info lines that is kept", fraction)
+    slow_query: float = setting(0.1, "a query that takes longer is a warning", duration)
 
 
 @dataclass(frozen=True, slots=True)
 class JwtSettings:
     """Whose tokens are taken."""
 
-    secret: str | None = _row(
+    secret: str | None = setting(
         None, "for HS256, HS384 and HS512", token_secret, "JWT_SECRET", secret=True, from_file=True
     )
-    public_key: str | None = _row(
+    public_key: str | None = setting(
         None,
         "PEM of an RSA key, for RS256, RS384 and RS512; HS is then off",
         rsa_public_key,
@@ -138,13 +114,15 @@ class JwtSettings:
         secret=True,  # somebody may set the private one by mistake
         from_file=True,
     )
-    issuer: str | None = _row(None, "who must have made a token", text, "JWT_ISSUER")
-    audience: str | None = _row(None, "whom it must be for", text, "JWT_AUDIENCE")
-    jwks_url: str | None = _row(
+    issuer: str | None = setting(None, "who must have made a token", text, "JWT_ISSUER")
+    audience: str | None = setting(None, "whom it must be for", text, "JWT_AUDIENCE")
+    jwks_url: str | None = setting(
         None, "where the issuer publishes its RSA keys; HS is then off", web_url, "JWKS_URL"
     )
-    roles_claim: str = _row("roles", "claim with the roles; dots lead into objects", text, "JWT_ROLES_CLAIM")
-    permissions_claim: str = _row(
+    roles_claim: str = setting(
+        "roles", "claim with the roles; dots lead into objects", text, "JWT_ROLES_CLAIM"
+    )
+    permissions_claim: str = setting(
         "permissions", "claim with permissions; dots lead into objects", text, "JWT_PERMISSIONS_CLAIM"
     )
 
@@ -153,10 +131,10 @@ class JwtSettings:
 class SealSettings:
     """The keys of secrets: who has the public one seals, who has the private one opens."""
 
-    public_key: str | None = _row(
+    public_key: str | None = setting(
         None, "for the API and the command line: what they seal secrets with", seal_key
     )
-    private_key: tuple[str, ...] = _row(
+    private_key: tuple[str, ...] = setting(
         (),
         "for workers: what opens them; of several the first is in force",
         seal_keys,
@@ -169,56 +147,56 @@ class SealSettings:
 class WorkerSettings:
     """The workers and the commands that they run."""
 
-    root: Path = _row(Path(".codeai/workspaces"), "workspaces and spools: what shares it is a host", path)
-    ready_file: Path | None = _row(None, "written, with the process id, when the worker polls", path)
-    workspace_roots: tuple[Path, ...] = _row(
+    root: Path = setting(Path(".codeai/workspaces"), "workspaces and spools: what shares it is a host", path)
+    ready_file: Path | None = setting(None, "written, with the process id, when the worker polls", path)
+    workspace_roots: tuple[Path, ...] = setting(
         (), "folders below which a workspace may be copied from", paths, "CODEAI_WORKSPACE_ROOTS"
     )
-    private: tuple[Path, ...] = _row(
+    private: tuple[Path, ...] = setting(
         (), "folders that no workspace is copied from and no sandbox shows", paths
     )
-    drain_timeout: float = _row(30.0, "what running activities get when the worker stops", duration)
-    host_lost_after: float | None = _row(
+    drain_timeout: float = setting(30.0, "what running activities get when the worker stops", duration)
+    host_lost_after: float | None = setting(
         600.0, "when a silent host is given up, or never", never_or_duration, none="never"
     )
-    commands_at_once: int = _row(4, "commands that a host runs at a time", whole(1, 10_000))
-    environment: tuple[str, ...] = _row((), "names of its environment that commands see as well", words)
-    shell: str = _row("bash", "the shell of commands")
-    cpu_limit: int | None = _row(
+    commands_at_once: int = setting(4, "commands that a host runs at a time", whole(1, 10_000))
+    environment: tuple[str, ...] = setting((), "names of its environment that commands see as well", words)
+    shell: str = setting("bash", "the shell of commands")
+    cpu_limit: int | None = setting(
         None, "CPU seconds that one step may use, or off", off_or(whole(1, 10**9)), none="off"
     )
-    memory_limit: int | None = _row(
+    memory_limit: int | None = setting(
         None, "memory that one step may use, such as 2GiB, or off", off_or(size), none="off"
     )
-    file_size_limit: int | None = _row(
+    file_size_limit: int | None = setting(
         None, "size of a file that a step may write, such as 10GiB, or off", off_or(size), none="off"
     )
-    process_limit: int | None = _row(
+    process_limit: int | None = setting(
         None, "processes that one step may have, or off", off_or(whole(1, 10**6)), none="off"
     )
-    sandbox: str = _row("off", "off, or bwrap: steps run in bubblewrap", choice("off", "bwrap"))
-    sandbox_network: bool = _row(True, "whether steps in a sandbox have the network", flag)
-    sandbox_paths: tuple[Path, ...] = _row(
+    sandbox: str = setting("off", "off, or bwrap: steps run in bubblewrap", choice("off", "bwrap"))
+    sandbox_network: bool = setting(True, "whether steps in a sandbox have the network", flag)
+    sandbox_paths: tuple[Path, ...] = setting(
         (), "what steps in a sandbox see besides the system, read-only", paths
     )
-    soft_events: int = _row(4_000, "events from which a run continues as new", whole(1, 50_000))
-    hard_events: int = _row(12_000, "events from which it starts no effect before", whole(1, 50_000))
-    soft_bytes: int = _row(4 << 20, "the same in bytes of history", whole(1, 50 << 20))
-    hard_bytes: int = _row(16 << 20, "the same in bytes of history", whole(1, 50 << 20))
+    soft_events: int = setting(4_000, "events from which a run continues as new", whole(1, 50_000))
+    hard_events: int = setting(12_000, "events from which it starts no effect before", whole(1, 50_000))
+    soft_bytes: int = setting(4 << 20, "the same in bytes of history", whole(1, 50 << 20))
+    hard_bytes: int = setting(16 << 20, "the same in bytes of history", whole(1, 50 << 20))
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
     """How long things are kept, from their end on, or never deleted. The audit log always stays."""
 
-    workspaces: float | None = _row(
+    workspaces: float | None = setting(
         7 * 86_400.0, "files of runs, on their hosts", never_or_duration, none="never"
     )
-    logs: float | None = _row(30 * 86_400.0, "what runs printed", never_or_duration, none="never")
-    executions: float | None = _row(
+    logs: float | None = setting(30 * 86_400.0, "what runs printed", never_or_duration, none="never")
+    executions: float | None = setting(
         365 * 86_400.0, "runs, with their steps and what undoing them needs", never_or_duration, none="never"
     )
-    events: float | None = _row(90 * 86_400.0, "events", never_or_duration, none="never")
+    events: float | None = setting(90 * 86_400.0, "events", never_or_duration, none="never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +204,15 @@ class OutboundSettings:
     """Requests that leave the platform: programs' `http`, and whatever else talks to another host. They go to the
     public internet only; what else they may reach is named here."""
 
-    allow: tuple[Target, ...] = _row(
+    allow: tuple[Target, ...] = setting(
         (),
         "reachable as well: host[:port], address[:port] or CIDR, such as localhost:9000,10.1.0.0/16",
         targets,
     )
-    proxy: str | None = _row(
+    proxy: str | None = setting(
         None, "an HTTP proxy for all of them; names are then resolved by the proxy", proxy, secret=True
     )
-    rate: tuple[int, int] | None = _row(
+    rate: tuple[int, int] | None = setting(
         (50, 100), "requests a second and burst to one host, or off", rate, none="off"
     )
 
@@ -286,37 +264,7 @@ IGNORED = {"REDIS_ADDR": "Temporal takes the place of Redis"}
 """Names of the guide that have no use any more (★)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One setting, as the table has it."""
-
-    section: str
-    key: str
-    default: object
-    help: str
-    read: Callable[[object], object]
-    names: tuple[str, ...]
-    secret: bool
-    from_file: bool
-    private_file: bool
-    none: str
-
-    @property
-    def path(self) -> str:
-        return f"{self.section}.{self.key}"
-
-
-def _rows() -> tuple[Row, ...]:
-    rows = []
-    for section, shape in SECTIONS.items():
-        for each in dataclasses.fields(shape):
-            about = dict(each.metadata)
-            about["names"] = about["names"] or (f"CODEAI_{section}_{each.name}".upper(),)
-            rows.append(Row(section, each.name, each.default, **about))
-    return tuple(rows)
-
-
-ROWS = _rows()
+ROWS = rows_of(SECTIONS)
 """Every setting."""
 
 

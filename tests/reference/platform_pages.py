@@ -14,7 +14,8 @@ from codeai.api.app import ROUTERS, assemble
 from codeai.api.dependencies import Gate
 from codeai.api.problems import MEDIA_TYPE, PROBLEMS
 from codeai.dsl.limits import EFFECT_RESULT
-from codeai.settings import IGNORED, ROWS, SECTIONS, Row, Settings, shown
+from codeai.settings import IGNORED, ROWS, SECTIONS, Settings, shown
+from codeai.settings_rows import Row
 from codeai.settings_values import duration as read_duration
 from codeai.settings_values import never_or_duration
 from codeai.workflows import calls
