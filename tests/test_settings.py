@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codeai import sealing
-from codeai.settings import ROWS, BadSettings, load, shown
+from codeai.settings import ROWS, SECTIONS, BadSettings, load, shown
 
 
 def problems(environment: dict[str, str], file: Path | None = None) -> list[str]:
@@ -58,7 +58,7 @@ def test_every_problem_is_said_at_once_and_no_secret(tmp_path: Path) -> None:
     assert sorted(found) == sorted(
         [
             f"{file}: there is no setting server.colour",
-            f"{file}: queue is no section (server, database, temporal, logging, jwt, seal, worker, retention, outbound)",
+            f"{file}: queue is no section ({', '.join(SECTIONS)})",
             "CODEAI_SERVER_PROT: there is no such setting; `codeai config show` lists them",
             f"{file}: server.port 'http' is not a whole number",
             "DATABASE_PORT: database.port '70000' is not between 1 and 65535",
