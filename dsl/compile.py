@@ -74,12 +74,13 @@ class _Compiler(Fragments):
         ]
         params = tuple(self._declared(param) for param in program.params)
         return Code(
-            LEVEL, params, tuple(units), self.code, self.lines, self.heights, self._tries, self._names
+            LEVEL, params, tuple(units), self.code, self.lines, self.heights, self._tries, self._names, self.starts
         )
 
     def _function(self, name: str) -> Unit:
         function = self.function = self._resolution.functions[name]
         entry, self.most_temporaries = self.here, 0
+        self.statement = entry
         self.height = len(function.parameters)
         known = len(self._names)
         for parameter in function.node.params:
@@ -95,7 +96,7 @@ class _Compiler(Fragments):
     # Inputs
 
     def _param(self, node: tree.Param) -> None:
-        slot = self.slot(node.name)
+        slot, self.statement = self.slot(node.name), self.here
         if node.default is not None:
             skip = self.emit(self.line(node), "given", slot, None)
             value = drive(self.value(node.default))
@@ -121,12 +122,14 @@ class _Compiler(Fragments):
     # Statements
 
     def _statements(self, body: tuple[tree.Node, ...]) -> Task:
-        height, known = self.height, len(self._names)
+        height, known, around = self.height, len(self._names), self.statement
         for node in body:
             self.temporaries = 0
+            self.statement = self.here
             make = _STATEMENTS.get(type(node))
             if make is not None:
                 yield make(self, node)
+        self.statement = around
         self._forget(known)
         self.height = height
 

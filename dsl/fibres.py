@@ -16,7 +16,9 @@ from codeai.dsl.values import Array, ErrorValue, size_of
 class Fibre:
     """One line of execution. `pc` is where it goes on, or where it waits: for the answer to `step`, whose
     arguments are `given`, or for `group`. `level` is how many variables of its first frame are its parent's.
-    A `dying` one was cancelled and waits only for its answer."""
+    A `dying` one was cancelled and waits only for its answer. A `parked` one failed with that error at `pc`, where it
+    waits for somebody to say how to go on; `failed_step` is the command that failed there, which a retry at
+    `retries` (instruction, depth of the stack) asks for again."""
 
     number: int
     slots: Slots
@@ -30,6 +32,9 @@ class Fibre:
     given: Any = None
     children: Group | None = None
     dying: bool = False
+    parked: ErrorValue | None = None
+    failed_step: int = 0
+    retries: tuple[int, int] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +86,7 @@ class State:
     """All that a run is. `steps` and `fibres` are the last numbers given; `ready` are the fibres that can go on;
     `undo` the steps of the undo stack, in the order of their starts; `withdrawn` those not reported yet;
     `failing` why all fibres are being ended; `owed` says that the slice is over, but was not said to be;
-    `told` that the outcome was reported."""
+    `told` that the outcome was reported; `parks` that a fibre parks at an error that no `try` would catch."""
 
     main: Fibre
     ready: deque[Fibre]
@@ -93,3 +98,4 @@ class State:
     outcome: Finished | Failed | None = None
     owed: bool = False
     told: bool = False
+    parks: bool = False

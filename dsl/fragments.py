@@ -71,6 +71,8 @@ class Fragments:
         self.code: list[list[Any]] = []
         self.lines: list[int] = []
         self.heights: list[int] = []
+        self.starts: list[int] = []
+        self.statement = 0
         self.function: Function | None = None
         self.height = 0
         self.temporaries = 0
@@ -87,6 +89,7 @@ class Fragments:
         self.code.append(list(instruction))
         self.lines.append(line)
         self.heights.append(self.height)
+        self.starts.append(self.statement)
         return len(self.code) - 1
 
     def line(self, node: tree.Node) -> int:

@@ -1,8 +1,8 @@
 """The journal of a run: every call on its machine, so that the same run can be made again from what was answered.
 
 It is a list of rounds, plain JSON data: `[advances, entry…]`, the number of `advance` calls, then what was told the
-machine before the next one. An entry is `[step]` (the result stands in the step's row), `[step, result]`, or
-`"cancel"`. A journal that is taken up after `take` goes on where the one before ended.
+machine before the next one. An entry is `[step]` (the result stands in the step's row), `[step, result]`,
+`"cancel"`, or what was said to parked fibres: `{"do": word, …}`. A journal that is taken up after `take` goes on where the one before ended.
 """
 
 from __future__ import annotations
@@ -45,6 +45,21 @@ class Journal:
     def cancelled(self) -> None:
         self._note(CANCEL)
 
+    def retried(self, fibre: int) -> None:
+        self._note({"do": "retry", "fibre": fibre})
+
+    def skipped(self, fibre: int, value: Any) -> None:
+        self._note({"do": "skip", "fibre": fibre, "value": value})
+
+    def set(self, fibre: int, name: str, value: Any) -> None:
+        self._note({"do": "set", "fibre": fibre, "name": name, "value": value})
+
+    def gave_up(self, error: ErrorValue) -> None:
+        self._note({"do": "give_up", "error": _error_to_plain(error)})
+
+    def revived(self) -> None:
+        self._note({"do": "revive"})
+
     def take(self) -> list[Round]:
         """What was noted so far; from now on it notes what follows."""
         rounds, self.rounds, self.size = self.rounds, [], 0
@@ -68,6 +83,8 @@ def replay(
         for entry in entries:
             if entry == CANCEL:
                 machine.cancel()
+            if isinstance(entry, dict):
+                _said(machine, entry)
             if entry == CANCEL or isinstance(entry, dict):
                 continue
             step, *plain = entry
@@ -75,6 +92,21 @@ def replay(
             if result is None:
                 return
             machine.answer(step, result)
+
+
+def _said(machine: Machine, entry: dict[str, Any]) -> None:
+    """Says to parked fibres what was said to them."""
+    word = entry.get("do")
+    if word == "retry":
+        machine.retry(entry["fibre"])
+    elif word == "skip":
+        machine.skip(entry["fibre"], entry["value"])
+    elif word == "set":
+        machine.set(entry["fibre"], entry["name"], entry["value"])
+    elif word == "give_up":
+        machine.give_up(_error_from_plain(entry["error"]))
+    elif word == "revive":
+        machine.revive()
 
 
 def inputs_of(rounds: list[Round]) -> dict[str, Value] | None:

@@ -66,6 +66,16 @@ def _begin(running: Running, slots: Slots, first: int, value: Any, pc: int) -> N
     slots[first] = 0
 
 
+def begin_over(
+    running: Running, slots: Slots, first: int, value: Any, pc: int, *, fresh: bool = False
+) -> None:
+    """A loop begins over a value of its own."""
+    _begin(running, slots, first, value, pc)
+    if not fresh:
+        value.shared = True
+    running.store(slots, first + 2, value, pc, True)
+
+
 def _advice(value: Any) -> str:
     return ": lines(…) gives the lines of a text" if isinstance(value, str | ExecValue) else ""
 
@@ -75,11 +85,7 @@ def for_(binding: Binding, pc: int, first: int, words: list[Any]) -> Step:
     run, fresh = part.run, part.fresh
 
     def begin(slots: Slots) -> int:
-        value, running = run(slots), slots[0]
-        _begin(running, slots, first, value, pc)
-        if not fresh:
-            value.shared = True
-        running.store(slots, first + 2, value, pc, True)
+        begin_over(slots[0], slots, first, run(slots), pc, fresh=fresh)
         return after
 
     return begin

@@ -29,7 +29,7 @@ from codeai.dsl.requests import (
     UndoRequest,
 )
 from codeai.dsl.running import STOP, Running, Slots, Why, caught
-from codeai.dsl.scheduling import Scheduling
+from codeai.dsl.parking import Parking
 from codeai.dsl.values import (
     ErrorValue,
     from_plain,
@@ -51,12 +51,13 @@ __all__ = [
 ]
 
 
-class Machine(Scheduling):
+class Machine(Parking):
     """One run. Between two calls of `advance` it may be stored by `state` and made again by `resume`."""
 
     @classmethod
-    def start(cls, program: Bound, inputs: Mapping[str, Any]) -> Self:
-        """A new run. `inputs` are checked (see `inputs.py`): plain data or values by name."""
+    def start(cls, program: Bound, inputs: Mapping[str, Any], *, parks: bool = False) -> Self:
+        """A new run. `inputs` are checked (see `inputs.py`): plain data or values by name. One that `parks` waits at
+        an error that nobody catches."""
         running = Running(program)
         slots = program.frame(0, running, None)
         main = Fibre(1, slots, 0)
@@ -65,7 +66,7 @@ class Machine(Scheduling):
                 slots[FIRST + at] = from_plain(inputs[param.name])
         running.spent = program.enter[0]
         main.held = running.settle(main.stack, slots, 0, 0)
-        return cls(State(main, deque([main]), fibres=1), running)
+        return cls(State(main, deque([main]), fibres=1, parks=parks), running)
 
     @classmethod
     def resume(cls, program: Bound, state: dict[str, Any]) -> Self:
@@ -160,7 +161,10 @@ class Machine(Scheduling):
         if fibre.dying:
             self._gone(fibre)
         else:
+            fibre.failed_step = step if error is not None and request.effect == "exec" else 0
             self._deliver(fibre, value, error)
+            if fibre.parked is None and self._state.outcome is None:
+                fibre.failed_step = 0
 
     def undone(self, step: int) -> None:
         """The undo of a step is off the stack: it is being run."""
@@ -234,15 +238,16 @@ class Machine(Scheduling):
         """
         state = self._state
         self._running.mark_effect()
-        step = state.steps + 1
+        step = self._retried(fibre, pc) or state.steps + 1
         request = request_of(self._program.code, step, fibre, pc, slots, given)
         has_undo = request.undo is not None or request.effect == "run"
-        if has_undo and len(state.undo) >= UNDO_ENTRIES.most:
+        if has_undo and step not in state.undo and len(state.undo) >= UNDO_ENTRIES.most:
             raise UNDO_ENTRIES.fault()
         self._running.grow(states.given_size(given), pc, slots)
-        state.steps = step
+        state.steps = max(state.steps, step)
         if has_undo:
             state.undo[step] = None
+        fibre.failed_step, fibre.retries = 0, None
         fibre.step, fibre.given = step, given
         self._rest(fibre, slots, pc)
         self._waiting[step] = fibre

@@ -42,7 +42,8 @@ class Unit:
 class Code:
     """A compiled program. For each instruction `lines` has its line and `heights` how many variables of its
     frame are alive. `tries` are [first, end, handler, slot of the error], outer ones first; `names` are
-    [slot, name, first, end]: which variable is called how, and where."""
+    [slot, name, first, end]: which variable is called how, and where; `starts` has the first instruction of the
+    statement that each is a part of (of the innermost one)."""
 
     level: int
     params: tuple[Param, ...]
@@ -52,6 +53,7 @@ class Code:
     heights: list[int]
     tries: list[list[int]]
     names: list[list[Any]]
+    starts: list[int]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -63,6 +65,7 @@ class Code:
             "heights": self.heights,
             "tries": self.tries,
             "names": self.names,
+            "starts": self.starts,
         }
 
     @classmethod

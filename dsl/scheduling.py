@@ -35,6 +35,10 @@ _MOST_PLACES = 4_000_000
 fewer fibres than its limit run at once."""
 
 
+MOST_STDERR = 4096
+"""Characters of a parked error's message, and of the end of its stderr."""
+
+
 class Scheduling:
     """A run's fibres and who waits for what. Every move leaves the sizes of all that is held right."""
 
@@ -65,7 +69,7 @@ class Scheduling:
     def _rest(self, fibre: Fibre, slots: Slots, pc: int) -> None:
         """The fibre stands still, before the instruction at `pc` or waiting for it."""
         fibre.slots, fibre.pc = slots, pc
-        held = self._running.settle(fibre.stack, slots, pc, fibre.level) + states.given_size(fibre.given)
+        held = self._running.settle(fibre.stack, slots, pc, fibre.level) + states.kept_size(fibre)
         self._held += held - fibre.held
         fibre.held = held
 
@@ -179,7 +183,9 @@ class Scheduling:
 
     def _failed(self, fibre: Fibre, error: ErrorValue) -> None:
         group = fibre.group
-        if group is None:
+        if self._parks(fibre, error):
+            self._park(fibre, error)
+        elif group is None:
             self._state.outcome = Failed(error)
         elif error.kind in NOT_CAUGHT:
             self._forget(fibre, group)
@@ -195,6 +201,31 @@ class Scheduling:
                 self._kill(other)
             if not group.fibres and group.parent.children is group:
                 self._finish(group)
+
+    def _parks(self, fibre: Fibre, error: ErrorValue) -> bool:
+        """Whether the fibre waits for a person: not where a `try` around one of its parents catches the error, and not
+        with an error that no `try` can catch, which a run that went on would meet again."""
+        if not self._state.parks or error.kind in NOT_CAUGHT:
+            return False
+        handlers = self._program.handlers
+        group = fibre.group
+        while group is not None:
+            parent = group.parent
+            if any(handlers[pc] is not None for pc in (parent.pc, *(call for _, call, _ in parent.stack))):
+                return False
+            group = parent.group
+        return True
+
+    def _park(self, fibre: Fibre, error: ErrorValue) -> None:
+        """The fibre stands still at its failed statement; what is kept of the error is what people read."""
+        if fibre.retries not in (None, (fibre.pc, len(fibre.stack))):
+            fibre.failed_step = 0  # it has failed at another place than the command that was to be retried
+        fibre.retries = None
+        stderr = None if error.stderr is None else error.stderr[-MOST_STDERR:]
+        fibre.parked = ErrorValue(error.kind, error.message[:MOST_STDERR], error.line, error.exit_code, stderr)
+        self._rest(fibre, fibre.slots, fibre.pc)
+        if self._held > STATE.most:
+            self._abort(caught(STATE.fault(), self._program.code.lines[fibre.pc]))
 
     def _left(self, fibre: Fibre, group: Group, size: int) -> None:
         """A fibre has ended with a result or a collected error of this size."""
@@ -250,6 +281,8 @@ class Scheduling:
                 self._kill(child)
             if fibre.children is not None and not fibre.children.fibres:
                 self._finish(fibre.children)
+        elif fibre.parked is not None:
+            self._gone(fibre)
         elif not fibre.step:
             return  # it is ready: its turn comes, and ends it
         elif self._new.pop(fibre.step, None) is not None:  # nobody heard of it yet

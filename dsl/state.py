@@ -39,6 +39,7 @@ def to_plain(state: State, running: Running) -> dict[str, Any]:
         "outcome": _outcome(state.outcome),
         "owed": state.owed,
         "told": state.told,
+        "parks": state.parks,
     }
 
 
@@ -60,7 +61,7 @@ def from_plain(program: Bound, plain: dict[str, Any]) -> tuple[State, Running]:
     state.undo = dict.fromkeys(plain["undo"])
     state.withdrawn = list(plain["withdrawn"])
     state.failing = _read_error(plain["failing"])
-    state.owed, state.told = plain["owed"], plain["told"]
+    state.owed, state.told, state.parks = plain["owed"], plain["told"], plain.get("parks", False)
     if plain["outcome"] is not None:
         kind, value = plain["outcome"]
         error = _read_error(value) if kind == "failed" else None
@@ -87,6 +88,12 @@ def _fibre(program: Bound, fibre: Fibre) -> dict[str, Any]:
         plain["group"] = _group(program, fibre.children)
     if fibre.dying:
         plain["dying"] = True
+    if fibre.parked is not None:
+        plain["parked"] = encode(fibre.parked)
+    if fibre.failed_step:
+        plain["failed_step"] = fibre.failed_step
+    if fibre.retries is not None:
+        plain["retries"] = list(fibre.retries)
     return plain
 
 
@@ -114,7 +121,11 @@ def _read_fibre(running: Running, plain: dict[str, Any], group: Group | None) ->
     fibre.stack = [(frame, call, 0) for frame, call in frames]
     fibre.step, fibre.given = plain.get("step", 0), _read_given(plain.get("given"))
     fibre.dying = plain.get("dying", False)
-    fibre.held = running.settle(fibre.stack, fibre.slots, fibre.pc, level) + given_size(fibre.given)
+    fibre.parked, fibre.failed_step = _read_error(plain.get("parked")), plain.get("failed_step", 0)
+    if "retries" in plain:
+        pc, depth = plain["retries"]
+        fibre.retries = pc, depth
+    fibre.held = running.settle(fibre.stack, fibre.slots, fibre.pc, level) + kept_size(fibre)
     if "group" in plain:
         fibre.children = _read_group(running, plain["group"], fibre)
     return fibre
@@ -156,6 +167,11 @@ def _read_given(plain: dict[str, Any] | None) -> Any:
             kind: {name: decode(value) for name, value in values.items()} for kind, values in plain.items()
         }
     return {name: decode(value) for name, value in plain.items()}
+
+
+def kept_size(fibre: Fibre) -> int:
+    """Bytes of the state that a fibre takes beside its variables: what it asked for, why it is parked."""
+    return given_size(fibre.given) + (0 if fibre.parked is None else size_of(fibre.parked))
 
 
 def given_size(given: dict[str, Any] | None) -> int:

@@ -13,6 +13,8 @@ from codeai.dsl.program import Code
 from codeai.dsl.requests import Request
 from codeai.dsl.running import UNSET, Slots
 
+CAN = ("retry", "skip", "set", "patch", "rollback", "abort")
+"""What can be said to a parked fibre."""
 LONGEST = 10_000
 """About how many characters of a variable are shown."""
 
@@ -48,7 +50,10 @@ def _fibre(code: Code, fibre: Fibre) -> dict[str, Any]:
         for at, (slots, pc) in enumerate(frames)
     )
     waits = "step" if fibre.step else "fibres" if fibre.children else None
-    return {"fibre": fibre.number, **here, "calls": calls, "waits": waits}
+    if fibre.parked is None or fibre.dying:
+        return {"fibre": fibre.number, **here, "calls": calls, "waits": waits}
+    error = {"error": brief(fibre.parked, LONGEST)}
+    return {"fibre": fibre.number, **here, "calls": calls, "waits": "parked", **error, "can": list(CAN)}
 
 
 def _frame(code: Code, slots: Slots, pc: int, first: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from codeai.dsl.bind import Bound
+from codeai.dsl.faults import Fault
 from codeai.dsl.journal import Journal, Round
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Request
@@ -14,15 +15,17 @@ from codeai.dsl.values import ErrorValue
 from tests.dsl.runs import echo
 
 MOST_STEPS = 200
+MOST_SAID = 20
+"""After so many words nothing is retried any more."""
 
 
 class Driven:
     """One run: `journals` and `states` of each part, the first state being None."""
 
-    def __init__(self, bound: Bound, seed: int) -> None:
+    def __init__(self, bound: Bound, seed: int, *, parks: bool = False) -> None:
         self.random = random.Random(seed)
         self.bound = bound
-        self.machine = Machine.start(bound, {})
+        self.machine = Machine.start(bound, {}, parks=parks)
         self.journal = Journal()
         self.journals: list[list[Round]] = []
         self.states: list[dict[str, Any] | None] = [None]
@@ -30,6 +33,7 @@ class Driven:
         self.outcome: Finished | Failed | None = None
         self.requests: list[Request] = []
         self.withdrawn: list[int] = []
+        self.said = 0
         self.cancel_at = self.random.choice([None, self.random.randint(0, 30)])
 
     def run(self) -> Any:
@@ -49,6 +53,8 @@ class Driven:
                 self.machine.cancel()
                 self.journal.cancelled()
             self.answer_some()
+            if self.machine.is_parked or (self.machine.parked and self.random.random() < 0.3):
+                self.say_something()
         self.journals.append(self.journal.take())
         return self.machine.state()
 
@@ -62,9 +68,35 @@ class Driven:
             result = self.result(self.machine.pending[step])
             in_row = self.machine.pending[step].effect == "exec" and self.random.random() < 0.7
             self.machine.answer(step, result)
+            in_row = in_row and not self.machine.may_ask_again(step)
             if in_row:
                 self.rows[step] = result
             self.journal.answered(step, None if in_row else result)
+
+    def say_something(self) -> None:
+        """As people might: again, past it, with another value, or no more."""
+        fibre = self.random.choice(self.machine.parked).fibre
+        self.said += 1
+        word = self.random.choice(["retry", "skip", "skip", "set", "give_up"])
+        try:
+            if word == "retry" and self.said < MOST_SAID:
+                self.machine.retry(fibre)
+                self.journal.retried(fibre)
+            elif word == "skip":
+                value = self.random.choice([None, 1, "x", [1, 2], {"k": [True]}])
+                self.machine.skip(fibre, value)
+                self.journal.skipped(fibre, value)
+            elif word == "set":
+                seen = next(one for one in self.machine.view()["fibres"] if one["fibre"] == fibre)["variables"]
+                name = self.random.choice([*seen, "a", "nothing"])
+                self.machine.set(fibre, name, 2)
+                self.journal.set(fibre, name, 2)
+            elif self.said > MOST_SAID // 2:
+                error = ErrorValue("failed", "given up")
+                self.machine.give_up(error)
+                self.journal.gave_up(error)
+        except Fault:
+            pass  # refused: nothing has changed
 
     def result(self, request: Request) -> EffectResult:
         if request.step in self.withdrawn:

@@ -18,17 +18,18 @@ from tests.dsl.random_programs import Programs
 from tests.dsl.runs import program, repr_of
 
 
+@pytest.mark.parametrize("parks", [False, True], ids=["fails", "parks"])
 @pytest.mark.parametrize("seed", range(80))
 def test_a_run_made_again_from_its_journals_asks_the_same_and_ends_the_same(
-    seed: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, parks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if seed % 3 == 0:
         monkeypatch.setattr(machine_module, "SLICE", 5)
     bound = program(Programs(seed).program())
-    driven = Driven(bound, seed)
+    driven = Driven(bound, seed, parks=parks)
     state = driven.run()
 
-    machine = Machine.start(bound, {})
+    machine = Machine.start(bound, {}, parks=parks)
     requests: list[Request] = []
     withdrawn: list[int] = []
     for rounds in json.loads(json.dumps(driven.journals)):
