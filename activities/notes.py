@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.activities.canonical import at, canonical
+from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.executions import Executions
 from codeai.persistence.logs import Logs, NewChunk
 from codeai.persistence.steps import NewStep, Steps
-from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun
+from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun, Told
 
 LOG_STREAM = "log"
 
@@ -29,6 +30,8 @@ async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) ->
             completed_at=at(ended.completed_at),
             result=canonical(ended.answer),
         )
+    for told in notes.told:
+        await Audit(rows).append(entry_of(execution_id, told))
     if notes.status is not None:
         if notes.reopens:
             await Executions(rows).reopen(execution_id, notes.status)
@@ -50,6 +53,19 @@ def new_step(execution_id: str, begun: StepBegun) -> NewStep:
         arguments=canonical(begun.arguments),
         started_at=at(begun.started_at),
         undo=canonical(begun.undo) if begun.undo else None,
+    )
+
+
+def entry_of(execution_id: str, told: Told) -> NewEntry:
+    """What somebody said to a run, as the audit log has it."""
+    return NewEntry(
+        id=told.id,
+        at=at(told.at),
+        actor=told.by,
+        via=told.via,
+        action=told.word,
+        entity=f"execution/{execution_id}",
+        details=canonical(told.details),
     )
 
 

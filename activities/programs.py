@@ -96,6 +96,7 @@ class Programs:
                 "deployment_id": deployment.id,
                 "inputs": json.loads(deployment.inputs),
                 "failure_policy": FailurePolicy(deployment.failure_policy),
+                "park_timeout": deployment.park_timeout,
                 "concurrency": concurrency,
                 "lane": None if concurrency is Concurrency.PARALLEL else lane_of(deployment),
             }

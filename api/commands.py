@@ -114,12 +114,16 @@ class Addressed:
                 raise no_execution(self.id) from None
             return None
 
-    async def must_run(self) -> None:
-        """Raises Refused(ended, not_found) for a run of which Temporal says so: its row may not know it yet."""
+    async def is_running(self) -> bool:
+        """Whether Temporal says so. Raises Refused(not_found)."""
         description = await described(self.temporal, self.handle.id)
         if description is None:
             raise no_execution(self.id)
-        if not is_running(description):
+        return is_running(description)
+
+    async def must_run(self) -> None:
+        """Raises Refused(ended, not_found) for a run of which Temporal says so: its row may not know it yet."""
+        if not await self.is_running():
             raise self.over("over")
 
     def over(self, status: str) -> Refused:

@@ -74,7 +74,15 @@ class _Compiler(Fragments):
         ]
         params = tuple(self._declared(param) for param in program.params)
         return Code(
-            LEVEL, params, tuple(units), self.code, self.lines, self.heights, self._tries, self._names, self.starts
+            LEVEL,
+            params,
+            tuple(units),
+            self.code,
+            self.lines,
+            self.heights,
+            self._tries,
+            self._names,
+            self.starts,
         )
 
     def _function(self, name: str) -> Unit:

@@ -2,7 +2,8 @@
 
 It is a list of rounds, plain JSON data: `[advances, entry…]`, the number of `advance` calls, then what was told the
 machine before the next one. An entry is `[step]` (the result stands in the step's row), `[step, result]`,
-`"cancel"`, or what was said to parked fibres: `{"do": word, …}`. A journal that is taken up after `take` goes on where the one before ended.
+`"cancel"`, or what was said to parked fibres: `{"do": word, …}`. A journal that is taken up after `take` goes on
+where the one before ended.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Journal:
 
     def cancelled(self) -> None:
         self._note(CANCEL)
+
+    def parks(self) -> None:
+        self._note({"do": "park_at_errors"})
 
     def retried(self, fibre: int) -> None:
         self._note({"do": "retry", "fibre": fibre})
@@ -105,6 +109,8 @@ def _said(machine: Machine, entry: dict[str, Any]) -> None:
         machine.set(entry["fibre"], entry["name"], entry["value"])
     elif word == "give_up":
         machine.give_up(_error_from_plain(entry["error"]))
+    elif word == "park_at_errors":
+        machine.park_at_errors()
     elif word == "revive":
         machine.revive()
 
@@ -112,7 +118,7 @@ def _said(machine: Machine, entry: dict[str, Any]) -> None:
 def inputs_of(rounds: list[Round]) -> dict[str, Value] | None:
     """The values with which the run was started, where its first journal has them."""
     for entry in rounds[0][1:2] if rounds else ():
-        if isinstance(entry, dict):
+        if isinstance(entry, dict) and "inputs" in entry:
             return {name: decode(value) for name, value in entry["inputs"].items()}
     return None
 

@@ -19,6 +19,7 @@ from codeai.dsl.limits import (
     UNDO_ENTRIES,
 )
 from codeai.dsl.opcodes import FIRST
+from codeai.dsl.parking import Parking
 from codeai.dsl.requests import (
     Asking,
     EffectResult,
@@ -29,7 +30,6 @@ from codeai.dsl.requests import (
     UndoRequest,
 )
 from codeai.dsl.running import STOP, Running, Slots, Why, caught
-from codeai.dsl.parking import Parking
 from codeai.dsl.values import (
     ErrorValue,
     from_plain,
@@ -55,9 +55,8 @@ class Machine(Parking):
     """One run. Between two calls of `advance` it may be stored by `state` and made again by `resume`."""
 
     @classmethod
-    def start(cls, program: Bound, inputs: Mapping[str, Any], *, parks: bool = False) -> Self:
-        """A new run. `inputs` are checked (see `inputs.py`): plain data or values by name. One that `parks` waits at
-        an error that nobody catches."""
+    def start(cls, program: Bound, inputs: Mapping[str, Any]) -> Self:
+        """A new run. `inputs` are checked (see `inputs.py`): plain data or values by name."""
         running = Running(program)
         slots = program.frame(0, running, None)
         main = Fibre(1, slots, 0)
@@ -66,7 +65,7 @@ class Machine(Parking):
                 slots[FIRST + at] = from_plain(inputs[param.name])
         running.spent = program.enter[0]
         main.held = running.settle(main.stack, slots, 0, 0)
-        return cls(State(main, deque([main]), fibres=1, parks=parks), running)
+        return cls(State(main, deque([main]), fibres=1), running)
 
     @classmethod
     def resume(cls, program: Bound, state: dict[str, Any]) -> Self:

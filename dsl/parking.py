@@ -33,6 +33,10 @@ class NotParked(ValueError):
 class Parking(Scheduling):
     """What can be said to parked fibres. What is refused has changed nothing."""
 
+    def park_at_errors(self) -> None:
+        """From now on a fibre whose error nobody catches waits for what is said to it."""
+        self._state.parks = True
+
     @property
     def parked(self) -> tuple[Parked, ...]:
         """The parked fibres, parents first."""
@@ -45,7 +49,7 @@ class Parking(Scheduling):
     @property
     def is_parked(self) -> bool:
         """Whether nothing goes on until somebody says something to a parked fibre."""
-        return bool(self.parked) and not (self._pending or self._state.ready or self._state.outcome)
+        return not (self._pending or self._state.ready or self._state.outcome) and bool(self.parked)
 
     def may_ask_again(self, step: int) -> bool:
         """Whether a command has failed that a retry would ask for under its own number: its row will not keep how it

@@ -222,7 +222,9 @@ class Scheduling:
             fibre.failed_step = 0  # it has failed at another place than the command that was to be retried
         fibre.retries = None
         stderr = None if error.stderr is None else error.stderr[-MOST_STDERR:]
-        fibre.parked = ErrorValue(error.kind, error.message[:MOST_STDERR], error.line, error.exit_code, stderr)
+        fibre.parked = ErrorValue(
+            error.kind, error.message[:MOST_STDERR], error.line, error.exit_code, stderr
+        )
         self._rest(fibre, fibre.slots, fibre.pc)
         if self._held > STATE.most:
             self._abort(caught(STATE.fault(), self._program.code.lines[fibre.pc]))

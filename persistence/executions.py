@@ -211,11 +211,13 @@ class Executions:
         )
 
     async def reopen(self, id: str, status: str) -> None:
-        """A command to an ended run begins. Does nothing where that has been done, or undone, already."""
+        """A command to an ended run begins. Does nothing where that has been done, or undone, already. One that goes on
+        has no outcome yet."""
+        outcome = {"error": None, "completed_at": None} if RANK[status] < RANK["undoing"] else {}
         await self.rows.execute(
             update(ExecutionRow)
             .where(ExecutionRow.id == id, _rank() == LAST, ExecutionRow.status != "compensated")
-            .values(status=status, status_text=None, updated_at=func.now())
+            .values(status=status, status_text=None, updated_at=func.now(), **outcome)
         )
 
     async def close(self, id: str, ending: Ending) -> bool:

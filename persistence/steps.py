@@ -193,6 +193,11 @@ class Steps:
         asked = exists().where(StepRow.execution_id == execution_id, StepRow.undo.is_not(None))
         return bool((await self.rows.execute(select(asked))).scalar_one())
 
+    async def any_undone(self, execution_id: str) -> bool:
+        """Whether an undo block of the run has begun."""
+        asked = exists().where(StepRow.execution_id == execution_id, StepRow.kind == "undo")
+        return bool((await self.rows.execute(select(asked))).scalar_one())
+
     async def undo_entries(self, execution_id: str, seqs: Sequence[int]) -> list[Step]:
         """Those of the steps that have a compensation, in the order of their starts."""
         asked = (

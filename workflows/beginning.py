@@ -11,7 +11,14 @@ from codeai.dsl.inputs import check_inputs
 from codeai.dsl.program import Code
 from codeai.dsl.stored import decode
 from codeai.workflows.contracts.errors import RunError
-from codeai.workflows.contracts.executions import ExecuteInput, ExecutionRecord, FailurePolicy, derived_id
+from codeai.workflows.contracts.executions import (
+    Carried,
+    ExecuteInput,
+    ExecutionRecord,
+    ExecutionStatus,
+    FailurePolicy,
+    derived_id,
+)
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.records import LoadResult
 
@@ -45,8 +52,8 @@ def _execution_of(workflow_id: str) -> str | None:
 
 
 def completed_record(record: ExecutionRecord, asked: ExecuteInput, loaded: LoadResult) -> ExecutionRecord:
-    """The row with what the config and the deployment say. Raises Refused."""
-    completed = record.model_copy(
+    """The row with what the config and the deployment say."""
+    return record.model_copy(
         update={
             "deployment_id": loaded.deployment_id,
             "config_id": loaded.config_id,
@@ -56,9 +63,6 @@ def completed_record(record: ExecutionRecord, asked: ExecuteInput, loaded: LoadR
             "failure_policy": asked.failure_policy or loaded.failure_policy,
         }
     )
-    if completed.failure_policy is FailurePolicy.PARK:
-        raise Refused(park_is_not_available())
-    return completed
 
 
 def given_inputs(code: Code, record: ExecutionRecord, values: dict[str, Any] | None) -> dict[str, Any]:
@@ -84,9 +88,10 @@ def given_inputs(code: Code, record: ExecutionRecord, values: dict[str, Any] | N
     return inputs
 
 
-def park_is_not_available() -> RunError:
-    return RunError(
-        kind="invalid_input",
-        message="failure policy park is not available in this build; use undo or fail",
-        details=({"field": "failure_policy", "message": "park is not available in this build"},),
-    )
+def must_be_retriable(status: str, carried: Carried) -> None:
+    """Raises Refused(nothing_to_do, undone) for an ended run of which nothing can be done again."""
+    if carried.undone:
+        message = "undo blocks of this run have been run: what it had done is undone; start it anew"
+        raise Refused(RunError(kind="undone", message=message))
+    if status in (ExecutionStatus.COMPLETE, ExecutionStatus.COMPENSATED, ExecutionStatus.CANCELLED):
+        raise Refused(RunError(kind="nothing_to_do", message=f"the run is {status}: nothing has failed"))

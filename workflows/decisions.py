@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 from codeai.workflows.contracts.commands import Answered, DecideInput, Decision
 from codeai.workflows.effects.approvals import open_approval
 from codeai.workflows.effects.under_way import Effects
+from codeai.workflows.parked import refused
 
 
 def open_approvals(effects: Effects) -> list[dict[str, object]]:
@@ -24,17 +24,13 @@ def decide(effects: Effects, given: DecideInput, *, approved: bool) -> Answered:
     waiting = {request["step"]: request for request in open_approvals(effects)}
     if given.step is None and len(waiting) > 1:
         told = "; ".join(f"step {step}: {request['text']}" for step, request in waiting.items())
-        raise _refused("which_approval", f"several approvals are open, name the step: {told}")
+        raise refused("which_approval", f"several approvals are open, name the step: {told}")
     step = given.step if given.step is not None else next(iter(waiting), None)
     if step not in waiting:
         which = "" if given.step is None else f" at step {given.step}"
-        raise _refused("no_approval", f"nothing waits for a decision{which}")
+        raise refused("no_approval", f"nothing waits for a decision{which}")
     assert isinstance(step, int)
     effects.decisions[step] = Decision(
         approved=approved, by=given.by, comment=given.comment, at=workflow.time()
     )
     return Answered(status="approved" if approved else "rejected", step=step)
-
-
-def _refused(code: str, message: str) -> ApplicationError:
-    return ApplicationError(message, type=code, non_retryable=True)

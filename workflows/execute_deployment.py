@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -13,30 +13,37 @@ from temporalio.exceptions import ApplicationError, CancelledError
 with workflow.unsafe.imports_passed_through():
     from codeai.dsl.bind import Bound
     from codeai.dsl.machine import Machine
+    from codeai.dsl.parking import NotParked
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
     from codeai.dsl.values import to_result
     from codeai.workflows import calls
     from codeai.workflows.attributes import describe, describe_status
-    from codeai.workflows.beginning import Refused, completed_record, first_record, given_inputs
+    from codeai.workflows.beginning import (
+        Refused,
+        completed_record,
+        first_record,
+        given_inputs,
+        must_be_retriable,
+    )
     from codeai.workflows.compensation import undo_next
     from codeai.workflows.contracts.base import Contract
+    from codeai.workflows.contracts.commands import HoldInput
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.errors import RunError
     from codeai.workflows.contracts.executions import (
         Carried,
         ExecuteInput,
         ExecuteResult,
-        ExecutionRecord,
         ExecutionStatus,
         FailurePolicy,
+        Parking,
         Undoing,
         entity_of,
     )
-    from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
-    from codeai.workflows.contracts.packing import pack, unpack
+    from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
+    from codeai.workflows.contracts.lanes import Concurrency
+    from codeai.workflows.contracts.packing import unpack
     from codeai.workflows.contracts.records import (
-        Checkpoint,
-        CheckpointInput,
         CheckpointWanted,
         ClaimInput,
         CloseInput,
@@ -46,10 +53,10 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.contracts.steps import NO_NOTES
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
+    from codeai.workflows.kept_run import KeptRun
     from codeai.workflows.lane_turn import Rejected
     from codeai.workflows.programs import bound_program
-    from codeai.workflows.run_commands import RunCommands
-    from codeai.workflows.standing import is_over_budget, where_it_stands
+    from codeai.workflows.standing import where_it_stands
     from codeai.workflows.states import run_error
 
 SLICE_PAUSE = 0.001
@@ -60,10 +67,8 @@ Given = TypeVar("Given", bound=Contract)
 
 
 @workflow.defn(name=EXECUTE_DEPLOYMENT.type)
-class ExecuteDeployment(RunCommands):
+class ExecuteDeployment(KeptRun):
     """What it knows between two workflow tasks; what must outlive a continue-as-new stands in `Carried`."""
-
-    record: ExecutionRecord
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,12 +84,14 @@ class ExecuteDeployment(RunCommands):
             ) from None
         carried = self.asked.carried
         self.takes_up = carried is not None
+        undoing: Undoing | None = None
         try:
             if self.asked.do is not None:
-                return await self._undo(await self._reopen())
-            if carried is None:
+                undoing = await self._reopen()
+            elif carried is None:
                 await self._begin()
             else:
+                undoing = carried.undoing
                 await self._take_up(carried)
         except Refused as refused:
             if self.asked.do is not None:  # the row says how the run ended, and goes on saying it
@@ -99,8 +106,8 @@ class ExecuteDeployment(RunCommands):
                 ExecutionStatus.CANCELLED,
                 error=RunError(kind="cancelled", message="cancelled before it began"),
             )
-        if carried is not None and carried.undoing is not None:
-            return await self._undo(carried.undoing)
+        if undoing is not None:
+            return await self._undo(undoing)
         ended = await self._advance()
         if isinstance(ended, Finished):
             return await self._end(ExecutionStatus.COMPLETE, result=to_result(ended.value))
@@ -127,8 +134,13 @@ class ExecuteDeployment(RunCommands):
         claim = calls.CLAIM_HOST(ClaimInput(execution=self.record))
         claimed = await self._shielded(claim, interruptible=True)
         self.machine = Machine.start(program, inputs)
+        timeout = asked.park_timeout or loaded.park_timeout
+        self.park.parking = Parking() if timeout is None else Parking(timeout=timeout)
         if asked.values is not None:
             self.journal.started(inputs)
+        if self.record.failure_policy is FailurePolicy.PARK:
+            self.machine.park_at_errors()
+            self.journal.parks()
         workspace = asked.workspace or loaded.workspace
         self._ready(Run(self.record, claimed.budget, workspace, asked.use_secrets, asked.depth), None)
         self.effects.places.take("", claimed)
@@ -139,6 +151,7 @@ class ExecuteDeployment(RunCommands):
         self.cancelled, self.paused = carried.cancelled, carried.paused
         self.run_number = carried.run
         self.lane.key = carried.lane
+        self.park.parking, self.undone = carried.parking, carried.undone
         program, _ = await self._load(LoadInput(program_hash=carried.program))
         self.machine = Machine.resume(program, unpack(carried.state))
         run = Run(self.record, carried.budget, carried.workspace, carried.use_secrets, carried.depth)
@@ -156,25 +169,50 @@ class ExecuteDeployment(RunCommands):
         self.program_hash = loaded.program_hash
         return bound_program(loaded.program_hash, loaded.code), loaded
 
-    async def _reopen(self) -> Undoing:
-        """A command to an ended run: takes up its last checkpoint. Raises Refused(not_found, nothing_to_do)."""
-        self.record = first_record(self.asked)
-        describe(EXECUTE_DEPLOYMENT.type, entity_of(self.asked, self.record.id), self.asked.triggered_by)
+    async def _reopen(self) -> Undoing | None:
+        """A command to an ended run: takes up its last checkpoint, and says what is to be undone; None where the run
+        goes on. Raises Refused(not_found, nothing_to_do, undone)."""
+        asked = self.asked
+        self.record = first_record(asked)
+        describe(EXECUTE_DEPLOYMENT.type, entity_of(asked, self.record.id), asked.triggered_by)
         found = await calls.FIND_CHECKPOINT(CheckpointWanted(execution_id=self.record.id))
         if found.status is None:
             raise Refused(RunError(kind="not_found", message="there is no such run"))
         if found.carried is None:
             raise Refused(RunError(kind="nothing_to_do", message="no state of this run was kept"))
         carried = Carried.model_validate(unpack(found.carried))
+        if asked.do == "retry":
+            must_be_retriable(found.status, carried)
         await self._take_up(carried)
         self.run_number += 1
         steps = self.machine.undo_stack
-        if not steps:
+        if asked.do == "compensate" and not steps:
             self.begun = False
             raise Refused(RunError(kind="nothing_to_do", message="there is nothing left to undo in this run"))
+        if asked.do == "retry":
+            await self._revive()
         await self.effects.places.reach()
+        self._note(str(asked.do), HoldInput(by=asked.triggered_by, comment=asked.comment, via=asked.via))
+        if asked.do == "retry":
+            self.effects.notes.status(ExecutionStatus.RUNNING.value, None, reopens=True)
+            return None
         self.effects.notes.status(ExecutionStatus.UNDOING.value, None, reopens=True)
         return Undoing(steps=steps, next_seq=self.machine.steps + 1, status=ExecutionStatus.COMPENSATED)
+
+    async def _revive(self) -> None:
+        """The failed statement of an ended run is done again. Raises Refused(nothing_to_do)."""
+        machine, journal = self.machine, self.journal
+        try:
+            if not machine.parked:
+                machine.revive()
+                journal.revived()
+        except NotParked as error:
+            self.begun = False
+            raise Refused(RunError(kind="nothing_to_do", message=str(error))) from None
+        for one in machine.parked:
+            machine.retry(one.fibre)
+            journal.retried(one.fibre)
+        await self._shielded(self.lane.take(self.lane.key, self.record, Concurrency.QUEUE))
 
     async def _advance(self) -> Finished | Failed:
         """Runs the machine to its end: starts what it asks for, gives it what came back."""
@@ -212,12 +250,24 @@ class ExecuteDeployment(RunCommands):
                 await self._continue_as_new()
 
     async def _wait(self) -> None:
-        """Until something came back; who looks meanwhile sees where the run stands."""
-        effects = self.effects
-        while not effects.answered and not self.paused:
-            await workflow.wait_condition(lambda: effects.answered or self.paused or self._has_news())
+        """Until something came back, or was said; who looks meanwhile sees where the run stands."""
+        effects, machine = self.effects, self.machine
+
+        def goes_on() -> bool:
+            return effects.answered or self.paused or machine.runnable
+
+        self.park.tell(machine, effects.notes)
+        while not goes_on():
+            left = self.park.seconds_left(machine)
+            timeout = None if left is None else timedelta(seconds=left)
+            try:
+                await workflow.wait_condition(lambda: goes_on() or self._has_news(), timeout=timeout)
+            except TimeoutError:
+                effects.notes.log(str(workflow.uuid4()), "error", "nobody came in time: rolled back")
+                self.park.give_up(machine, self.journal, "rollback", machine.parked[0].error)
+                return
             if self._has_news():
-                self._tell(where_it_stands(effects))
+                self._tell(self._standing())
 
     async def _hold(self) -> None:
         """Paused between two statements: commands go on, and what they answer waits."""
@@ -232,7 +282,10 @@ class ExecuteDeployment(RunCommands):
         self._take_answers()
 
     def _has_news(self) -> bool:
-        return self.effects.notes.is_urgent or where_it_stands(self.effects) is not self.run_status
+        return self.effects.notes.is_urgent or self._standing() is not self.run_status
+
+    def _standing(self) -> ExecutionStatus:
+        return where_it_stands(self.effects, self.machine)
 
     def _tell(self, status: ExecutionStatus) -> None:
         """Has it written where the run stands, beside what else must not wait."""
@@ -240,18 +293,17 @@ class ExecuteDeployment(RunCommands):
             self.run_status = status
             describe_status(status.value)
             self.effects.notes.status(status.value, self.effects.status_text)
+            if status is ExecutionStatus.PARKED:
+                self._save_soon()
         self.effects.notes.write_soon()
-
-    def _take_answers(self) -> None:
-        for answer in self.effects.take_answers():
-            self.machine.answer(answer.step, answer.result)
-            self.journal.answered(answer.step, None if answer.in_row else answer.result)
 
     async def _fail(self, error: RunError) -> ExecuteResult:
         """An uncaught error, or a cancel: what was done is undone, unless the failure policy keeps it."""
         status = ExecutionStatus.CANCELLED if self.cancelled else ExecutionStatus.FAILED
         steps = self.machine.undo_stack
-        if not steps or (self.record.failure_policy is FailurePolicy.FAIL and not self.cancelled):
+        keeps = self.record.failure_policy is FailurePolicy.FAIL and self.park.ends_by is None
+        keeps = keeps or self.park.ends_by == "abort"
+        if not steps or (keeps and not self.cancelled):
             return await self._end(status, error=error)
         undoing = Undoing(steps=steps, next_seq=self.machine.steps + 1, status=status, error=error)
         self.effects.notes.status(ExecutionStatus.UNDOING.value, None)
@@ -260,13 +312,21 @@ class ExecuteDeployment(RunCommands):
     async def _undo(self, undoing: Undoing) -> ExecuteResult:
         """Runs the undo stack, whoever cancels meanwhile."""
         self.run_status = ExecutionStatus.UNDOING
+        describe_status(ExecutionStatus.UNDOING.value)
         await self._shielded(self.effects.notes.write())
-        while undoing.steps:
+        while undoing.steps and self.park.ends_by != "abort":
             self.machine.undone(undoing.steps[-1])
+            self.undone = True
             undoing = await self._shielded(undo_next(self.effects, undoing))
             if self._is_over_budget(hard=False):
                 await self._continue_as_new(undoing)
-        return await self._end(undoing.status, error=undoing.error, undo_failed=undoing.failed)
+            elif undoing.steps:  # whoever ends the run by force shall not have this block run again
+                await self._shielded(calls.SAVE_CHECKPOINT(await self._kept(undoing)))
+        status, error = undoing.status, undoing.error
+        if undoing.steps:
+            status = ExecutionStatus.FAILED
+            error = error or RunError(kind="cancelled", message="aborted while it was being undone")
+        return await self._end(status, error=error, undo_failed=undoing.failed)
 
     async def _end(
         self,
@@ -276,6 +336,7 @@ class ExecuteDeployment(RunCommands):
         undo_failed: tuple[dict[str, Any], ...] = (),
     ) -> ExecuteResult:
         """Writes the run's end and ends the workflow alike: a failed run is a failed workflow."""
+        await self._saved()
         self.run_status = status
         describe_status(status.value)
         closing = CloseInput(
@@ -300,94 +361,3 @@ class ExecuteDeployment(RunCommands):
         raise ApplicationError(
             error.message, outcome.model_dump(mode="json"), type=error.kind, non_retryable=True
         )
-
-    # Continue-as-new
-
-    def _is_over_budget(self, *, hard: bool) -> bool:
-        return is_over_budget(self.effects.run.budget, self.journal.size, hard=hard)
-
-    async def _continue_as_new(self, undoing: Undoing | None = None) -> None:
-        """Goes on in a new workflow run: commands under way are handed over (the runner re-attaches), waits are
-        data, all else is awaited. Comes back only where a cancel comes first."""
-        effects = self.effects
-        is_quiet = False
-        while not is_quiet:
-            try:
-                await workflow.wait_condition(self._may_stop)
-            except asyncio.CancelledError:
-                self._cancel()
-                return
-            self._take_answers()
-            effects.recall_notes()
-            kept = CheckpointInput(
-                execution_id=self.record.id,
-                notes=await self._shielded(effects.notes.take()),
-                checkpoint=self._checkpoint(self._carried(undoing)),
-            )
-            await self._shielded(calls.SAVE_CHECKPOINT(kept))
-            is_quiet = self._may_stop() and not effects.answered and effects.notes.is_empty
-        # Nothing is awaited from here on: what came meanwhile is carried.
-        again = ExecuteInput(execution=self.record.id, carried=self._carried(undoing))
-        workflow.continue_as_new(again, task_timeout=TASK_TIMEOUT)
-
-    def _may_stop(self) -> bool:
-        return self.effects.only_commands and workflow.all_handlers_finished()
-
-    def _carried(self, undoing: Undoing | None = None) -> Carried:
-        effects = self.effects
-        run = effects.run
-        return Carried(
-            record=self.record.model_copy(update={"inputs": {}}),
-            program=self.program_hash,
-            state=pack(self.machine.state()),
-            places=effects.places.known,
-            lost=tuple(effects.places.lost),
-            at=effects.at,
-            silent=effects.silent,
-            budget=run.budget,
-            cancelled=self.cancelled,
-            paused=self.paused,
-            undoing=undoing,
-            attempts=effects.attempts,
-            since=effects.since,
-            decisions=effects.decisions,
-            secrets=tuple(effects.secrets),
-            status_text=effects.status_text,
-            use_secrets=run.use_secrets,
-            depth=run.depth,
-            workspace=run.workspace,
-            run=self.run_number + 1,
-            lane=self.lane.key,
-        )
-
-    def _checkpoint(self, carried: Carried) -> Checkpoint:
-        return Checkpoint(
-            run=self.run_number,
-            carried=pack(carried.model_dump(mode="json", exclude_defaults=True)),
-            journal=pack(self.journal.rounds),
-        )
-
-    # Cancelling
-
-    def _cancel(self) -> None:
-        """Temporal's cancel: the machine unwinds and its commands die; asked again it changes nothing."""
-        if not self.cancelled:
-            self.cancelled, self.paused = True, False
-            self._cancel_machine()
-
-    def _cancel_machine(self) -> None:
-        self.machine.cancel()
-        self.journal.cancelled()
-
-    async def _shielded(self, work: Awaitable[Answer], *, interruptible: bool = False) -> Answer:
-        """Awaits `work` through cancellation: undo and records are never interrupted. An `interruptible` one
-        is left alone at a cancel, which is raised."""
-        task = asyncio.ensure_future(work)
-        while not task.done():
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                self.cancelled = True
-                if interruptible:
-                    raise
-        return task.result()

@@ -11,13 +11,27 @@ from temporalio.exceptions import ApplicationError
 
 from codeai.dsl.journal import Journal
 from codeai.dsl.machine import Machine
+from codeai.dsl.parking import Parked
+from codeai.dsl.values import ErrorValue
+from codeai.workflows import parked
 from codeai.workflows.contracts.base import Contract
-from codeai.workflows.contracts.commands import Answered, DecideInput, EventArrived, HoldInput
+from codeai.workflows.contracts.commands import (
+    Answered,
+    Command,
+    DecideInput,
+    EventArrived,
+    HoldInput,
+    ParkedInput,
+    SetInput,
+    SkipInput,
+)
 from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
 from codeai.workflows.contracts.executions import ExecutionStatus
+from codeai.workflows.contracts.steps import Told
 from codeai.workflows.decisions import decide, open_approvals
 from codeai.workflows.effects.under_way import Effects
 from codeai.workflows.lane_turn import LaneTurn
+from codeai.workflows.parked import Park, meant, refused
 
 Given = TypeVar("Given", bound=Contract)
 
@@ -35,6 +49,7 @@ class RunCommands:
         self.program_hash = ""
         self.run_number = 1
         self.journal = Journal()
+        self.park = Park()
         self.begun = False
         self.lane = LaneTurn()
         self.takes_up: bool | None = None
@@ -61,7 +76,13 @@ class RunCommands:
         """The statement, variables, fibres, open approvals and undo stack, as people read them."""
         if not self.begun:
             return {"status": self.run_status.value, "lane": self.lane.key, "position": self.lane.position}
-        return {"status": self.run_status.value, "approvals": self.approvals(), **self.machine.view()}
+        return {
+            "status": self.run_status.value,
+            "program": self.program_hash,
+            "parked_until": self.park.parking.until if self.run_status is ExecutionStatus.PARKED else None,
+            "approvals": self.approvals(),
+            **self.machine.view(),
+        }
 
     @workflow.query
     def approvals(self) -> list[dict[str, Any]]:
@@ -91,6 +112,26 @@ class RunCommands:
     async def resume_update(self, raw: RawValue = NOTHING) -> Answered:
         return await self._told(raw, HoldInput, self._resume)
 
+    @workflow.update(name="retry")
+    async def retry_update(self, raw: RawValue = NOTHING) -> Answered:
+        return await self._told(raw, ParkedInput, self._retry)
+
+    @workflow.update(name="skip")
+    async def skip_update(self, raw: RawValue = NOTHING) -> Answered:
+        return await self._told(raw, SkipInput, self._skip)
+
+    @workflow.update(name="set")
+    async def set_update(self, raw: RawValue = NOTHING) -> Answered:
+        return await self._told(raw, SetInput, self._set)
+
+    @workflow.update(name="rollback")
+    async def rollback_update(self, raw: RawValue = NOTHING) -> Answered:
+        return await self._told(raw, ParkedInput, self._rollback)
+
+    @workflow.update(name="abort")
+    async def abort_update(self, raw: RawValue = NOTHING) -> Answered:
+        return await self._told(raw, ParkedInput, self._abort)
+
     @workflow.signal(name="approve")
     async def approve_signal(self, raw: RawValue = NOTHING) -> None:
         await self._signalled("approve", raw, DecideInput, self._approve)
@@ -106,6 +147,26 @@ class RunCommands:
     @workflow.signal(name="resume")
     async def resume_signal(self, raw: RawValue = NOTHING) -> None:
         await self._signalled("resume", raw, HoldInput, self._resume)
+
+    @workflow.signal(name="retry")
+    async def retry_signal(self, raw: RawValue = NOTHING) -> None:
+        await self._signalled("retry", raw, ParkedInput, self._retry)
+
+    @workflow.signal(name="skip")
+    async def skip_signal(self, raw: RawValue = NOTHING) -> None:
+        await self._signalled("skip", raw, SkipInput, self._skip)
+
+    @workflow.signal(name="set")
+    async def set_signal(self, raw: RawValue = NOTHING) -> None:
+        await self._signalled("set", raw, SetInput, self._set)
+
+    @workflow.signal(name="rollback")
+    async def rollback_signal(self, raw: RawValue = NOTHING) -> None:
+        await self._signalled("rollback", raw, ParkedInput, self._rollback)
+
+    @workflow.signal(name="abort")
+    async def abort_signal(self, raw: RawValue = NOTHING) -> None:
+        await self._signalled("abort", raw, ParkedInput, self._abort)
 
     @workflow.signal(name="event")
     async def event_signal(self, raw: RawValue = NOTHING) -> None:
@@ -144,22 +205,91 @@ class RunCommands:
 
     def _approve(self, given: DecideInput) -> Answered:
         self._must_run("no_approval")
-        return decide(self.effects, given, approved=True)
+        answer = decide(self.effects, given, approved=True)
+        self._note("approve", given, step=answer.step)
+        return answer
 
     def _reject(self, given: DecideInput) -> Answered:
         self._must_run("no_approval")
-        return decide(self.effects, given, approved=False)
+        answer = decide(self.effects, given, approved=False)
+        self._note("reject", given, step=answer.step)
+        return answer
 
-    def _pause(self, _given: HoldInput) -> Answered:
+    def _pause(self, given: HoldInput) -> Answered:
         if self.cancelled or self.run_status is ExecutionStatus.UNDOING:
-            raise ApplicationError("the run is ending", type="not_running", non_retryable=True)
+            raise refused("not_running", "the run is ending")
         self.paused = True
+        self._note("pause", given)
         return Answered(status=ExecutionStatus.PAUSED.value)
 
-    def _resume(self, _given: HoldInput) -> Answered:
+    def _resume(self, given: HoldInput) -> Answered:
         self.paused = False
+        self._note("resume", given)
         status = ExecutionStatus.RUNNING if self.run_status is ExecutionStatus.PAUSED else self.run_status
         return Answered(status=status.value)
+
+    def _retry(self, given: ParkedInput) -> Answered:
+        one = self._meant(given)
+        parked.retry(self.machine, self.journal, one)
+        return self._went_on("retry", given, one)
+
+    def _skip(self, given: SkipInput) -> Answered:
+        one = self._meant(given)
+        parked.skip(self.machine, self.journal, one, given)
+        return self._went_on("skip", given, one, value=given.value)
+
+    def _set(self, given: SetInput) -> Answered:
+        one = self._meant(given)
+        parked.set_variable(self.machine, self.journal, one, given)
+        self._note("set", given, fibre=one.fibre, line=one.error.line, name=given.name, value=given.value)
+        return Answered(status=self.run_status.value, fibre=one.fibre)
+
+    def _rollback(self, given: ParkedInput) -> Answered:
+        one = self._meant(given)
+        self.park.give_up(self.machine, self.journal, "rollback", one.error)
+        self._note("rollback", given, fibre=one.fibre, line=one.error.line)
+        return Answered(status=ExecutionStatus.UNDOING.value, fibre=one.fibre)
+
+    def _abort(self, given: ParkedInput) -> Answered:
+        """Also of a run that is not parked; one that is being undone ends after the current block."""
+        self._must_run("not_running")
+        if self.run_status is ExecutionStatus.UNDOING:
+            self.park.ends_by = "abort"
+        else:
+            self._must_go_on()
+            whole = given.fibre is None and not self.machine.parked
+            error = ErrorValue("cancelled", "aborted") if whole else self._first(given).error
+            self.park.give_up(self.machine, self.journal, "abort", error)
+        self._note("abort", given)
+        return Answered(status=ExecutionStatus.FAILED.value, fibre=given.fibre)
+
+    def _first(self, given: ParkedInput) -> Parked:
+        return self.machine.parked[0] if given.fibre is None else meant(self.machine, given)
+
+    def _meant(self, given: ParkedInput) -> Parked:
+        self._must_run("not_parked")
+        self._must_go_on()
+        return meant(self.machine, given)
+
+    def _must_go_on(self) -> None:
+        if self.cancelled or self.park.ends_by is not None or self.run_status is ExecutionStatus.UNDOING:
+            raise refused("not_running", "the run is ending")
+
+    def _went_on(self, word: str, given: ParkedInput, one: Parked, **more: Any) -> Answered:
+        self.park.goes_on(one.fibre)
+        self._note(word, given, fibre=one.fibre, line=one.error.line, **more)
+        return Answered(status=ExecutionStatus.RUNNING.value, fibre=one.fibre)
+
+    def _note(self, word: str, given: Command, **details: Any) -> None:
+        """What somebody said stands in the run's log and in the audit log."""
+        if not self.begun:
+            return
+        id, details = str(workflow.uuid4()), {key: one for key, one in details.items() if one is not None}
+        if given.comment is not None:
+            details["comment"] = given.comment
+        told = Told(id=id, at=workflow.time(), by=given.by, via=given.via, word=word, details=details)
+        self.effects.notes.told(told, len(str(details)))
+        self.effects.notes.log(id, "info", said(told))
 
     def _arrive(self, given: EventArrived) -> Answered:
         self._must_run("not_running")
@@ -170,4 +300,15 @@ class RunCommands:
 
     def _must_run(self, code: str) -> None:
         if not self.begun:
-            raise ApplicationError("the run has not begun yet", type=code, non_retryable=True)
+            raise refused(code, "the run has not begun yet")
+
+
+def said(told: Told) -> str:
+    """A command as a line of the run's log: the word, who said it, what about, and why."""
+    about = [
+        f"{name} {told.details[name]}" for name in ("step", "line", "fibre", "name") if name in told.details
+    ]
+    who = f" by {told.by}" if told.by else ""
+    way = " (by temporal)" if told.via == "temporal" else ""
+    why = f": {told.details['comment']}" if "comment" in told.details else ""
+    return f"{told.word}{who}{way}" + (f", {', '.join(about)}" if about else "") + why

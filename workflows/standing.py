@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from temporalio import workflow
 
+from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Request
 from codeai.workflows.contracts.executions import Budget, ExecutionStatus
 from codeai.workflows.effects.under_way import Effects
@@ -14,8 +15,10 @@ SOFT_JOURNAL, HARD_JOURNAL = 256 * 1024, 512 * 1024
 """Bytes of a journal: it travels with the checkpoint, which has less than 2 MiB (Temporal's largest payload)."""
 
 
-def where_it_stands(effects: Effects) -> ExecutionStatus:
-    """Waiting where nothing goes on until a person, an event or a clock says so; else running."""
+def where_it_stands(effects: Effects, machine: Machine) -> ExecutionStatus:
+    """Parked or waiting where nothing goes on until a person, an event or a clock says so; else running."""
+    if machine.is_parked and not effects.under_way:
+        return ExecutionStatus.PARKED
     if effects.only_waits and any(map(_is_long, effects.resting.values())):
         return ExecutionStatus.WAITING
     return ExecutionStatus.RUNNING

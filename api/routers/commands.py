@@ -12,15 +12,33 @@ from fastapi.responses import JSONResponse
 from codeai.api.auth.caller import Caller
 from codeai.api.cancels import cancel
 from codeai.api.commands import Addressed, must_hold, question
-from codeai.api.compensations import compensate
 from codeai.api.dependencies import IdempotencyKey, Parts, Route, Using, require_permission
 from codeai.api.operations import Operation, described
 from codeai.api.problems import Refused
+from codeai.api.reopening import reopen
 from codeai.api.runs import no_execution, row_in_time, workflow_of
 from codeai.api.starts import STARTED, awaited
-from codeai.api.views import CommandView, CompensateBody, DecideBody, HoldBody, StartedView
+from codeai.api.views import (
+    CommandView,
+    CompensateBody,
+    DecideBody,
+    HoldBody,
+    ParkedBody,
+    ResultView,
+    RetryBody,
+    SetBody,
+    SkipBody,
+    StartedView,
+)
 from codeai.workflows.contracts.base import Contract
-from codeai.workflows.contracts.commands import DecideInput, HoldInput
+from codeai.workflows.contracts.commands import (
+    Command,
+    DecideInput,
+    HoldInput,
+    ParkedInput,
+    SetInput,
+    SkipInput,
+)
 from codeai.workflows.contracts.executions import ExecuteInput
 
 router = APIRouter(prefix="/executions", tags=["executions"], route_class=Route)
@@ -88,21 +106,65 @@ async def resume_execution(
     return await _hold("resume", sent, caller, id, body or HoldBody())
 
 
+@router.post("/{id}/retry", response_model=CommandView | ResultView, responses=TAKEN)
+async def retry_execution(sent: Sent, caller: Controller, id: UUID, body: RetryBody | None = None) -> Any:
+    """The failed statement again: of a parked run, or of one that has failed (which goes on from its last checkpoint
+    as a new run of the same workflow; with `wait` the answer is how that ended)."""
+    given = body or RetryBody()
+    run = await Addressed.of(sent.parts, id)
+    if run.ended is None and await run.is_running():
+        command = ParkedInput(fibre=given.fibre, by=caller.subject[:255], comment=given.comment, via="api")
+        return await _tell("retry", sent, caller, run, command)
+    asked = ExecuteInput(
+        execution=str(id), do="retry", triggered_by=caller.subject, comment=given.comment, via="api"
+    )
+    return await _reopened(sent, caller, id, asked, wait=given.wait)
+
+
+@router.post("/{id}/skip", responses=TAKEN)
+async def skip_statement(
+    sent: Sent, caller: Controller, id: UUID, body: SkipBody | None = None
+) -> CommandView:
+    """A parked run goes on behind its failed statement, whose expression has the value (null where none is given)."""
+    given = body or SkipBody()
+    who = {"by": caller.subject[:255], "comment": given.comment, "via": "api"}
+    command = SkipInput(fibre=given.fibre, value=given.value, **who)
+    return await _tell("skip", sent, caller, await Addressed.of(sent.parts, id), command)
+
+
+@router.post("/{id}/set", responses=TAKEN)
+async def set_variable(sent: Sent, caller: Controller, id: UUID, body: SetBody) -> CommandView:
+    """Gives a variable of a parked run another value; it stays parked until it is retried or skipped."""
+    who = {"by": caller.subject[:255], "comment": body.comment, "via": "api"}
+    command = SetInput(fibre=body.fibre, name=body.name, value=body.value, **who)
+    return await _tell("set", sent, caller, await Addressed.of(sent.parts, id), command)
+
+
+@router.post("/{id}/rollback", responses=TAKEN)
+async def roll_back(sent: Sent, caller: Controller, id: UUID, body: ParkedBody | None = None) -> CommandView:
+    """Ends a parked run: what was done is undone, and it has failed."""
+    return await _end("rollback", sent, caller, id, body or ParkedBody())
+
+
+@router.post("/{id}/abort", responses=TAKEN)
+async def abort_execution(
+    sent: Sent, caller: Controller, id: UUID, body: ParkedBody | None = None
+) -> CommandView:
+    """Stops a run without undo: it has failed, and what it did can be compensated later. One that is being undone
+    stops after the current block."""
+    return await _end("abort", sent, caller, id, body or ParkedBody())
+
+
 @router.post("/{id}/compensate", status_code=202, response_model=None, responses=STARTED)
 async def compensate_execution(
     sent: Sent, caller: Controller, id: UUID, body: CompensateBody | None = None
 ) -> Response:
     """Undoes what an ended run did and nobody has undone; with `wait` the answer is how that ended."""
-    asked = ExecuteInput(execution=str(id), do="compensate", triggered_by=caller.subject)
-    temporal = sent.parts.temporal
-    workflow_id = await compensate(sent.parts, id, sent.operation(caller, asked), asked)
-    headers = {"Location": f"/executions/{id}"}
-    result = await awaited(temporal, workflow_id, str(id)) if body is not None and body.wait else None
-    if result is None:
-        return JSONResponse(StartedView(id=str(id)).model_dump(), status_code=202, headers=headers)
-    if result.error is not None and result.error["kind"] == "nothing_to_do":
-        raise Refused("nothing_to_do", result.error["message"])
-    return JSONResponse(result.model_dump(mode="json"), headers=headers)
+    given = body or CompensateBody()
+    asked = ExecuteInput(
+        execution=str(id), do="compensate", triggered_by=caller.subject, comment=given.comment, via="api"
+    )
+    return await _reopened(sent, caller, id, asked, wait=given.wait)
 
 
 @router.post("/{id}/cancel", status_code=202)
@@ -127,7 +189,7 @@ async def _decide(name: str, sent: Sending, caller: Caller, id: UUID, body: Deci
     if answer is None:
         asked, worker = await question(sent.parts, run, body.step)
         must_hold(caller, asked)
-        decision = DecideInput(step=asked.step, by=caller.subject[:255], comment=body.comment)
+        decision = DecideInput(step=asked.step, by=caller.subject[:255], comment=body.comment, via="api")
         answer = await run.send(name, decision, update, by_signal=not worker)
         if answer is None:
             return sent.accepted(id, asked.step)
@@ -138,12 +200,37 @@ async def _decide(name: str, sent: Sending, caller: Caller, id: UUID, body: Deci
 
 
 async def _hold(name: str, sent: Sending, caller: Caller, id: UUID, body: HoldBody) -> CommandView:
-    run = await Addressed.of(sent.parts, id)
-    update = sent.operation(caller, body).id
+    command = HoldInput(by=caller.subject[:255], comment=body.comment, via="api")
+    return await _tell(name, sent, caller, await Addressed.of(sent.parts, id), command)
+
+
+async def _end(name: str, sent: Sending, caller: Caller, id: UUID, body: ParkedBody) -> CommandView:
+    command = ParkedInput(fibre=body.fibre, by=caller.subject[:255], comment=body.comment, via="api")
+    return await _tell(name, sent, caller, await Addressed.of(sent.parts, id), command)
+
+
+async def _tell(name: str, sent: Sending, caller: Caller, run: Addressed, command: Command) -> CommandView:
+    """Sends a command that is for the run as a whole, or for what is parked of it."""
+    update = sent.operation(caller, command).id
     answer = await run.answered_before(update) if sent.key is not None else None
     if answer is None:
         # Asked first: an update that nobody takes in time might still be found behind a later command.
         worker = await run.ask("status") is not None
-        hold = HoldInput(by=caller.subject[:255], comment=body.comment)
-        answer = await run.send(name, hold, update, by_signal=not worker)
-    return sent.accepted(id) if answer is None else CommandView(id=str(id), status=answer.status)
+        answer = await run.send(name, command, update, by_signal=not worker)
+    if answer is None:
+        return sent.accepted(run.id)
+    return CommandView(id=str(run.id), status=answer.status, step=answer.step, fibre=answer.fibre)
+
+
+async def _reopened(
+    sent: Sending, caller: Caller, id: UUID, asked: ExecuteInput, *, wait: bool
+) -> JSONResponse:
+    """Starts a command to an ended run, and answers with its outcome where that is waited for."""
+    workflow_id = await reopen(sent.parts, id, sent.operation(caller, asked), asked)
+    headers = {"Location": f"/executions/{id}"}
+    result = await awaited(sent.parts.temporal, workflow_id, str(id)) if wait else None
+    if result is None:
+        return JSONResponse(StartedView(id=str(id)).model_dump(), status_code=202, headers=headers)
+    if result.error is not None and result.error["kind"] in ("nothing_to_do", "undone"):
+        raise Refused(result.error["kind"], result.error["message"])
+    return JSONResponse(result.model_dump(mode="json"), headers=headers)

@@ -109,7 +109,12 @@ async def execute_deployment(
 ) -> Response:
     """Starts a run; with `wait` the answer is its result if that is there in time."""
     given = body or ExecuteBody()
-    asked = ExecuteInput(deployment=id, inputs=given.inputs, failure_policy=given.failure_policy)
+    asked = ExecuteInput(
+        deployment=id,
+        inputs=given.inputs,
+        failure_policy=given.failure_policy,
+        park_timeout=given.park_timeout,
+    )
     return await start(request, parts, caller, key, asked, given.wait)
 
 

@@ -60,6 +60,7 @@ async def run_program(
         version=body.version,
         inputs=body.inputs,
         failure_policy=body.failure_policy,
+        park_timeout=body.park_timeout,
         workspace=body.workspace,
     )
     return await start(request, parts, caller, key, asked, body.wait)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from codeai.cli.client import Api, connect
+from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit
 from codeai.cli.follow import View, follow, put_undo_failed
 from codeai.cli.newest import RunId, run_id
 from codeai.cli.options import AsOutput, Url
+from codeai.cli.reopening import Reopening
+from codeai.cli.telling import Comment
 from codeai.cli.terminal import Output, put_json
 
 app = new()
@@ -22,6 +23,7 @@ app = new()
 @app.command()
 def compensate(
     id: RunId = None,
+    comment: Comment = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and leave.")] = False,
     output: AsOutput = Output.TABLE,
     url: Url = None,
@@ -33,7 +35,7 @@ def compensate(
     api = connect(url)
     run = run_id(api, id)
     ended_at = api.get(f"/executions/{run}").get("completed_at")
-    request = _Request(api, run)
+    request = Reopening(api, run, "compensate", {"comment": comment})
     told = request.send(wait=False)
     if detach:
         print(told["id"]) if output is Output.TABLE else put_json(told)
@@ -53,22 +55,3 @@ def compensate(
         put_undo_failed(result)
     undone = result["status"] == "compensated" and not result["undo_failed"]
     raise Done(Exit.OK if undone else Exit.FAILED)
-
-
-class _Request:
-    """The same request however often it is sent: by its key the API knows the compensation that it began."""
-
-    def __init__(self, api: Api, run: str) -> None:
-        self._api, self._path = api, f"/executions/{run}/compensate"
-        self._key = {"Idempotency-Key": str(uuid.uuid4())}
-
-    def send(self, *, wait: bool) -> dict[str, Any]:
-        told: dict[str, Any] = self._api.ask("POST", self._path, {"wait": wait}, self._key).body
-        return told
-
-    def awaited(self) -> dict[str, Any]:
-        """How it ended: `{execution_id, status, result, error, undo_failed}`."""
-        while "execution_id" not in (told := self.send(wait=True)):
-            pass  # It takes longer than one request may.
-        told.pop("completed_at", None)
-        return told

@@ -9,21 +9,23 @@ import typer
 
 from codeai.cli.client import Api, connect, segment
 from codeai.cli.commands import new
-from codeai.cli.options import AsOutput, Inputs, InputsFile, Limit, Url, input_values
+from codeai.cli.options import (
+    AsOutput,
+    Inputs,
+    InputsFile,
+    Limit,
+    OnFailure,
+    ParkTimeout,
+    Url,
+    input_values,
+    on_failure,
+)
 from codeai.cli.run import follow_to_end
 from codeai.cli.terminal import Output, put_items, put_json, put_thing
 
 app = new("What is run, started and stopped by name.", no_args_is_help=True)
 
 Deployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Name or id.")]
-
-
-class Policy(StrEnum):
-    """What `--failure-policy` takes."""
-
-    UNDO = "undo"
-    PARK = "park"
-    FAIL = "fail"
 
 
 class Concurrency(StrEnum):
@@ -37,7 +39,6 @@ class Concurrency(StrEnum):
 
 Config = Annotated[str | None, typer.Option("--config", help="Name or id of the config to run.")]
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Fixes the config's version.")]
-OnFailure = Annotated[Policy | None, typer.Option("--failure-policy", help="What an uncaught error does.")]
 Together = Annotated[Concurrency | None, typer.Option("--concurrency", help="What a second run does.")]
 Key = Annotated[
     str | None, typer.Option("--concurrency-key", help="Deployments with the same one share a lane.")
@@ -71,6 +72,7 @@ def create_deployment(
     inputs: Inputs = None,
     inputs_file: InputsFile = None,
     failure_policy: OnFailure = None,
+    park_timeout: ParkTimeout = None,
     concurrency: Together = None,
     concurrency_key: Key = None,
     output: AsOutput = Output.TABLE,
@@ -82,7 +84,8 @@ def create_deployment(
     """
     api = connect(url)
     body = {"name": name, "inputs": input_values(inputs, inputs_file)}
-    body |= _given(api, config, version, failure_policy, concurrency, concurrency_key)
+    body |= _given(api, config, version, concurrency, concurrency_key)
+    body |= on_failure(failure_policy, park_timeout)
     _put(api.change("POST", "/deployments", body), output)
 
 
@@ -95,6 +98,7 @@ def update_deployment(
     inputs: Inputs = None,
     inputs_file: InputsFile = None,
     failure_policy: OnFailure = None,
+    park_timeout: ParkTimeout = None,
     concurrency: Together = None,
     concurrency_key: Key = None,
     output: AsOutput = Output.TABLE,
@@ -110,7 +114,8 @@ def update_deployment(
     kept = ("name", "config_id", "version", "inputs", "failure_policy", "park_timeout")
     body = {name: known[name] for name in (*kept, "concurrency", "concurrency_key")}
     body["name"] = rename or known["name"]
-    body |= _given(api, config, version, failure_policy, concurrency, concurrency_key)
+    body |= _given(api, config, version, concurrency, concurrency_key)
+    body |= on_failure(failure_policy, park_timeout)
     body["inputs"] = known["inputs"] | input_values(inputs, inputs_file)
     # Only over what we have read: somebody else may change it at the same time.
     headers = {"If-Match": answer.headers.get("ETag", "*")}
@@ -133,6 +138,7 @@ def execute_deployment(
     inputs: Inputs = None,
     inputs_file: InputsFile = None,
     failure_policy: OnFailure = None,
+    park_timeout: ParkTimeout = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it, print its id and leave.")] = False,
     output: AsOutput = Output.TABLE,
     url: Url = None,
@@ -143,8 +149,7 @@ def execute_deployment(
     """
     api = connect(url)
     body: dict[str, Any] = {"inputs": input_values(inputs, inputs_file)}
-    if failure_policy is not None:
-        body["failure_policy"] = failure_policy.value
+    body |= on_failure(failure_policy, park_timeout)
     id = api.ask("POST", f"/deployments/{segment(deployment)}/execute", body).body["id"]
     if not detach:
         follow_to_end(api, id, output, None, f"codeai deployments execute {deployment}")
@@ -171,7 +176,6 @@ def _given(
     api: Api,
     config: str | None,
     version: int | None,
-    policy: Policy | None,
     concurrency: Concurrency | None,
     concurrency_key: str | None,
 ) -> dict[str, Any]:
@@ -180,8 +184,6 @@ def _given(
         body["config_id"] = api.get(f"/configs/{segment(config)}")["id"]
     if version is not None:
         body["version"] = version
-    if policy is not None:
-        body["failure_policy"] = policy.value
     if concurrency is not None:
         body["concurrency"] = concurrency.value
     if concurrency_key is not None:

@@ -58,6 +58,12 @@ class View:
             print(file=self._open, flush=True)
             self._open = None
 
+    def parked(self, api: Api, id: str) -> None:
+        """Says once what can be done with a run that has parked."""
+        self.end_line()
+        if self.steps:
+            put_parked(api, id)
+
     def _show_output(self, line: dict[str, Any]) -> None:
         to = sys.stdout if line["stream"] == "stdout" and not self.json else sys.stderr
         if self._open is not None and self._open is not to:
@@ -113,9 +119,10 @@ def follow(api: Api, id: str, view: View, *, leave_parked: bool = False) -> str:
                 if event.name == "end":
                     view.end_line()
                     return str(event.data["status"])
-                if leave_parked and event.name == "status" and event.data["status"] == "parked":
-                    view.end_line()
-                    return "parked"
+                if event.name == "status" and event.data["status"] == "parked":
+                    view.parked(api, id)
+                    if leave_parked:
+                        return "parked"
             heard = time.monotonic()
         except ProblemAnswer as problem:
             if problem.status < 500:
@@ -145,6 +152,7 @@ def put_ending(api: Api, result: dict[str, Any], source: str | None, again: str)
     id, status, error = result["execution_id"], result["status"], result["error"] or {}
     if status == "complete":
         print(paint("green", f"complete: {id}"), file=sys.stderr)
+    if status in ("complete", "parked"):
         return
     line = error.get("line")
     place = f" at line {line}" if line else ""
@@ -152,11 +160,36 @@ def put_ending(api: Api, result: dict[str, Any], source: str | None, again: str)
     text = _source_line(source, line)
     if text:
         print(f"  {line} | {visible(text)}", file=sys.stderr)
-    for one in _last_errors(api, id, error):
+    steps = api.everything(f"/executions/{id}/steps", limit=1000)
+    for one in _last_errors(steps, error):
         print(paint("dim", "  | ") + visible(one), file=sys.stderr)
     put_undo_failed(result)
     print(f"what next:  codeai logs {id}\n            codeai executions steps {id}", file=sys.stderr)
-    print(f"            {again}", file=sys.stderr)
+    if status == "failed" and not any(step["kind"] == "undo" for step in steps):
+        print(f"            codeai retry {id}", file=sys.stderr)
+    if not again.startswith("codeai retry"):
+        print(f"            {again}", file=sys.stderr)
+
+
+def put_parked(api: Api, id: str) -> None:
+    """Where a run is parked and what can be done next, on stderr."""
+    paint = painter(sys.stderr)
+    try:
+        fibres = api.get(f"/executions/{id}/state").get("fibres", [])
+    except Stop:  # who may not look into runs may still say what to do
+        fibres = []
+    parked = [one for one in fibres if one["waits"] == "parked"]
+    for one in parked:
+        which = f" (fibre {one['fibre']})" if len(parked) > 1 or one["fibre"] > 1 else ""
+        source = f"  {one['line']} | {visible(one['source'])}" if one.get("source") else ""
+        said = f"parked at line {one['line']}{which}: {visible(str(one['error']['message']))}"
+        print(paint("yellow", said) + (f"\n{source}" if source else ""), file=sys.stderr)
+    words = f"{id} --fibre {parked[0]['fibre']}" if len(parked) > 1 else id
+    name = next((name for one in parked for name in one["variables"]), "NAME")
+    print(f"what next:  codeai retry {words}", file=sys.stderr)
+    print(f"            codeai set {id} {name}=TEXT", file=sys.stderr)
+    for word in ("skip", "rollback", "abort"):
+        print(f"            codeai {word} {words if word == 'skip' else id}", file=sys.stderr)
 
 
 def put_undo_failed(result: dict[str, Any]) -> None:
@@ -172,11 +205,10 @@ def first_line(text: str) -> str:
     return line if len(line) <= 100 else line[:99] + "…"
 
 
-def _last_errors(api: Api, id: str, error: dict[str, Any]) -> list[str]:
+def _last_errors(steps: list[dict[str, Any]], error: dict[str, Any]) -> list[str]:
     text = error.get("stderr")
     if text is None and error.get("line"):
         broken = ("failed", "timeout", "lost")
-        steps = api.everything(f"/executions/{id}/steps", limit=1000)
         failed = [one for one in steps if one["status"] in broken and one["line"] == error["line"]]
         text = failed[-1]["stderr"] if failed else None
     return (text or "").splitlines()[-LAST_LINES:]

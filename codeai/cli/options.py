@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,21 @@ Inputs = Annotated[
 ]
 InputsFile = Annotated[
     Path | None, typer.Option("--inputs", metavar="FILE", help="Inputs from a JSON object.")
+]
+
+
+class Policy(StrEnum):
+    """What `--failure-policy` takes."""
+
+    UNDO = "undo"
+    PARK = "park"
+    FAIL = "fail"
+
+
+OnFailure = Annotated[Policy | None, typer.Option("--failure-policy", help="What an uncaught error does.")]
+ParkTimeout = Annotated[
+    str | None,
+    typer.Option("--park-timeout", metavar="DURATION", help="How long it may be parked; default: 7d."),
 ]
 
 
@@ -62,3 +78,33 @@ def read_inputs(file: Path | None) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Stop(f"{file}: must hold one JSON object with the inputs", Exit.INVALID)
     return values
+
+
+def json_value(option: str, text: str) -> Any:
+    """The JSON that an option has. Raises Stop."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Stop(f"{option} is no JSON: {error} (a text is quoted: '\"v1\"')", Exit.INVALID) from None
+
+
+def seconds(option: str, text: str | None) -> float | None:
+    """A duration as seconds: `90m`, `2d`. Raises Stop."""
+    from codeai.dsl.builtins_time import duration_of
+    from codeai.dsl.faults import Fault
+
+    if text is None:
+        return None
+    try:
+        return duration_of(text)
+    except Fault as fault:
+        raise Stop(f"{option}: {fault.message}", Exit.INVALID) from None
+
+
+def on_failure(policy: Policy | None, park_timeout: str | None) -> dict[str, Any]:
+    """What a body says of failures; what was not given is left out. Raises Stop."""
+    given = {
+        "failure_policy": None if policy is None else policy.value,
+        "park_timeout": seconds("--park-timeout", park_timeout),
+    }
+    return {name: value for name, value in given.items() if value is not None}

@@ -11,7 +11,17 @@ import typer
 from codeai.cli.checked_programs import checked_program, refuse
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
-from codeai.cli.options import AsOutput, Inputs, InputsFile, Url, input_texts, read_inputs
+from codeai.cli.options import (
+    AsOutput,
+    Inputs,
+    InputsFile,
+    OnFailure,
+    ParkTimeout,
+    Url,
+    input_texts,
+    on_failure,
+    read_inputs,
+)
 from codeai.cli.terminal import Output, put_json
 
 app = new()
@@ -28,9 +38,15 @@ def run(
         str | None,
         typer.Option("--workspace", metavar="DIR|none", help="What it works on; default: FILE's folder."),
     ] = None,
-    no_wait_parked: Annotated[
-        bool, typer.Option("--no-wait-parked", help="Leave with 3 when the run is parked.")
-    ] = False,
+    failure_policy: OnFailure = None,
+    park_timeout: ParkTimeout = None,
+    wait_parked: Annotated[
+        bool,
+        typer.Option(
+            "--wait-parked/--no-wait-parked",
+            help="Follow a run that is parked, or leave it with exit code 3.",
+        ),
+    ] = True,
     url: Url = None,
 ) -> None:
     """Runs a program and follows it; ends with 0 when it is complete, 1 when it failed, 2 when it is not valid.
@@ -43,6 +59,7 @@ def run(
     program = checked.text
     api = connect(url)
     body = {"program": program, "inputs": checked.inputs, "workspace": _workspace(file, workspace)}
+    body |= on_failure(failure_policy, park_timeout)
     try:
         id = api.ask("POST", "/executions", body).body["id"]
     except ProblemAnswer as problem:
@@ -55,17 +72,24 @@ def run(
         else:
             print(id)
         return
-    follow_to_end(api, id, output, program, f"codeai run {file}", leave_parked=no_wait_parked)
+    follow_to_end(api, id, output, program, f"codeai run {file}", leave_parked=not wait_parked)
 
 
 def follow_to_end(
-    api: Any, id: str, output: Output, source: str | None, again: str, *, leave_parked: bool = False
+    api: Any,
+    id: str,
+    output: Output,
+    source: str | None,
+    again: str,
+    *,
+    leave_parked: bool = False,
+    since: str | None = None,
 ) -> None:
     """Follows a run that was just started, says how it ended and ends with that code; Ctrl-C lets go of it."""
     from codeai.cli.asking import Asker
     from codeai.cli.follow import View, exit_code, follow, put_ending, result_of
 
-    view = View(json=output is Output.JSON, asker=Asker(api.url, api.token, id))
+    view = View(json=output is Output.JSON, since=since, asker=Asker(api.url, api.token, id))
     try:
         status = follow(api, id, view, leave_parked=leave_parked)
         result = result_of(api, id) | {"status": status}

@@ -25,8 +25,11 @@ class Driven:
     def __init__(self, bound: Bound, seed: int, *, parks: bool = False) -> None:
         self.random = random.Random(seed)
         self.bound = bound
-        self.machine = Machine.start(bound, {}, parks=parks)
+        self.machine = Machine.start(bound, {})
         self.journal = Journal()
+        if parks:
+            self.machine.park_at_errors()
+            self.journal.parks()
         self.journals: list[list[Round]] = []
         self.states: list[dict[str, Any] | None] = [None]
         self.rows: dict[int, EffectResult] = {}
@@ -87,7 +90,9 @@ class Driven:
                 self.machine.skip(fibre, value)
                 self.journal.skipped(fibre, value)
             elif word == "set":
-                seen = next(one for one in self.machine.view()["fibres"] if one["fibre"] == fibre)["variables"]
+                seen = next(one for one in self.machine.view()["fibres"] if one["fibre"] == fibre)[
+                    "variables"
+                ]
                 name = self.random.choice([*seen, "a", "nothing"])
                 self.machine.set(fibre, name, 2)
                 self.journal.set(fibre, name, 2)

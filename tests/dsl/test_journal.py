@@ -29,7 +29,7 @@ def test_a_run_made_again_from_its_journals_asks_the_same_and_ends_the_same(
     driven = Driven(bound, seed, parks=parks)
     state = driven.run()
 
-    machine = Machine.start(bound, {}, parks=parks)
+    machine = Machine.start(bound, {})
     requests: list[Request] = []
     withdrawn: list[int] = []
     for rounds in json.loads(json.dumps(driven.journals)):

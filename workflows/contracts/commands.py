@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract
 
+MOST_PROGRAM = 1024 * 1024
+"""Characters of a program's text."""
+Via = Literal["api", "temporal"]
 
-class DecideInput(Contract):
+
+class Command(Contract):
+    """What every command says of itself: who gives it, why, and by which way it came."""
+
+    by: str | None = Field(None, max_length=255, description="who gives it")
+    comment: str | None = Field(None, max_length=4096, description="why")
+    via: Via = "temporal"
+
+
+class DecideInput(Command):
     """`approve` or `reject`. Without `step` it is for the only approval that is open."""
 
     step: int | None = Field(None, ge=1, description="the step's number in the run")
-    by: str | None = Field(None, max_length=255, description="who decided")
-    comment: str | None = Field(None, max_length=4096)
 
 
 class Decision(Contract):
@@ -26,11 +36,33 @@ class Decision(Contract):
     at: float = Field(description="seconds since 1970")
 
 
-class HoldInput(Contract):
+class HoldInput(Command):
     """`pause` or `resume`."""
 
-    by: str | None = Field(None, max_length=255)
-    comment: str | None = Field(None, max_length=4096)
+
+class ParkedInput(Command):
+    """`retry`, `rollback` or `abort`. Without `fibre` it is for the only one that is parked."""
+
+    fibre: int | None = Field(None, ge=1, description="the fibre's number")
+
+
+class SkipInput(ParkedInput):
+    """`skip`: the failed statement's expression has this value."""
+
+    value: Any = None
+
+
+class SetInput(ParkedInput):
+    """`set`: a variable that the failed statement sees has this value."""
+
+    name: str = Field(min_length=1, max_length=255)
+    value: Any
+
+
+class PatchInput(Command):
+    """`patch`: the run goes on with this program."""
+
+    program: str = Field(max_length=MOST_PROGRAM)
 
 
 class Answered(Contract):
@@ -38,6 +70,7 @@ class Answered(Contract):
 
     status: str
     step: int | None = None
+    fibre: int | None = None
 
 
 class EventArrived(Contract):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract, UuidText
-from codeai.workflows.contracts.commands import Decision
+from codeai.workflows.contracts.commands import Decision, Via
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.hosts import Place
 from codeai.workflows.contracts.shell import WorkspaceSeed
@@ -86,6 +86,23 @@ class Undoing(Contract):
     failed: tuple[dict[str, Any], ...] = ()
 
 
+PARK_TIMEOUT = 7 * 24 * 3600.0
+"""Seconds that a parked run waits for somebody, unless its deployment or its start says otherwise."""
+
+
+class Parking(Contract):
+    """How a run is parked: for at most `timeout` seconds, `since` when, which fibres its log has told of."""
+
+    timeout: float = PARK_TIMEOUT
+    since: float | None = None
+    told: tuple[int, ...] = ()
+
+    @property
+    def until(self) -> float | None:
+        """When it is rolled back: seconds since 1970."""
+        return None if self.since is None else self.since + self.timeout
+
+
 class Carried(Contract):
     """What continue-as-new carries: written by the workflow alone."""
 
@@ -104,6 +121,9 @@ class Carried(Contract):
     cancelled: bool = False
     undoing: Undoing | None = None
     attempts: dict[int, int] = Field(default_factory=dict, description="step -> attempt under way")
+    tried: dict[int, int] = Field(default_factory=dict, description="step -> attempts before a retry")
+    parking: Parking = Parking()
+    undone: bool = Field(False, description="an undo block has run")
     since: dict[int, float] = Field(default_factory=dict, description="step -> when it began to wait")
     status_text: str | None = None
     paused: bool = False
@@ -131,11 +151,16 @@ class ExecuteInput(Contract):
         None, description="the inputs of a run(), as the machine keeps values; they may hold secrets"
     )
     failure_policy: FailurePolicy | None = None
+    park_timeout: float | None = Field(None, gt=0, description="seconds; the deployment's, else 7 days")
     workspace: WorkspaceSeed | None = None
     triggered_by: str | None = None
     use_secrets: bool = Field(True, description="whether who started it may use secrets")
     depth: int = Field(0, ge=0, description="how many runs stand above it, by run()")
-    do: Literal["compensate"] | None = Field(None, description="a command to an ended run; needs `execution`")
+    do: Literal["compensate", "retry"] | None = Field(
+        None, description="a command to an ended run; needs `execution`"
+    )
+    comment: str | None = Field(None, max_length=4096, description="why, of a command to an ended run")
+    via: Via = "temporal"
     carried: Carried | None = Field(None, description="set by the workflow itself when it continues as new")
 
 

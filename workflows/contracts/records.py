@@ -34,6 +34,7 @@ class LoadResult(Contract):
     version: int | None = None
     inputs: dict[str, Any] = Field(default_factory=dict, description="the deployment's own inputs")
     failure_policy: FailurePolicy = FailurePolicy.UNDO
+    park_timeout: float | None = None
     workspace: WorkspaceSeed | None = None
     lane: str | None = Field(None, description="the concurrency key; none where runs may go on beside it")
     concurrency: Concurrency = Concurrency.PARALLEL

@@ -69,12 +69,24 @@ class StepEnded(Contract):
     completed_at: float
 
 
+class Told(Contract):
+    """What somebody said to a run: an entry of the audit log."""
+
+    id: str
+    at: float = Field(description="seconds since 1970")
+    by: str | None
+    via: str
+    word: str = Field(description="the command")
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
 class Notes(Contract):
     """What nobody has written yet: it travels with the next record. Each can be written again and again."""
 
     lines: tuple[LogLine, ...] = ()
     begun: tuple[StepBegun, ...] = ()
     ended: tuple[StepEnded, ...] = ()
+    told: tuple[Told, ...] = ()
     status: str | None = Field(None, description="the run's status from now on")
     status_text: str | None = None
     reopens: bool = Field(False, description="the run had ended, and a command to it begins")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypeAlias
 
 from temporalio import workflow
 
 from codeai.workflows import calls
 from codeai.workflows.contracts.records import NotesInput
-from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun, StepEnded
+from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun, StepEnded, Told
+
+Note: TypeAlias = "LogLine | StepBegun | StepEnded | Told"
 
 KEPT = 64 * 1024
 """Bytes of notes that may wait for the next record."""
@@ -22,7 +24,7 @@ class Notebook:
 
     def __init__(self, execution_id: str) -> None:
         self._execution_id = execution_id
-        self._notes: list[tuple[LogLine | StepBegun | StepEnded, int]] = []
+        self._notes: list[tuple[Note, int]] = []
         self._status: tuple[str, str | None, bool] | None = None
         self._bytes = 0
         self._is_awaited = False
@@ -63,6 +65,10 @@ class Notebook:
         )
         self._keep(ended, size, is_awaited=is_awaited)
 
+    def told(self, told: Told, size: int = 0) -> None:
+        """Somebody said something to the run: people look whether it was taken."""
+        self._keep(told, size, is_awaited=True)
+
     def status(self, status: str, text: str | None, *, reopens: bool = False) -> None:
         """Where the run is from now on."""
         self._status = (status, text, reopens)
@@ -89,17 +95,17 @@ class Notebook:
     def restore(self, notes: Notes) -> None:
         """Notes that were sent along and may never have arrived: they are written again, which changes nothing
         where they have."""
-        sent: tuple[LogLine | StepBegun | StepEnded, ...] = (*notes.lines, *notes.begun, *notes.ended)
+        sent: tuple[Note, ...] = (*notes.lines, *notes.begun, *notes.ended, *notes.told)
         for note in sent:
             self._keep(note, len(note.model_dump_json()))
 
-    def _keep(self, note: LogLine | StepBegun | StepEnded, size: int, *, is_awaited: bool = False) -> None:
+    def _keep(self, note: Note, size: int, *, is_awaited: bool = False) -> None:
         self._is_awaited = self._is_awaited or is_awaited or isinstance(note, StepBegun)
         self._notes.append((note, size + 200))
         self._bytes += size + 200
 
     def _taken(self) -> Notes:
-        taken: list[LogLine | StepBegun | StepEnded] = []
+        taken: list[Note] = []
         size = 0
         while self._notes and (not taken or size + self._notes[0][1] <= MOST_AT_ONCE):
             note, own = self._notes.pop(0)
@@ -115,6 +121,7 @@ class Notebook:
             lines=tuple(note for note in taken if isinstance(note, LogLine)),
             begun=tuple(note for note in taken if isinstance(note, StepBegun)),
             ended=tuple(note for note in taken if isinstance(note, StepEnded)),
+            told=tuple(note for note in taken if isinstance(note, Told)),
             status=status,
             status_text=text,
             reopens=reopens,

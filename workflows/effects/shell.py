@@ -123,9 +123,11 @@ async def command_input(
 
 
 async def command(effects: Effects, given: CommandInput, trying: Trying) -> CommandResult:
-    """One shell step with the program's retries. A command that is withdrawn answers `cancelled`."""
+    """One shell step with the program's retries; where somebody has it done again, its attempts go on. A command
+    that is withdrawn answers `cancelled`."""
     step = given.seq
-    attempt = effects.attempts.get(step, 1)
+    before = effects.tried.get(step, 0)
+    attempt = effects.attempts.get(step, before + 1)
     while True:
         effects.attempts[step] = attempt
         place = await effects.placed(step, trying.label)
@@ -143,14 +145,16 @@ async def command(effects: Effects, given: CommandInput, trying: Trying) -> Comm
             effects.places.heard_of(place.host, result.spool)
         if rerun:
             effects.places.leave(trying.label, place)
-        if not rerun and (step in effects.withdrawn or not may_try_again(result, attempt, trying.retry)):
+        if not rerun and (
+            step in effects.withdrawn or not may_try_again(result, attempt - before, trying.retry)
+        ):
             return result
         if rerun:
             key = step_id(effects.run.record.id, f"{step}/lost/{attempt}")
             effects.notes.log(key, "warn", f"attempt {attempt} was lost, it is run again: {said(result)}")
         attempt += 1
         effects.commands.pop(step, None)
-        await asyncio.sleep(delay_before(attempt, trying.backoff))
+        await asyncio.sleep(delay_before(attempt - before, trying.backoff))
 
 
 async def attempted(effects: Effects, given: CommandInput, place: Place) -> CommandResult:

@@ -52,15 +52,16 @@ Performer: TypeAlias = "Callable[[Effects, Request], EffectResult | Awaitable[Gi
 
 
 class Effects:
-    """`since` says when a step began to wait, `attempts` which attempt of a command is under way, `decisions` and
-    `arrived` what was sent to steps and not read yet, `secrets` which ones steps were given. A `resting` step waits for
-    nothing that is in flight, one in `placing` for a host; `at` says where a command's attempt under way is, `silent`
-    since when its host has been."""
+    """`since` says when a step began to wait, `attempts` which attempt of a command is under way, `tried` how many
+    there were of one that has failed, `decisions` and `arrived` what was sent to steps and not read yet, `secrets`
+    which ones steps were given. A `resting` step waits for nothing that is in flight, one in `placing` for a host;
+    `at` says where a command's attempt under way is, `silent` since when its host has been."""
 
     def __init__(self, run: Run, performers: Mapping[str, Performer], carried: Carried | None) -> None:
         self.run = run
         self.notes = Notebook(run.record.id)
         self.attempts: dict[int, int] = dict(carried.attempts) if carried else {}
+        self.tried: dict[int, int] = dict(carried.tried) if carried else {}
         self.since: dict[int, float] = dict(carried.since) if carried else {}
         self.decisions: dict[int, Decision] = dict(carried.decisions) if carried else {}
         self.secrets: dict[str, None] = dict.fromkeys(carried.secrets) if carried else {}
@@ -136,6 +137,8 @@ class Effects:
             given = unwanted()
         finally:
             self.under_way.pop(step, None)
+            if step in self.attempts:
+                self.tried[step] = self.attempts[step]
             for known in (
                 self.attempts,
                 self.at,

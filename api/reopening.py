@@ -1,4 +1,4 @@
-"""Compensating an ended run: a new run of the same workflow id, which undoes what has not been undone."""
+"""Commands to an ended run: a new run of the same workflow id, which undoes what has not been undone, or goes on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 _MEMO = "operation"
 
 
-async def compensate(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInput) -> str:
-    """Starts the compensation, once for each operation, and answers the id of its workflow.
+async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInput) -> str:
+    """Starts what is to be done, once for each operation, and answers the id of its workflow.
 
-    Raises Refused: not_found, not_ended, nothing_to_do, no_temporal.
+    Raises Refused: not_found, not_ended, nothing_to_do, undone, no_temporal.
     """
     found = await row_in_time(parts, id)
     workflow_id = workflow_of(found, id)
@@ -36,7 +36,10 @@ async def compensate(parts: Parts, id: UUID, operation: Operation, asked: Execut
     if known is not None and is_running(known):
         raise _not_ended(id)
     if found is not None and found.ended:
-        await _must_have_something(parts, id, found.status)
+        if asked.do == "compensate":
+            await _must_have_something(parts, id, found.status)
+        else:
+            await _must_be_retriable(parts, id, found.status)
     try:
         await parts.temporal.start_workflow(
             EXECUTE_DEPLOYMENT.type,
@@ -49,7 +52,7 @@ async def compensate(parts: Parts, id: UUID, operation: Operation, asked: Execut
             search_attributes=at_start(
                 EXECUTE_DEPLOYMENT.type, entity_of(asked, str(id)), asked.triggered_by
             ),
-            static_summary="compensate a run",
+            static_summary=f"{asked.do} a run",
             rpc_timeout=RPC_LIMIT,
         )
     except WorkflowAlreadyStartedError:
@@ -74,6 +77,19 @@ async def _must_have_something(parts: Parts, id: UUID, status: str) -> None:
         return
     if not undoable:
         raise Refused("nothing_to_do", f"no step of execution {id} has an undo")
+
+
+async def _must_be_retriable(parts: Parts, id: UUID, status: str) -> None:
+    """Raises Refused(nothing_to_do, undone) as far as rows say so; the run itself finds out what else there is."""
+    if status != ExecutionStatus.FAILED:
+        raise Refused("nothing_to_do", f"execution {id} is {status}: nothing of it has failed")
+    try:
+        async with reading(parts.database) as rows:
+            undone = await Steps(rows).any_undone(str(id))
+    except Refused:
+        return
+    if undone:
+        raise Refused("undone", f"undo blocks of execution {id} have been run; start it anew")
 
 
 def _not_ended(id: UUID) -> Refused:

@@ -1,0 +1,154 @@
+"""What is kept of a run: checkpoints in the database, and what it carries on when it continues as new."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from temporalio import workflow
+
+from codeai.workflows import calls
+from codeai.workflows.contracts.executions import Carried, ExecuteInput, ExecutionRecord, Undoing
+from codeai.workflows.contracts.kinds import TASK_TIMEOUT
+from codeai.workflows.contracts.packing import pack
+from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, Nothing
+from codeai.workflows.run_commands import RunCommands
+from codeai.workflows.standing import is_over_budget
+
+Answer = TypeVar("Answer")
+
+
+class KeptRun(RunCommands):
+    """A run that outlives its workflow runs: all that it knows stands in `Carried`."""
+
+    record: ExecutionRecord
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undone = False
+        """An undo block has run."""
+        self.saving: asyncio.Future[Nothing] | None = None
+
+    def _take_answers(self) -> None:
+        for answer in self.effects.take_answers():
+            self.machine.answer(answer.step, answer.result)
+            may_ask_again = self.machine.may_ask_again(answer.step)
+            if not may_ask_again:
+                self.effects.tried.pop(answer.step, None)
+            in_row = answer.in_row and not may_ask_again
+            self.journal.answered(answer.step, None if in_row else answer.result)
+
+    # Continue-as-new
+
+    def _is_over_budget(self, *, hard: bool) -> bool:
+        return is_over_budget(self.effects.run.budget, self.journal.size, hard=hard)
+
+    async def _continue_as_new(self, undoing: Undoing | None = None) -> None:
+        """Goes on in a new workflow run: commands under way are handed over (the runner re-attaches), waits are
+        data, all else is awaited. Comes back only where a cancel comes first."""
+        effects = self.effects
+        is_quiet = False
+        while not is_quiet:
+            try:
+                await workflow.wait_condition(self._may_stop)
+            except asyncio.CancelledError:
+                self._cancel()
+                return
+            self._take_answers()
+            effects.recall_notes()
+            await self._saved()
+            await self._shielded(calls.SAVE_CHECKPOINT(await self._kept(undoing)))
+            is_quiet = self._may_stop() and not effects.answered and effects.notes.is_empty
+        # Nothing is awaited from here on: what came meanwhile is carried.
+        again = ExecuteInput(execution=self.record.id, carried=self._carried(undoing))
+        workflow.continue_as_new(again, task_timeout=TASK_TIMEOUT)
+
+    async def _kept(self, undoing: Undoing | None = None) -> CheckpointInput:
+        """What is kept of the run as it stands, with what it has to tell."""
+        notes = await self._shielded(self.effects.notes.take())
+        return CheckpointInput(
+            execution_id=self.record.id, notes=notes, checkpoint=self._checkpoint(self._carried(undoing))
+        )
+
+    def _save_soon(self) -> None:
+        """Keeps the state of a run that parks, while it listens to what is said."""
+        kept = CheckpointInput(execution_id=self.record.id, checkpoint=self._checkpoint(self._carried()))
+        before, self.saving = self.saving, None
+
+        async def save() -> Nothing:
+            if before is not None:
+                await before
+            return await calls.SAVE_CHECKPOINT(kept)
+
+        self.saving = asyncio.ensure_future(save())
+
+    async def _saved(self) -> None:
+        """What is being kept may not come after what is kept later."""
+        if self.saving is not None:
+            await self._shielded(self.saving)
+
+    def _may_stop(self) -> bool:
+        return self.effects.only_commands and workflow.all_handlers_finished()
+
+    def _carried(self, undoing: Undoing | None = None) -> Carried:
+        effects = self.effects
+        run = effects.run
+        return Carried(
+            record=self.record.model_copy(update={"inputs": {}}),
+            program=self.program_hash,
+            state=pack(self.machine.state()),
+            places=effects.places.known,
+            lost=tuple(effects.places.lost),
+            at=effects.at,
+            silent=effects.silent,
+            budget=run.budget,
+            cancelled=self.cancelled,
+            paused=self.paused,
+            undoing=undoing,
+            attempts=effects.attempts,
+            tried=effects.tried,
+            parking=self.park.parking,
+            undone=self.undone,
+            since=effects.since,
+            decisions=effects.decisions,
+            secrets=tuple(effects.secrets),
+            status_text=effects.status_text,
+            use_secrets=run.use_secrets,
+            depth=run.depth,
+            workspace=run.workspace,
+            run=self.run_number + 1,
+            lane=self.lane.key,
+        )
+
+    def _checkpoint(self, carried: Carried) -> Checkpoint:
+        return Checkpoint(
+            run=self.run_number,
+            carried=pack(carried.model_dump(mode="json", exclude_defaults=True)),
+            journal=pack(self.journal.rounds),
+        )
+
+    # Cancelling
+
+    def _cancel(self) -> None:
+        """Temporal's cancel: the machine unwinds and its commands die; asked again it changes nothing."""
+        if not self.cancelled:
+            self.cancelled, self.paused = True, False
+            self._cancel_machine()
+
+    def _cancel_machine(self) -> None:
+        self.machine.cancel()
+        self.journal.cancelled()
+
+    async def _shielded(self, work: Awaitable[Answer], *, interruptible: bool = False) -> Answer:
+        """Awaits `work` through cancellation: undo and records are never interrupted. An `interruptible` one
+        is left alone at a cancel, which is raised."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                self.cancelled = True
+                if interruptible:
+                    raise
+        return task.result()
