@@ -116,14 +116,20 @@ async def test_a_run_that_nobody_answers_for_says_so(
     await admin.post(f"/executions/{id}/cancel")
 
 
-async def test_what_was_not_kept_is_said(admin: httpx2.AsyncClient) -> None:
+async def test_what_was_not_kept_is_said(served: Served, admin: httpx2.AsyncClient) -> None:
     place = await finished(admin, "param n = 1\nreturn n", n=2)
     said = problem(await admin.get(f"{place}/trace?run=7"), "not_found")["detail"]
     assert "no workflow run 7" in str(said)
-    answer = await admin.post(
-        "/executions", json={"program": "return 1", "failure_policy": "park", "wait": True}
+    refused = str(uuid.uuid4())
+    run = await served.temporal.start_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        {"execution": refused, "program": "param n\nreturn n"},
+        id=EXECUTE_DEPLOYMENT.workflow_id(refused),
+        task_queue=EXECUTE_DEPLOYMENT.queue,
     )
-    problem(await admin.get(answer.headers["location"] + "/trace"), "no_trace")
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+    problem(await admin.get(f"/executions/{refused}/trace"), "no_trace")
 
 
 async def test_values_are_shown_to_inspectors_only(served: Served, admin: httpx2.AsyncClient) -> None:

@@ -49,6 +49,13 @@ class Tell:
     name: str
     when: str
     given: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = None
+    """Of a run that is parked: where."""
+
+    async def is_time(self, handle: WorkflowHandle[Any, Any]) -> bool:
+        state = await handle.query("state")
+        at = {one["line"] for one in state.get("fibres", ()) if one["waits"] == "parked"}
+        return bool(state["status"] == self.when and (self.line is None or self.line in at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,8 @@ class Recording:
     cancel_at: int | None = None
     """The number of the step during which the run is cancelled."""
     tells: tuple[Tell, ...] = ()
-    compensated: bool = False
-    """The run that compensates it is kept instead."""
+    again: Literal["compensate", "retry"] | None = None
+    """The run that is this command to the ended one is kept instead."""
     through_us: bool = False
     """Started as the API does, with its search attributes; else by Temporal alone."""
 
@@ -154,7 +161,53 @@ RECORDINGS: dict[str, Recording] = {
     "slices": Recording("var n = 0\nwhile n < 30000 { n += 1 }\nreturn n"),
     "refused_inputs": Recording("param who\nparam times = 1\nreturn who", {"inputs": {"times": "many"}}),
     "refused_program": Recording("return nobody"),
-    "refused_policy": Recording("return 1", {"failure_policy": "park"}),
+    "parked_and_retried": Recording(
+        """
+        var n = 3
+        exec { echo "$n" >> tries; exit "$n" } undo { echo unmade }
+        var said = parallel for divisor in [0, 2] { return 6 / divisor }
+        return said
+        """,
+        {"failure_policy": "park"},
+        tells=(
+            Tell("update", "retry", "parked"),
+            Tell("signal", "set", "parked", {"name": "n", "value": 0, "by": "ann", "comment": "mended"}),
+            Tell("signal", "retry", "parked"),
+            Tell("update", "skip", "parked", {"fibre": 2, "value": "none"}, line=4),
+        ),
+    ),
+    "parked_over_two_runs": Recording(
+        """
+        for n in range(9) { exec { echo "$n" } undo { echo "unmade $n" } }
+        exec { exit 1 }
+        for n in range(4) { exec { echo "$n" } }
+        fail("enough")
+        """,
+        {"failure_policy": "park"},
+        tells=(
+            *(Tell("update", "retry", "parked", line=3) for _ in range(3)),
+            Tell("update", "skip", "parked", line=3),
+            Tell("update", "rollback", "parked", line=5),
+        ),
+    ),
+    "nobody_came": Recording("return 1 / 0", {"failure_policy": "park", "park_timeout": 0.2}),
+    "aborted_in_its_undo": Recording(
+        """
+        exec { true } undo { echo never }
+        exec { true } undo { sleep 2 }
+        fail("stop")
+        """,
+        tells=(Tell("signal", "abort", "undoing", {"by": "ann"}),),
+    ),
+    "retried": Recording(
+        """
+        exec { true } undo { echo unmade }
+        exec { [ -e mended ] || { touch mended; exit 5; } }
+        return "done"
+        """,
+        {"failure_policy": "fail"},
+        again="retry",
+    ),
     "not_an_input": Recording(None, {"nothing": 1}),
     "approved": Recording(
         """
@@ -204,7 +257,7 @@ RECORDINGS: dict[str, Recording] = {
         exec { echo made } undo { echo unmade }
         return run("recorded-child", inputs: {n: 2})
         """,
-        compensated=True,
+        again="compensate",
     ),
     "request_refused": Recording(
         """
@@ -258,17 +311,21 @@ async def _execute(client: Client, name: str, recording: Recording) -> WorkflowH
             await asyncio.sleep(0.05)
         await handle.cancel()
     for tell in recording.tells:
-        while await handle.query("status") != tell.when:
+        while not await tell.is_time(handle):
             await asyncio.sleep(0.05)
         send = handle.execute_update if tell.how == "update" else handle.signal
         await send(tell.name, dict(tell.given))
+    id = None
     try:
         result = await handle.result()
+        id = result["execution_id"]
         print(name, json.dumps(result))
     except WorkflowFailureError as error:
+        details = getattr(error.cause, "details", ())
+        id = details[0].get("execution_id") if details else None
         print(name, repr(error.cause))
-    if recording.compensated:
-        again = {"execution": result["execution_id"], "do": "compensate"}
+    if recording.again is not None:
+        again = {"execution": id, "do": recording.again}
         handle = await client.start_workflow(
             EXECUTE_DEPLOYMENT.type, again, id=name, task_queue=EXECUTE_DEPLOYMENT.queue
         )

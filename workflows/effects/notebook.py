@@ -71,7 +71,8 @@ class Notebook:
 
     def status(self, status: str, text: str | None, *, reopens: bool = False) -> None:
         """Where the run is from now on."""
-        self._status = (status, text, reopens)
+        not_told = self._status is not None and self._status[2]
+        self._status = (status, text, reopens or not_told)
 
     async def take(self) -> Notes:
         """All notes, for a record that is about to be sent."""

@@ -1,0 +1,155 @@
+"""Parked runs by the API: what is said to them, what is refused, and what is written down of it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import httpx2
+import pytest
+
+from codeai.persistence.audit import Audit
+from codeai.persistence.pages import Page
+from tests.api.conftest import Served
+from tests.api.test_edge import problem
+from tests.api.test_executions import running
+
+DIVIDES = "var n = 0\nvar x = 6 / n\nreturn x\n"
+TWO = "var n = 0\nreturn parallel for i in [4, 8] { return i / n }\n"
+
+
+async def parked(client: httpx2.AsyncClient, program: str, **more: Any) -> str:
+    """The id of a run that is parked."""
+    body = {"program": program, "failure_policy": "park", **more}
+    answer = await client.post("/executions", json=body)
+    assert answer.status_code == 202, answer.text
+    id: str = answer.json()["id"]
+    await running(client, id, "parked")
+    return id
+
+
+async def said(client: httpx2.AsyncClient, id: str, word: str, **body: Any) -> dict[str, Any]:
+    answer = await client.post(f"/executions/{id}/{word}", json=body)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def test_a_parked_run_says_where_and_goes_on_with_another_value(
+    admin: httpx2.AsyncClient, served: Served
+) -> None:
+    id = await parked(admin, DIVIDES)
+    state = (await admin.get(f"/executions/{id}/state")).json()
+    (fibre,) = state["fibres"]
+    assert (state["status"], fibre["line"], fibre["waits"]) == ("parked", 2, "parked")
+    assert fibre["error"]["kind"] == "division_by_zero" and "retry" in fibre["can"]
+    assert state["parked_until"] is not None
+    told = await said(admin, id, "set", name="n", value=2, comment="it was empty")
+    assert told == {"id": id, "status": "parked", "step": None, "fibre": 1}
+    assert (await said(admin, id, "retry"))["status"] == "running"
+    assert (await running(admin, id, "complete"))["result"] == 3
+    log = (await admin.get(f"/executions/{id}/logs")).text
+    assert "parked at line 2: division by zero" in log
+    assert "set by somebody, line 2, fibre 1, name n: it was empty" in log
+    async with served.database.session() as rows:
+        entries = (await Audit(rows).page(Page(limit=50))).items
+    own = [one for one in reversed(entries) if one.entity == f"execution/{id}"]
+    assert [(one.action, one.actor, one.via) for one in own] == [
+        ("set", "somebody", "api"),
+        ("retry", "somebody", "api"),
+    ]
+    assert json.loads(own[0].details)["comment"] == "it was empty"
+    trace = (await admin.get(f"/executions/{id}/trace")).json()
+    assert trace["complete"] and trace["cut"] is None
+
+
+@pytest.mark.parametrize(
+    ("word", "body", "status", "result"),
+    [
+        ("skip", {"value": [1, 2.0]}, "complete", [1, 2.0]),
+        ("skip", {}, "complete", None),
+        ("rollback", {}, "failed", None),
+        ("abort", {"comment": "no"}, "failed", None),
+    ],
+)
+async def test_each_way_on_has_its_end(
+    admin: httpx2.AsyncClient, word: str, body: dict[str, Any], status: str, result: Any
+) -> None:
+    id = await parked(admin, DIVIDES)
+    await said(admin, id, word, **body)
+    ended = await running(admin, id, status)
+    assert ended["result"] == result
+    assert (ended["error"] is None) == (status == "complete")
+    if status == "failed":
+        assert ended["error"]["line"] == 2
+        problem(await admin.post(f"/executions/{id}/skip"), "ended")
+
+
+async def test_of_several_fibres_one_is_named(admin: httpx2.AsyncClient) -> None:
+    id = await parked(admin, TWO)
+    detail = problem(await admin.post(f"/executions/{id}/retry"), "which_fibre")["detail"]
+    assert "fibre 2 at line 2" in str(detail) and "fibre 3 at line 2" in str(detail)
+    problem(await admin.post(f"/executions/{id}/skip", json={"fibre": 9}), "not_parked")
+    await said(admin, id, "set", fibre=2, name="n", value=4)
+    await said(admin, id, "retry", fibre=2)
+    await said(admin, id, "retry", fibre=3)
+    assert (await running(admin, id, "complete"))["result"] == [1, 2]
+
+
+async def test_what_does_not_fit_is_refused(admin: httpx2.AsyncClient) -> None:
+    id = await parked(admin, "var m = {}\nm.a = 1 / 0\nreturn m\n")
+    detail = problem(
+        await admin.post(f"/executions/{id}/set", json={"name": "q", "value": 1}), "no_variable"
+    )["detail"]
+    assert "there are: m" in str(detail)
+    problem(await admin.post(f"/executions/{id}/skip", json={"value": 1}), "invalid_value")
+    problem(await admin.post(f"/executions/{id}/set", json={"name": "m"}), "invalid")
+    problem(await admin.post(f"/executions/{uuid.uuid4()}/retry"), "not_found")
+    await admin.post(f"/executions/{id}/cancel")
+    assert (await running(admin, id, "cancelled"))["error"]["kind"] == "cancelled"
+    problem(await admin.post(f"/executions/{id}/retry"), "nothing_to_do")
+    waits = (await admin.post("/executions", json={"program": 'sleep("1h")\n'})).json()["id"]
+    await running(admin, waits, "waiting")
+    for word in ("retry", "skip", "rollback"):
+        problem(await admin.post(f"/executions/{waits}/{word}"), "not_parked")
+    assert (await said(admin, waits, "abort"))["status"] == "failed"
+    assert (await running(admin, waits, "failed"))["error"]["message"] == "aborted"
+
+
+async def test_nobody_comes_in_time(admin: httpx2.AsyncClient) -> None:
+    id = await parked(admin, DIVIDES, park_timeout=0.3)
+    assert (await running(admin, id, "failed"))["error"]["kind"] == "division_by_zero"
+    assert "nobody came in time" in (await admin.get(f"/executions/{id}/logs")).text
+
+
+async def test_a_deployment_is_parked_with_its_run(admin: httpx2.AsyncClient) -> None:
+    config = (await admin.post("/configs", json={"name": f"c-{uuid.uuid4()}", "content": DIVIDES})).json()
+    body = {"name": f"d-{uuid.uuid4()}", "config_id": config["id"], "failure_policy": "park"}
+    deployment = (await admin.post("/deployments", json=body)).json()
+    id = (await admin.post(f"/deployments/{deployment['id']}/execute")).json()["id"]
+    await running(admin, id, "parked")
+    assert (await admin.get(f"/deployments/{deployment['id']}")).json()["status"] == "parked"
+    assert id in [one["id"] for one in (await admin.get("/executions?status=parked")).json()["items"]]
+    await said(admin, id, "abort")
+
+
+async def test_a_failed_run_is_retried_where_nothing_was_undone(admin: httpx2.AsyncClient) -> None:
+    id = await parked(admin, DIVIDES)
+    await said(admin, id, "abort")
+    await running(admin, id, "failed")
+    answer = await admin.post(f"/executions/{id}/retry", json={"comment": "once more"})
+    assert answer.status_code == 202 and answer.headers["location"] == f"/executions/{id}"
+    await running(admin, id, "parked")
+    await said(admin, id, "skip", value=1)
+    assert (await running(admin, id, "complete"))["result"] == 1
+    problem(await admin.post(f"/executions/{id}/retry"), "nothing_to_do")
+    assert "retry by somebody: once more" in (await admin.get(f"/executions/{id}/logs")).text
+
+
+async def test_commands_need_their_permission(served: Served, admin: httpx2.AsyncClient) -> None:
+    id = await parked(admin, DIVIDES)
+    async with served.client("viewer") as viewer:
+        for word in ("retry", "skip", "rollback", "abort"):
+            problem(await viewer.post(f"/executions/{id}/{word}"), "forbidden")
+    await said(admin, id, "rollback")
