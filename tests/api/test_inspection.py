@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import httpx2
 import pytest
+from temporalio.client import WorkflowFailureError
 
 from codeai.api import recordings
 from codeai.api.dependencies import Parts
 from codeai.api.routers import inspection
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from tests.api.conftest import Served
 from tests.api.test_edge import problem
 from tests.api.test_executions import running, started

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from codeai.api.app import ROUTERS
 from codeai.dsl.check import check
-from codeai.workflows.contracts.commands import DecideInput
+from codeai.workflows.contracts.commands import Command, DecideInput, ParkedInput, SetInput
 from codeai.workflows.contracts.executions import ExecuteInput
 from codeai.workflows.contracts.kinds import LANE, RECONCILE
 from codeai.workflows.contracts.schedules import PLATFORM_SCHEDULES
@@ -21,6 +21,7 @@ from tests.tree import ROOT
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+COMMANDS: dict[str, type[Command]] = {"approve": DecideInput, "retry": ParkedInput, "set": SetInput}
 LINES = [shlex.split(line) for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
 
 
@@ -57,12 +58,16 @@ def options_of(line: list[str]) -> dict[str, str]:
 
 
 def test_what_temporal_is_given_is_what_the_workflow_takes() -> None:
-    given = {line[2]: options_of(line) for line in LINES if line[0] == "temporal"}
-    assert set(given) == {"signal", "start", "query", "trigger", "list"}
-    signal, start, query = (given[name] for name in ("signal", "start", "query"))
+    lines = [(line[2], options_of(line)) for line in LINES if line[0] == "temporal"]
+    given = dict(lines)
+    assert set(given) == {"signal", "update", "start", "query", "trigger", "list"}
     assert given["trigger"]["--schedule-id"] in {one.id for one in PLATFORM_SCHEDULES}
     assert given["list"]["--query"] == f"WorkflowType = '{RECONCILE.type}'"
+    query = given["query"]
     assert query["--workflow-id"] == LANE.workflow_id("production") and hasattr(Lane, query["--type"])
-    assert hasattr(ExecuteDeployment, f"{signal['--name']}_signal")
-    DecideInput.model_validate(json.loads(signal["--input"]))
-    assert ExecuteInput.model_validate(json.loads(start["--input"])).do == "compensate"
+    for how, options in lines:
+        if how in ("signal", "update"):
+            assert hasattr(ExecuteDeployment, f"{options['--name']}_{how}")
+            COMMANDS[options["--name"]].model_validate(json.loads(options["--input"]))
+    starts = [json.loads(options["--input"]) for how, options in lines if how == "start"]
+    assert [ExecuteInput.model_validate(one).do for one in starts] == ["compensate", "retry"]
