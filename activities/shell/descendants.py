@@ -73,13 +73,17 @@ def limit_self(limits: dict[str, int]) -> None:
             resource.setrlimit(kind, (value, beyond))
 
 
-def kill_noted(folder: str) -> bool:
-    """Kills the command of the attempt in `folder`, whoever supervises it: by what its supervisor noted (the group, if
-    its leader is still the same process) and by its marks. Whether any process with these was there."""
+def kill_noted(folder: str) -> None:
+    """Kills the process group of the attempt in `folder` that its supervisor noted, if its leader is still the same
+    process."""
     notes = (formats.read(f"{folder}/{formats.ENTRY}") or b"").decode().splitlines()
     for word, pid, *start in (line.split(" ") for line in notes):
         if word == "command" and start and start[0] and formats.start_time(pid) == start[0]:
             kill_group(int(pid), KILL)
+
+
+def kill_marked(folder: str) -> bool:
+    """Kills whatever has the marks of the attempt in `folder`, wherever it went. Whether there was anything."""
     spec = formats.read(f"{folder}/{formats.SPEC}")
     marked = formats.with_marks(formats.Spec.decode(spec).marks) if spec else []
     for process in marked:

@@ -74,17 +74,20 @@ def main(spool: str) -> None:
 
 
 def guard(spool: str) -> None:
-    """Kills what runs beyond its lease: its supervisor may be stopped, or dead."""
+    """Kills what runs beyond its lease: its supervisor may be stopped, or dead. The groups of all come first: to look
+    for what has left one takes long, and after a thaw every moment counts."""
     from codeai.activities.shell import formats
-    from codeai.activities.shell.descendants import kill_noted
+    from codeai.activities.shell.descendants import kill_marked, kill_noted
 
+    over = {}
     for name in os.listdir(formats.LEASES):
         file = f"{formats.LEASES}/{name}"
         end = formats.lease(file)
-        if end is None or formats.clock() < end + OVER:
-            continue
-        folder = f"{spool}/attempts/{name.replace('~', '/', 1)}"
-        if not kill_noted(folder):
+        if end is not None and formats.clock() >= end + OVER:
+            over[file] = folder = f"{spool}/attempts/{name.replace('~', '/', 1)}"
+            kill_noted(folder)
+    for file, folder in over.items():
+        if not kill_marked(folder):
             formats.remove(file)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeai.activities.shell import formats
-from codeai.activities.shell.descendants import kill_noted
+from codeai.activities.shell.descendants import kill_marked, kill_noted
 from codeai.activities.shell.formats import Exit, Frame, Spec
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput
@@ -206,7 +206,8 @@ class Attempt:
     def kill_rest(self) -> None:
         """Kills what a lost supervisor left behind. Waits until it is gone, and removes the files."""
         end = time.monotonic() + _DYING
-        while kill_noted(str(self.folder)) and time.monotonic() < end:
+        kill_noted(str(self.folder))
+        while kill_marked(str(self.folder)) and time.monotonic() < end:
             time.sleep(0.01)
         shutil.rmtree(self.files, ignore_errors=True)
 

@@ -1,0 +1,231 @@
+"""Several hosts, on one machine: workers with a root each, killed at random, frozen and thawed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.platform import CODEAI, Platform, wait_until
+from tests.soak.item import Item
+
+RUNS, STEPS = 200, 5
+FIVE_STEPS = """
+param file
+for n in range(5) {
+    exec { echo "begin $n" >> "$file"; echo "line $n"; sleep 0.2; echo "end $n" >> "$file"; echo "done $n" }
+}
+return 5
+"""
+LOST_AFTER = "10s"
+THAW = 0.5
+"""Seconds that the guards have after a thaw: with 24 commands on a busy machine they are not scheduled at once."""
+
+
+class HostWorker:
+    """A worker of `codeai up --no-worker`, on a root of its own unless others share it."""
+
+    def __init__(
+        self, stack: Platform, name: str, role: str, root: str | None = None, **settings: str
+    ) -> None:
+        self.root = stack.folder / (root or name)
+        self._stack, self._role, self._log = stack, role, stack.data / "logs" / f"{name}.log"
+        self._ready = stack.folder / f"{name}.ready"
+        self._settings = {
+            "CODEAI_WORKER_ROOT": str(self.root),
+            "CODEAI_WORKER_READY_FILE": str(self._ready),
+        } | settings
+        self.process = self._begin()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        given = [f"{name}={value}" for name, value in self._settings.items()]
+        script = '. "$1/worker.env"; shift; exec env "$@"'
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                ["sh", "-c", script, "sh", self._stack.data, *given, CODEAI, "worker", self._role],
+                cwd=self._stack.folder,
+                env=self._stack.environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def until_ready(self) -> HostWorker:
+        pid = str(self.process.pid)
+        wait_until(lambda: self._ready.exists() and self._ready.read_text() == pid, 60, "a worker")
+        return self
+
+    def kill_and_restart(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process = self._begin()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(60)
+
+    def processes(self) -> dict[int, str]:
+        """All that belongs to the host, with their command lines: the guards come before what they guard."""
+        found = {self.process.pid: "worker"}
+        for proc in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (proc / "cmdline").read_bytes()
+                if str(self.root).encode() in words + (proc / "environ").read_bytes():
+                    found[int(proc.name)] = words.decode("utf-8", "replace")
+        return dict(sorted(found.items(), key=lambda one: "forkserver.py" not in one[1]))
+
+    def commands(self) -> list[str]:
+        """What is left of them beside worker and fork server."""
+        return [
+            words
+            for pid, words in self.processes().items()
+            if "worker" not in words and "forkserver" not in words
+        ]
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """As a machine that is suspended: worker, fork server, supervisors and commands stand still."""
+        pids = list(self.processes())
+        _tell(pids, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _tell(pids, signal.SIGCONT)
+
+
+def _tell(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def random_kills(stack: Platform, chance: random.Random) -> str:
+    """200 runs of 5 steps under SIGKILL of a random worker every 2 s: every step's effect exactly once, logs whole and
+    in order, none stuck, all results right. Two hosts with two workers each, both running workflows, too."""
+    token, killed = stack.token, 0
+    lost_after = {"CODEAI_WORKER_HOST_LOST_AFTER": "10m"}
+    kinds = [("one", "all"), ("one", "exec"), ("two", "all"), ("two", "exec")]
+    workers = [
+        HostWorker(stack, f"{root}-{role}", role, root, **lost_after).until_ready() for root, role in kinds
+    ]
+    program = stack.write("five.cai", FIVE_STEPS).read_text()
+    files = [stack.folder / f"counter-{number}" for number in range(RUNS)]
+    ids = []
+    began = time.monotonic()
+    next_kill = began + 2
+    while len(ids) < RUNS or not _all_ended(stack, token, ids):
+        while len(ids) < RUNS and time.monotonic() < next_kill:
+            body = {"program": program, "inputs": {"file": str(files[len(ids)])}}
+            status, _, answer = stack.request("POST", "/executions", body, token=token)
+            if status == 202:
+                ids.append(answer["id"])
+            else:
+                time.sleep(0.2)  # more than 50 a second
+        time.sleep(max(0.0, next_kill - time.monotonic()))
+        chance.choice(workers).kill_and_restart()
+        killed += 1
+        next_kill = time.monotonic() + 2
+        assert time.monotonic() - began < 1500, "some runs are stuck"
+    took = time.monotonic() - began
+    wanted = [line for n in range(STEPS) for line in (f"begin {n}", f"end {n}")]
+    log = "".join(f"line {n}\ndone {n}\n" for n in range(STEPS))
+    hosts = set()
+    for id, file in zip(ids, files, strict=True):
+        ended = stack.ended(id, token)
+        assert (ended["status"], ended["result"]) == ("complete", STEPS), ended
+        assert file.read_text().splitlines() == wanted, (file, file.read_text())
+        _, _, lines = stack.request("GET", f"/executions/{id}/logs?limit=100", token=token)
+        assert "".join(line["text"] for line in lines["items"]) == log, lines
+        _, _, steps = stack.request("GET", f"/executions/{id}/steps?limit=100", token=token)
+        assert [step["attempt"] for step in steps["items"]] == [1] * STEPS
+        hosts |= {step["host"] for step in steps["items"]}
+    assert len(hosts) == 2
+    codes = [worker.stop() for worker in workers]
+    assert codes == [0] * len(workers), codes
+    return f"{RUNS} runs of {STEPS} steps on 2 hosts, {killed} kills, {took:.0f} s: each step once, every log whole"
+
+
+def _all_ended(stack: Platform, token: str, ids: list[str]) -> bool:
+    """By the newest list, so that the question is cheap."""
+    open_ones = sum(
+        len(stack.request("GET", f"/executions?status={status}&limit=100", token=token)[2]["items"])
+        for status in ("queued", "running", "waiting")
+    )
+    if open_ones:
+        return False
+    _, _, first = stack.request("GET", f"/executions/{ids[-1]}", token=token)
+    return first["status"] in ("complete", "failed")
+
+
+def frozen_hosts(stack: Platform, chance: random.Random) -> str:
+    """A host frozen for longer than `host_lost_after` and then thawed: nothing of it has an effect after its runs went
+    on elsewhere. Reruns, failures with their undo, and runs that continue as new meanwhile."""
+    token = stack.token
+    small = {"CODEAI_WORKER_SOFT_EVENTS": "60", "CODEAI_WORKER_HARD_EVENTS": "90"}
+    settings = {"CODEAI_WORKER_HOST_LOST_AFTER": LOST_AFTER, "CODEAI_WORKER_COMMANDS_AT_ONCE": "30"} | small
+    flows = HostWorker(stack, "flows", "workflows").until_ready()
+    first = HostWorker(stack, "first", "exec", **settings).until_ready()
+    effects = stack.folder / "effects"
+    effects.mkdir()
+    thawed = effects / "thawed"
+
+    def command(name: str, on_lost: str) -> str:
+        return (
+            f'exec(on_lost: "{on_lost}", timeout: "10m") {{ touch ours; ls | wc -l; f="{effects}/{name}"; '
+            f'echo "begin $CODEAI_ATTEMPT" >> "$f"; if [ "$CODEAI_ATTEMPT" = 1 ]; '
+            f'then while [ ! -e "{thawed}" ]; do sleep 0.05; done; sleep {THAW}; echo "goes on" >> "$f"; fi; '
+            f'echo "end $CODEAI_ATTEMPT" >> "$f" }}'
+        )
+
+    kinds = ("rerun", "fails", "continues")
+    programs, wanted = {}, {}
+    for number in range(24):
+        kind = kinds[number % 3]
+        name = f"{kind}-{number}"
+        undo = f'undo {{ echo "undo $CODEAI_STEP_OUTCOME" >> "{effects}/{name}" }}'
+        timers = 'for n in range(60) { sleep("600ms") }'
+        programs[name] = {
+            "rerun": f"exec {{ touch other }}\nreturn {command(name, 'rerun')}",
+            "fails": f"{command(name, 'fail')} {undo}",
+            "continues": f'return parallel for what in ["it", "timers"] {{ if what == "it" {{ return '
+            f"{command(name, 'rerun')} }} else {{ {timers} }} }}",
+        }[kind]
+        wanted[name] = ["begin 1", "undo lost"] if kind == "fails" else ["begin 1", "begin 2", "end 2"]
+    ids = {}
+    for name, program in programs.items():
+        status, _, answer = stack.request("POST", "/executions", {"program": program}, token=token)
+        assert status == 202, answer
+        ids[name] = answer["id"]
+    for name in programs:
+        wait_until(lambda name=name: (effects / name).exists(), 60, f"{name} to begin")
+    second = HostWorker(stack, "second", "exec", **settings).until_ready()
+    began = time.monotonic()
+    with first.frozen():
+        ended = {name: stack.ended(id, token, 240) for name, id in ids.items()}
+        took = time.monotonic() - began
+        time.sleep(chance.uniform(0, 2))
+    thawed.touch()
+    wait_until(lambda: not first.commands(), 20, "the commands of the thawed host to be dead")
+    said = {name: (effects / name).read_text().splitlines() for name in programs}
+    assert said == wanted, {name: said[name] for name in said if said[name] != wanted[name]}
+    for name, one in ended.items():
+        failed = name.startswith("fails")
+        assert one["status"] == ("failed" if failed else "complete"), (name, one)
+        assert not failed or one["error"]["kind"] == "lost", one
+        _, _, steps = stack.request("GET", f"/executions/{ids[name]}/steps?limit=100", token=token)
+        assert {step["status"] for step in steps["items"]} <= {"succeeded", "lost"}, steps
+    codes = [worker.stop() for worker in (flows, first, second)]
+    assert codes == [0, 0, 0], codes
+    return (
+        f"24 runs on a frozen host went on elsewhere within {took:.0f} s; after the thaw it did nothing more"
+    )
+
+
+ITEMS = {
+    "random_kills": Item(random_kills, ("--no-worker",)),
+    "frozen_hosts": Item(frozen_hosts, ("--no-worker",)),
+}
