@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import random
@@ -41,6 +42,11 @@ class HostWorker:
             "CODEAI_WORKER_READY_FILE": str(self._ready),
         } | settings
         self.process = self._begin()
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """Whatever became of the item, nothing of the host stays."""
+        _tell(list(self.processes()), signal.SIGKILL)
 
     def _begin(self) -> subprocess.Popen[bytes]:
         given = [f"{name}={value}" for name, value in self._settings.items()]
@@ -54,15 +60,23 @@ class HostWorker:
                 stderr=log,
             )
 
+    @property
+    def is_ready(self) -> bool:
+        return self._ready.exists() and self._ready.read_text() == str(self.process.pid)
+
     def until_ready(self) -> HostWorker:
-        pid = str(self.process.pid)
-        wait_until(lambda: self._ready.exists() and self._ready.read_text() == pid, 60, "a worker")
+        wait_until(lambda: self.is_ready, 60, "a worker")
         return self
 
     def kill_and_restart(self) -> None:
         self.process.kill()
         self.process.wait()
         self.process = self._begin()
+
+    def restart(self) -> None:
+        """Ready when it returns."""
+        self.process = self._begin()
+        self.until_ready()
 
     def stop(self) -> int:
         self.process.terminate()
@@ -126,8 +140,9 @@ def random_kills(stack: Platform, chance: random.Random) -> str:
             else:
                 time.sleep(0.2)  # more than 50 a second
         time.sleep(max(0.0, next_kill - time.monotonic()))
-        chance.choice(workers).kill_and_restart()
-        killed += 1
+        if ready := [worker for worker in workers if worker.is_ready]:  # else all are just beginning
+            chance.choice(ready).kill_and_restart()
+            killed += 1
         next_kill = time.monotonic() + 2
         assert time.monotonic() - began < 1500, "some runs are stuck"
     took = time.monotonic() - began
@@ -225,7 +240,41 @@ def frozen_hosts(stack: Platform, chance: random.Random) -> str:
     )
 
 
+def restarts(stack: Platform, chance: random.Random) -> str:
+    """After a worker's restart a run goes on: within 1 s of the worker being up where a command was under way, within
+    6 s where a workflow task was in its hands. And every orderly stop ends with 0."""
+    worker = HostWorker(stack, "worker", "all").until_ready()
+    commands, tasks = [], []
+    for number in range(20):
+        first, then = stack.folder / f"first-{number}", stack.folder / f"then-{number}"
+        has_task = number % 2 == 1
+        between = "var n = 0\nwhile n < 400000 { n += 1 }\n" if has_task else ""
+        busy = "" if has_task else "sleep 1.5"
+        stack.detach(f'exec {{ touch "{first}"; {busy} }}\n{between}exec {{ touch "{then}" }}')
+        wait_until(first.exists, 60, "the first command")
+        time.sleep(chance.uniform(0.1, 0.6))
+        if number % 4 < 2:
+            worker.process.kill()
+            worker.process.wait()
+        else:
+            code = worker.stop()
+            assert code == 0, code
+        assert not then.exists()
+        time.sleep(2)
+        worker.restart()
+        up = time.time()
+        wait_until(then.exists, 60, "the run to go on")
+        (tasks if has_task else commands).append(then.stat().st_mtime - up)
+    assert worker.stop() == 0
+    assert max(commands) < 1 and max(tasks) < 6, (commands, tasks)
+    return (
+        f"a command under way: {sorted(commands)[5]:.2f} s (at most {max(commands):.2f}); "
+        f"a workflow task in hand: {sorted(tasks)[5]:.2f} s (at most {max(tasks):.2f})"
+    )
+
+
 ITEMS = {
+    "restarts": Item(restarts, ("--no-worker",)),
     "random_kills": Item(random_kills, ("--no-worker",)),
     "frozen_hosts": Item(frozen_hosts, ("--no-worker",)),
 }
