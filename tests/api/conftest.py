@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import sentinel
 
 import httpx2
 import pytest
@@ -171,7 +172,7 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
             Worker(
                 temporal,
                 task_queue=EXEC,
-                activities=Claims(database, "a-host", "a-spool", Budget()).activities(),
+                activities=Claims(database, "a-host", "a-spool", Budget(), sentinel.slots, None).activities(),
             ),
         ):
             yield
