@@ -168,13 +168,13 @@ async def compensate_execution(
 
 
 @router.post("/{id}/cancel", status_code=202)
-async def cancel_execution(parts: Using, _: Controller, id: UUID) -> StartedView:
+async def cancel_execution(request: Request, parts: Using, caller: Controller, id: UUID) -> StartedView:
     """Stops a run now: its commands are ended, then what was done is undone. An ended run stays as it is."""
     found = await row_in_time(parts, id)
     if found is not None and found.ended:
         return StartedView(id=str(id), status=found.status)
     workflow_id = workflow_of(found, id)
-    if await cancel(parts.temporal, workflow_id):
+    if await cancel(parts.temporal, workflow_id, caller, request):
         return StartedView(id=str(id), status="cancelling")
     if found is None and await described(parts.temporal, workflow_id) is None:
         raise no_execution(id)

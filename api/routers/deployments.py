@@ -133,7 +133,7 @@ async def plan_deployment(parts: Using, _: Reader, id: Name, body: PlanBody | No
 
 
 @router.post("/{id}/stop", status_code=202)
-async def stop_deployment(parts: Using, _: Runner, id: Name) -> StoppedView:
+async def stop_deployment(request: Request, parts: Using, caller: Runner, id: Name) -> StoppedView:
     """Cancels its running and queued executions: their commands stop, then what was done is undone."""
     async with reading(parts.database) as rows:
         deployment = await _found(rows, id)
@@ -144,7 +144,7 @@ async def stop_deployment(parts: Using, _: Runner, id: Name) -> StoppedView:
             for execution in await _all(Executions(rows), ExecutionFilter(deployment.id, status=status))
         ]
     # Who waits first: else the lane would go on to him.
-    stopped = [run.id for run in open_runs if await cancel(parts.temporal, run.workflow_id)]
+    stopped = [run.id for run in open_runs if await cancel(parts.temporal, run.workflow_id, caller, request)]
     return StoppedView(id=deployment.id, cancelled=stopped)
 
 

@@ -159,6 +159,17 @@ async def test_stop_cancels_what_runs(admin: httpx2.AsyncClient) -> None:
     assert (await admin.post(f"{place}/stop")).json()["cancelled"] == []
 
 
+async def test_who_cancelled_a_run_stands_in_its_history(served: Served) -> None:
+    async with served.client("admin", subject="ann") as ann:
+        id = await started(ann, LONG)
+        await running(ann, id)
+        await ann.post(f"/executions/{id}/cancel", headers={"X-Request-Id": "request-7"})
+        await running(ann, id, "cancelled")
+    history = await served.temporal.get_workflow_handle(f"execution/{id}").fetch_history()
+    asked = [event.workflow_execution_cancel_requested_event_attributes for event in history.events]
+    assert [one.cause for one in asked if one.cause] == ["by ann, request request-7"]
+
+
 async def test_cancel_ends_a_run_and_again_has_no_effect(admin: httpx2.AsyncClient) -> None:
     id = await started(admin, LONG)
     await running(admin, id)
