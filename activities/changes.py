@@ -16,6 +16,7 @@ from codeai.activities.canonical import canonical
 from codeai.activities.compilers import Compilers, examined
 from codeai.activities.telling import row_of, tell_waits
 from codeai.activities.unsealing import CannotOpen, Keys
+from codeai.activities.updates import update_rows
 from codeai.logs import redacted
 from codeai.persistence.access import Roles
 from codeai.persistence.audit import Audit, NewEntry
@@ -37,6 +38,7 @@ from codeai.persistence.events import Events
 from codeai.persistence.secrets import NewSecret, Secrets
 from codeai.workflows.contracts.changes import (
     BODIES,
+    UPDATE_ROWS,
     Action,
     ChangeInput,
     ChangeResult,
@@ -276,6 +278,8 @@ class Changes:
     async def apply_change(self, given: ChangeInput) -> ChangeResult:
         info = activity.info()
         change = change_id(info.workflow_id or "", info.workflow_run_id or "")
+        if given.kind == UPDATE_ROWS:
+            return await update_rows(self.database, given, change, info.scheduled_time, info.workflow_id)
         kind = kinds(self.compilers, self.keys).get(given.kind)
         if kind is None:
             return _refused(422, "invalid", f"nothing of kind {given.kind!r} can be changed")

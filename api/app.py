@@ -40,6 +40,7 @@ from codeai.api.routers import (
     inspection,
     me,
     operations,
+    query,
     roles,
     secrets,
 )
@@ -61,6 +62,7 @@ ROUTERS = (
     secrets.router,
     roles.router,
     audit.router,
+    query.router,
     operations.router,
     me.router,
     health.router,

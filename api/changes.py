@@ -53,21 +53,33 @@ async def change(
 
     Raises Refused with the problem for which the change was refused, or no_temporal.
     """
+    operation, result = await applied(request, parts, caller, key, asked)
+    if result is None:
+        return accepted(operation)
+    if result.resource is None:
+        return Response(status_code=204)
+    headers = {"Location": result.resource} if result.status == 201 else {}
+    return JSONResponse(await _shown(parts, result, view), status_code=result.status, headers=headers)
+
+
+async def applied(
+    request: Request, parts: Parts, caller: Caller, key: str | None, asked: ChangeInput
+) -> tuple[str, ChangeResult | None]:
+    """Makes the change: its operation's id and its outcome, which is None where it goes on.
+
+    Raises Refused with the problem for which the change was refused, or no_temporal.
+    """
     asked = asked.model_copy(
         update={"triggered_by": caller.subject, "request_id": request.scope["state"]["request_id"]}
     )
     operation = Operation.of(caller, request.method, request.url.path, key, asked)
     result = await _applied(parts.temporal, operation, asked)
-    if result is None:
-        return accepted(operation.id)
-    if key is not None:
-        await _refuse_other_body(parts.temporal, operation)
-    if result.problem is not None:
-        raise refusal(result.problem)
-    if result.resource is None:
-        return Response(status_code=204)
-    headers = {"Location": result.resource} if result.status == 201 else {}
-    return JSONResponse(await _shown(parts, result, view), status_code=result.status, headers=headers)
+    if result is not None:
+        if key is not None:
+            await _refuse_other_body(parts.temporal, operation)
+        if result.problem is not None:
+            raise refusal(result.problem)
+    return operation.id, result
 
 
 def accepted(operation_id: str) -> Response:

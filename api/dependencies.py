@@ -25,6 +25,7 @@ from codeai.api.problems import Refused
 from codeai.api.streams import Wakes
 from codeai.persistence.engine import Database
 from codeai.persistence.pages import Page
+from codeai.persistence.query import limited
 
 MOST_OFFSET = 10_000
 _SCHEME = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
@@ -156,6 +157,8 @@ class Route(APIRoute):
 
 async def _rows(request: Request) -> AsyncIterator[AsyncSession]:
     async with reading(parts_of(request).database) as rows:
+        if "filter" in request.query_params:
+            await limited(rows)
         yield rows
 
 

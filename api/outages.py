@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from codeai.api.problems import Refused
 from codeai.persistence.engine import Database
 from codeai.persistence.pages import BadCursor
+from codeai.persistence.query import LIMITED, TIME_LIMIT
 
 _AWAY = (
     OperationalError,
@@ -25,6 +26,8 @@ _AWAY = (
 )
 _AWAY_STATES = ("08", "53", "57")
 """SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
+TOOK_TOO_LONG = "57014"
+"""The SQLSTATE of a statement that was ended, by its time-out above all."""
 _TEMPORAL_AWAY = (
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -50,6 +53,10 @@ async def reading(database: Database) -> AsyncIterator[AsyncSession]:
         raise no_database() from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
+        if state == TOOK_TOO_LONG and rows.info.get(LIMITED):
+            raise Refused(
+                "too_slow", f"it took more than {TIME_LIMIT:g} s; narrow it by its condition"
+            ) from None
         if error.connection_invalidated or state.startswith(_AWAY_STATES):
             raise no_database() from error
         raise

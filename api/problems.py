@@ -47,6 +47,8 @@ PROBLEMS: dict[str, Row] = {
     "invalid": Row(422, "The request does not fit"),
     "no_variable": Row(422, "The failed statement sees no such variable"),
     "invalid_value": Row(422, "The statement cannot take this value"),
+    "invalid_query": Row(422, "The query has errors"),
+    "too_slow": Row(422, "The query takes too long"),
     "invalid_program": Row(422, "The program has errors"),
     "invalid_input": Row(422, "The inputs do not fit the program"),
     "idempotency_key_reused": Row(422, "The Idempotency-Key was used with another body"),

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Row, any_, delete, func, literal, select, text
+from sqlalchemy import ColumnElement, Index, Row, any_, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, Words
 from codeai.persistence.errors import InUse, NameTaken, VersionDiffers
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 
 CHANNEL = "codeai_roles"
 """Where is notified that a role was changed."""
@@ -61,9 +61,9 @@ class Roles:
         found = (await self.rows.execute(_asked().where(RoleRow.name == name))).one_or_none()
         return None if found is None else _role(found)
 
-    async def page(self, page: Page) -> Slice[Role]:
-        """The roles, newest first."""
-        return await read_page(self.rows, _asked(), NEWEST_FIRST, page, _role)
+    async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Role]:
+        """The roles, newest first; those of which `where` is true."""
+        return await read_page(self.rows, narrowed(_asked(), where), NEWEST_FIRST, page, _role)
 
     async def locked(self) -> list[Role]:
         """Every role; nobody else changes one before this transaction ends, so that two changes, each without a

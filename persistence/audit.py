@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, key, storable
 from codeai.persistence.chain import FIRST, hash_of
-from codeai.persistence.pages import Order, Page, Slice, read_page
+from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
 
 CHAIN_LOCK = 0x636F6465
 """The advisory lock that makes the chain one chain: who appends holds it until the commit."""
@@ -116,9 +116,16 @@ class Audit:
         """Whether the entry was written: then what it tells of is done."""
         return (await self.rows.execute(select(AuditRow.seq).where(AuditRow.id == id))).first() is not None
 
-    async def page(self, page: Page, sought: Sought = ANY) -> Slice[Entry]:
-        """The entries that are sought, newest first."""
-        asked = select(*columns(Entry, AuditRow)).where(*_fitting(sought))
+    async def details(self, id: str) -> str | None:
+        """What the entry tells besides, as canonical JSON; None where it was not written."""
+        asked = select(AuditRow.details).where(AuditRow.id == id)
+        return (await self.rows.execute(asked)).scalar_one_or_none()
+
+    async def page(
+        self, page: Page, sought: Sought = ANY, where: ColumnElement[bool] | None = None
+    ) -> Slice[Entry]:
+        """The entries that are sought and of which `where` is true, newest first."""
+        asked = narrowed(select(*columns(Entry, AuditRow)).where(*_fitting(sought)), where)
         return await read_page(self.rows, asked, NEWEST_FIRST, page, _entry)
 
     async def behind(self, seq: int, sought: Sought, most: int) -> list[Entry]:

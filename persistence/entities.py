@@ -250,7 +250,7 @@ ENTITIES: Mapping[str, Entity] = {
             AuditRow,
             "audit",
             "who changed what",
-            "seq id at actor via action entity request_id details previous hash",
+            "seq id at actor via action entity request_id workflow_id details previous hash",
             "seq",
         ),
     )

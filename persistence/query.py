@@ -43,6 +43,8 @@ MOST_CHANGED = 1000
 """Rows that one UPDATE may change."""
 TIME_LIMIT = 5.0
 """Seconds for one statement of a query or with a filter."""
+LIMITED = "limited"
+"""What a session's `info` has once its statements have that time."""
 NUMBER_OUT_OF_RANGE = "22003"
 
 
@@ -111,6 +113,7 @@ def understood(text: str, params: Mapping[str, Any]) -> Query:
 
 async def limited(rows: AsyncSession) -> None:
     """Gives the statements of this transaction their time; a longer one is ended by Postgres."""
+    rows.info[LIMITED] = True
     milliseconds = str(int(TIME_LIMIT * 1000))
     await rows.execute(select(func.set_config(literal("statement_timeout"), literal(milliseconds), True)))
 

@@ -11,10 +11,13 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
+from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Paged, Route, Rows, Using, require_permission
 from codeai.api.outages import reading
+from codeai.api.problems import Refused
+from codeai.api.queries import filter_of
 from codeai.api.views import Listing, View
 from codeai.persistence.audit import Audit, Entry, Sought
 from codeai.persistence.engine import Database
@@ -25,6 +28,7 @@ JSON_LINES = "application/jsonl"
 AT_ONCE = 500
 """Entries that an export reads at a time."""
 Reader = Annotated[Caller, require_permission("audit:read")]
+Where = Annotated[ColumnElement[bool] | None, filter_of("audit_log")]
 Text = Annotated[str | None, Query(max_length=512, pattern=r"^[^\x00]*$")]
 _LINES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -78,12 +82,15 @@ async def list_audit(
     parts: Using,
     rows: Rows,
     page: Paged,
+    where: Where,
     sought: Annotated[Sought, Depends(_sought)],
 ) -> Response | Listing[AuditView]:
     """Who did what, newest first. As JSON lines the whole log, in the order of its chain, with `details` as text."""
     if JSON_LINES in request.headers.get("accept", ""):
+        if where is not None:
+            raise Refused("invalid", "an export has no filter: leave out `filter`")
         return StreamingResponse(_lines(parts.database, sought), media_type=JSON_LINES)
-    return Listing[AuditView].of(await Audit(rows).page(page, sought), AuditView.of)
+    return Listing[AuditView].of(await Audit(rows).page(page, sought, where), AuditView.of)
 
 
 async def _lines(database: Database, sought: Sought) -> AsyncIterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
@@ -13,12 +14,16 @@ from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, R
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
+from codeai.api.queries import filter_of
 from codeai.api.views import ChangedView, ConfigView, Examination, Layout, Listing, ProgramBody, VersionView
 from codeai.persistence.base import is_uuid
 from codeai.persistence.configs import Config, Configs
 from codeai.workflows.contracts.changes import Action, ChangeInput, ConfigBody
 
 router = APIRouter(prefix="/configs", tags=["configs"], route_class=Route)
+
+Where = Annotated[ColumnElement[bool] | None, filter_of("configs")]
+WhereVersion = Annotated[ColumnElement[bool] | None, filter_of("config_versions")]
 
 Reader = Annotated[Caller, require_permission("configs:read")]
 Writer = Annotated[Caller, require_permission("configs:write")]
@@ -34,9 +39,9 @@ async def create_config(
 
 
 @router.get("")
-async def list_configs(_: Reader, rows: Rows, page: Paged) -> Listing[ConfigView]:
+async def list_configs(_: Reader, rows: Rows, page: Paged, where: Where) -> Listing[ConfigView]:
     """The configs at their newest versions, newest first."""
-    return Listing[ConfigView].of(await Configs(rows).page(page), ConfigView.of)
+    return Listing[ConfigView].of(await Configs(rows).page(page, where), ConfigView.of)
 
 
 @router.post("/validate")
@@ -102,10 +107,12 @@ async def delete_config(
 
 
 @router.get("/{id}/versions")
-async def list_config_versions(_: Reader, rows: Rows, id: Name, page: Paged) -> Listing[ConfigView]:
+async def list_config_versions(
+    _: Reader, rows: Rows, id: Name, page: Paged, where: WhereVersion
+) -> Listing[ConfigView]:
     """All versions of a config, newest first."""
     return Listing[ConfigView].of(
-        await Configs(rows).versions((await _found(rows, id)).id, page), ConfigView.of
+        await Configs(rows).versions((await _found(rows, id)).id, page, where), ConfigView.of
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
@@ -14,6 +15,7 @@ from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, R
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
+from codeai.api.queries import filter_of
 from codeai.api.starts import STARTED, program_of, start
 from codeai.api.views import (
     ChangedView,
@@ -33,6 +35,8 @@ from codeai.workflows.contracts.executions import ENDED, ExecuteInput, Execution
 
 router = APIRouter(prefix="/deployments", tags=["deployments"], route_class=Route)
 
+Where = Annotated[ColumnElement[bool] | None, filter_of("deployments")]
+
 Reader = Annotated[Caller, require_permission("deployments:read")]
 Writer = Annotated[Caller, require_permission("deployments:write")]
 Runner = Annotated[Caller, require_permission("deployments:execute")]
@@ -48,9 +52,9 @@ async def create_deployment(
 
 
 @router.get("")
-async def list_deployments(_: Reader, rows: Rows, page: Paged) -> Listing[DeploymentView]:
+async def list_deployments(_: Reader, rows: Rows, page: Paged, where: Where) -> Listing[DeploymentView]:
     """The deployments, newest first."""
-    return Listing[DeploymentView].of(await Deployments(rows).page(page), DeploymentView.of)
+    return Listing[DeploymentView].of(await Deployments(rows).page(page, where), DeploymentView.of)
 
 
 @router.get("/{id}")

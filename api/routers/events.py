@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy import ColumnElement
 from temporalio.client import WorkflowFailureError
 
 from codeai.api.allowances import CallersStream
@@ -17,6 +18,7 @@ from codeai.api.event_stream import EventStream
 from codeai.api.operations import RPC_LIMIT, Operation, described, ending_of, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
+from codeai.api.queries import filter_of
 from codeai.api.starts import begin
 from codeai.api.streams import LONGEST
 from codeai.api.views import EventBody, EventView, Listing, StartedView
@@ -27,6 +29,8 @@ from codeai.workflows.contracts.events import PublishInput
 from codeai.workflows.contracts.kinds import PUBLISH_EVENT
 
 router = APIRouter(prefix="/events", tags=["events"], route_class=Route)
+
+Where = Annotated[ColumnElement[bool] | None, filter_of("events")]
 
 Reader = Annotated[Caller, require_permission("events:read")]
 Writer = Annotated[Caller, require_permission("events:write")]
@@ -53,9 +57,11 @@ async def publish_event(
 
 
 @router.get("")
-async def list_events(_: Reader, rows: Rows, page: Paged, type: OfType = None) -> Listing[EventView]:
+async def list_events(
+    _: Reader, rows: Rows, page: Paged, where: Where, type: OfType = None
+) -> Listing[EventView]:
     """The events, newest first."""
-    return Listing[EventView].of(await Events(rows).page(page, type), EventView.of)
+    return Listing[EventView].of(await Events(rows).page(page, type, where), EventView.of)
 
 
 @router.get(

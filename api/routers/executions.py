@@ -9,6 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy import ColumnElement
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
@@ -28,16 +29,22 @@ from codeai.api.mending import mended
 from codeai.api.operations import described, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
+from codeai.api.queries import filter_of
 from codeai.api.runs import known, must_exist, row, workflow_of
 from codeai.api.starts import STARTED, start
 from codeai.api.streams import LONGEST, Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
 from codeai.persistence.executions import Execution, ExecutionFilter, Executions
 from codeai.persistence.logs import Logs
+from codeai.persistence.query import limited
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
 
 router = APIRouter(prefix="/executions", tags=["executions"], route_class=Route)
+
+Where = Annotated[ColumnElement[bool] | None, filter_of("executions")]
+WhereStep = Annotated[ColumnElement[bool] | None, filter_of("execution_steps")]
+WhereLine = Annotated[ColumnElement[bool] | None, filter_of("execution_logs")]
 
 Reader = Annotated[Caller, require_permission("executions:read")]
 Writer = Annotated[Caller, require_all_permissions("executions:write", "configs:write")]
@@ -71,6 +78,7 @@ async def list_executions(
     caller: Reader,
     rows: Rows,
     page: Paged,
+    where: Where,
     deployment_id: UUID | None = None,
     config_id: UUID | None = None,
     status: ExecutionStatus | None = None,
@@ -81,7 +89,7 @@ async def list_executions(
         config_id=str(config_id) if config_id else None,
         status=status.value if status else None,
     )
-    found = await Executions(rows).page(page, wanted)
+    found = await Executions(rows).page(page, wanted, where)
     inspected = caller.may("executions:inspect")
     return Listing[ExecutionView].of(found, lambda row: ExecutionView.of(row, inspected=inspected))
 
@@ -105,10 +113,11 @@ async def show_result(parts: Using, _: Reader, id: UUID) -> ResultView:
 
 
 @router.get("/{id}/steps")
-async def list_steps(parts: Using, _: Reader, id: UUID, page: Paged) -> Listing[StepView]:
+async def list_steps(
+    parts: Using, _: Reader, rows: Rows, id: UUID, page: Paged, where: WhereStep
+) -> Listing[StepView]:
     """The steps of a run, in the order of their starts."""
-    async with reading(parts.database) as rows:
-        found = await Steps(rows).of(str(id), page)
+    found = await Steps(rows).of(str(id), page, where)
     if not found.items:
         await must_exist(parts, id)
     return Listing[StepView].of(found, StepView.of)
@@ -123,6 +132,7 @@ async def show_log(
     parts: Using,
     caller: Reader,
     id: UUID,
+    where: WhereLine,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[
         str | None, Query(pattern=r"^\d{1,18}$", description="offset of the last line seen")
@@ -131,8 +141,11 @@ async def show_log(
     steps: Annotated[bool, Query(description="also an event for every step that begins or ends")] = False,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,18}$")] = None,
 ) -> Response:
-    """The log of a run, oldest first. A stream goes on behind `Last-Event-ID` or `cursor`."""
+    """The log of a run, oldest first. A stream goes on behind `Last-Event-ID` or `cursor`, and has
+    no filter."""
     after = int(last_event_id or cursor or 0)
+    if follow and where is not None:
+        raise Refused("invalid", "a stream has no filter: leave out `filter` or `follow`")
     if follow:
         found = await known(parts, id)
         workflow_id = workflow_of(found if isinstance(found, Execution) else None, id)
@@ -148,7 +161,9 @@ async def show_log(
         )
         return CallersStream(follower.events(), parts.allowances, caller.subject)
     async with reading(parts.database) as rows:
-        lines = await Logs(rows).after(str(id), after, limit)
+        if where is not None:
+            await limited(rows)
+        lines = await Logs(rows).after(str(id), after, limit, where)
     if not lines:
         await must_exist(parts, id)
     more = str(lines[-1].offset) if len(lines) == limit else None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
@@ -13,12 +14,15 @@ from codeai.api.changes import MAY_TAKE_LONGER, change
 from codeai.api.dependencies import Paged, Parts, Route, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
+from codeai.api.queries import filter_of
 from codeai.api.views import ChangedView, Listing, View
 from codeai.persistence.access import Role, Roles
 from codeai.workflows.contracts.changes import Action, ChangeInput, RoleBody
 from codeai.workflows.contracts.permissions import ROLE_NAME
 
 router = APIRouter(prefix="/roles", tags=["roles"], route_class=Route)
+
+Where = Annotated[ColumnElement[bool] | None, filter_of("roles")]
 
 Reader = Annotated[Caller, require_permission("roles:read")]
 Writer = Annotated[Caller, require_permission("roles:write")]
@@ -48,9 +52,9 @@ class RoleView(View):
 
 
 @router.get("")
-async def list_roles(_: Reader, rows: Rows, page: Paged) -> Listing[RoleView]:
+async def list_roles(_: Reader, rows: Rows, page: Paged, where: Where) -> Listing[RoleView]:
     """The roles, newest first."""
-    return Listing[RoleView].of(await Roles(rows).page(page), RoleView.of)
+    return Listing[RoleView].of(await Roles(rows).page(page, where), RoleView.of)
 
 
 @router.get("/{name}")

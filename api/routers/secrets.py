@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
@@ -13,6 +14,7 @@ from codeai.api.changes import MAY_TAKE_LONGER, change
 from codeai.api.dependencies import IdempotencyKey, Paged, Route, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
+from codeai.api.queries import filter_of
 from codeai.api.views import ChangedView, Listing, SecretView
 from codeai.persistence.secrets import Secrets
 from codeai.sealing import Unfit, seal
@@ -21,6 +23,8 @@ from codeai.workflows.contracts.changes import Action, ChangeInput
 from codeai.workflows.contracts.secrets import MOST, NAME
 
 router = APIRouter(prefix="/secrets", tags=["secrets"], route_class=Route)
+
+Where = Annotated[ColumnElement[bool] | None, filter_of("secrets")]
 
 Reader = Annotated[Caller, require_permission("secrets:read")]
 Writer = Annotated[Caller, require_permission("secrets:write")]
@@ -69,9 +73,9 @@ async def put_secret(
 
 
 @router.get("")
-async def list_secrets(_: Reader, parts: Using, rows: Rows, page: Paged) -> SecretListing:
+async def list_secrets(_: Reader, parts: Using, rows: Rows, page: Paged, where: Where) -> SecretListing:
     """The names of the secrets, newest first."""
-    found = SecretListing.of(await Secrets(rows).page(page), SecretView.of)
+    found = SecretListing.of(await Secrets(rows).page(page, where), SecretView.of)
     found.seal_key = parts.seal_key
     return found
 

@@ -62,6 +62,19 @@ NAMED: dict[str, str] = {"secret": NAME, "role": ROLE_NAME}
 """Kinds whose things have a name instead of a UUID, and what such a name looks like."""
 
 
+UPDATE_ROWS = "query"
+"""The kind of a change that an UPDATE of the query language makes, of many things at once."""
+UPDATED_KINDS: dict[str, str] = {"deployments": "deployment"}
+"""What an UPDATE may change (★): the entity of queries, and the kind of its things."""
+
+
+class UpdateRowsBody(Contract):
+    """A query with the values of its `@params`."""
+
+    query: str = Field(max_length=4096)
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
 class ChangeInput(Contract):
     """One change. `id` names what is updated or deleted; a create may bring the id it wants. It is a UUID, or the
     name of what has one instead, which every change of it gives."""
