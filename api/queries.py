@@ -27,7 +27,7 @@ from codeai.persistence.query_sql import condition
 class Filter:
     """A dependency: the condition of the request's `filter`, on the rows of the entity; None without one."""
 
-    entity: Entity
+    of: str
 
     def __call__(
         self,
@@ -38,17 +38,18 @@ class Filter:
     ) -> ColumnElement[bool] | None:
         if filter is None:
             return None
+        entity = ENTITIES[self.of]
         try:
-            where = check_filter(*read_filter(filter), self.entity.shape)
+            where = check_filter(*read_filter(filter), entity.shape)
         except BadQuery as bad:
             raise refused(bad) from None
-        permit(caller_known(request), self.entity, columns_of(where))
-        return None if where is None else condition(self.entity, where)
+        permit(caller_known(request), entity, columns_of(where))
+        return None if where is None else condition(entity, where)
 
 
 def filter_of(entity: str) -> Any:
     """The `filter` of a list of this entity."""
-    return Depends(Filter(ENTITIES[entity]))
+    return Depends(Filter(entity))
 
 
 def permitted(caller: Caller, text: str, params: Mapping[str, Any]) -> Query:

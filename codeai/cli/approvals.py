@@ -6,7 +6,7 @@ import typer
 
 from codeai.cli.client import connect
 from codeai.cli.commands import new
-from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.terminal import Output, put_items
 
 app = new("What waits for a person; without a word behind it: the list.", invoke_without_command=True)
@@ -14,21 +14,27 @@ app = new("What waits for a person; without a word behind it: the list.", invoke
 
 @app.callback()
 def approvals(
-    context: typer.Context, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+    context: typer.Context,
+    filter: Filter = None,
+    limit: Limit = 20,
+    output: AsOutput = Output.TABLE,
+    url: Url = None,
 ) -> None:
     """What waits for a person; without a word behind it: the list.
 
     Example: codeai approvals
     """
     if context.invoked_subcommand is None:
-        list_approvals(limit, output, url)
+        list_approvals(filter, limit, output, url)
 
 
 @app.command("list")
-def list_approvals(limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None) -> None:
+def list_approvals(
+    filter: Filter = None, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+) -> None:
     """Lists the open approvals of all runs, newest first.
 
     Example: codeai approvals list
     """
-    items = connect(url).everything("/approvals", limit)
+    items = connect(url).everything("/approvals", limit, filter=filter)
     put_items(items, ("execution_id", "step", "text", "role", "deadline", "asked_at"), output)

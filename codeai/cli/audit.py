@@ -14,7 +14,7 @@ from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.files import read_bytes
-from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.terminal import Output, put_items, put_json
 
 app = new("Who did what, and whether the log of it is whole.", no_args_is_help=True)
@@ -36,6 +36,7 @@ def list_audit(
     entity: Entity = None,
     since: Since = None,
     until: Until = None,
+    filter: Filter = None,
     limit: Limit = 20,
     output: AsOutput = Output.TABLE,
     url: Url = None,
@@ -45,7 +46,7 @@ def list_audit(
     Example: codeai audit list --entity role --since 2026-11-01
     """
     sought = _sought(actor, action, entity, since, until)
-    put_items(connect(url).everything("/audit", limit, **sought), _COLUMNS, output)
+    put_items(connect(url).everything("/audit", limit, filter=filter, **sought), _COLUMNS, output)
 
 
 @app.command("export")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from codeai.cli.exits import Stop
+from codeai.cli.exits import Exit, Stop
 
 TIME_LIMIT = 70.0
 """Seconds for one answer: the API's own limit is 60."""
@@ -116,12 +116,24 @@ class Api:
         cursor = None
         while limit is None or len(found) < limit:
             wanted = 100 if limit is None else min(100, limit - len(found))
-            page = self.get(path, limit=wanted, cursor=cursor, **query)
+            try:
+                page = self.get(path, limit=wanted, cursor=cursor, **query)
+            except ProblemAnswer as refused:
+                raise _with_caret(refused, query.get("filter")) from None
             found += page["items"]
             cursor = page["next_cursor"]
             if cursor is None:
                 break
         return found
+
+    def query(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a query. Of an UPDATE that was only accepted nobody tells how many rows it changed."""
+        try:
+            answer = self.change("POST", "/query", dict(asked))
+        except ProblemAnswer as refused:
+            raise _with_caret(refused, str(asked["query"])) from None
+        column = {"name": "updated", "type": "integer"}
+        return answer or {"columns": [column], "rows": [[None]], "next_cursor": None}
 
     def events(self, path: str, last: str | None = None) -> Iterator[Event]:
         """The events of one stream until it ends or breaks (ConnectionError, TimeoutError, HTTPException)."""
@@ -220,6 +232,16 @@ def segment(text: str) -> str:
 def _with_query(path: str, query: Mapping[str, Any]) -> str:
     given = {name: str(value) for name, value in query.items() if value is not None}
     return f"{path}?{urlencode(given)}" if given else path
+
+
+def _with_caret(refused: ProblemAnswer, text: str | None) -> Stop:
+    """What is wrong with the text of a query or filter, with the place in it."""
+    if refused.problem_code != "invalid_query" or text is None:
+        return refused
+    from codeai.dsl.diagnostics import Diagnostic, Source, render_text
+
+    found = [Diagnostic(**one) for one in refused.problem.get("diagnostics", ())]
+    return Stop(render_text(found, Source(text), "query").rstrip("\n"), Exit.INVALID)
 
 
 def _goes_away(answer: Answer) -> bool:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "deployments": "codeai.cli.deployments",
     "configs": "codeai.cli.configs",
     "events": "codeai.cli.events",
+    "query": "codeai.cli.query",
     "secrets": "codeai.cli.secrets",
     "roles": "codeai.cli.roles",
     "audit": "codeai.cli.audit",

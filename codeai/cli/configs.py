@@ -11,7 +11,7 @@ from codeai.cli.client import connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.files import read_bytes
-from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.terminal import Output, put_items, put_json, put_thing, visible
 
 app = new("Named programs and their versions.", no_args_is_help=True)
@@ -22,12 +22,14 @@ _COLUMNS = ("name", "version", "id", "updated_at")
 
 
 @app.command("list")
-def list_configs(limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None) -> None:
+def list_configs(
+    filter: Filter = None, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+) -> None:
     """Lists configs, newest first.
 
     Example: codeai configs list --output json
     """
-    put_items(connect(url).everything("/configs", limit), _COLUMNS, output)
+    put_items(connect(url).everything("/configs", limit, filter=filter), _COLUMNS, output)
 
 
 @app.command("show")
@@ -89,13 +91,13 @@ def delete_config(config: Config, url: Url = None) -> None:
 
 @app.command("versions")
 def list_versions(
-    config: Config, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+    config: Config, filter: Filter = None, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
 ) -> None:
     """Lists the versions of a config, newest first.
 
     Example: codeai configs versions release
     """
-    items = connect(url).everything(f"/configs/{segment(config)}/versions", limit)
+    items = connect(url).everything(f"/configs/{segment(config)}/versions", limit, filter=filter)
     put_items(items, ("version", "content_hash", "updated_at"), output)
 
 

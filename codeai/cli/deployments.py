@@ -11,6 +11,7 @@ from codeai.cli.client import Api, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.options import (
     AsOutput,
+    Filter,
     Inputs,
     InputsFile,
     Limit,
@@ -46,12 +47,14 @@ Key = Annotated[
 
 
 @app.command("list")
-def list_deployments(limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None) -> None:
+def list_deployments(
+    filter: Filter = None, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+) -> None:
     """Lists deployments, newest first.
 
     Example: codeai deployments list
     """
-    items = connect(url).everything("/deployments", limit)
+    items = connect(url).everything("/deployments", limit, filter=filter)
     put_items(items, ("name", "status", "id", "config_id", "version", "concurrency", "updated_at"), output)
 
 

@@ -11,7 +11,7 @@ import typer
 from codeai.cli.client import Api, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
-from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.terminal import Output, put_items, put_json, put_thing
 
 app = new("What happened, and telling runs that wait for it.", no_args_is_help=True)
@@ -23,6 +23,7 @@ STORED_WITHIN = 30.0
 @app.command("list")
 def list_events(
     type: Annotated[str | None, typer.Option("--type", help="Only events of this type.")] = None,
+    filter: Filter = None,
     limit: Limit = 20,
     output: AsOutput = Output.TABLE,
     url: Url = None,
@@ -31,7 +32,7 @@ def list_events(
 
     Example: codeai events list --type change.config.created
     """
-    items = connect(url).everything("/events", limit, type=type)
+    items = connect(url).everything("/events", limit, filter=filter, type=type)
     put_items(items, ("id", "type", "source", "timestamp", "data"), output)
 
 

@@ -9,7 +9,7 @@ import typer
 from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.newest import RunId, run_id
-from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.terminal import Output, put_items, put_thing
 
 app = new("The runs there were.", no_args_is_help=True)
@@ -20,6 +20,7 @@ def list_executions(
     status: Annotated[
         str | None, typer.Option("--status", help="Only these: running, waiting, failed, complete …")
     ] = None,
+    filter: Filter = None,
     limit: Limit = 20,
     output: AsOutput = Output.TABLE,
     url: Url = None,
@@ -28,7 +29,7 @@ def list_executions(
 
     Example: codeai executions list --status failed
     """
-    items = connect(url).everything("/executions", limit, status=status)
+    items = connect(url).everything("/executions", limit, filter=filter, status=status)
     put_items(items, ("id", "status", "started_at", "completed_at", "triggered_by", "command"), output)
 
 

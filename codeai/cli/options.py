@@ -18,6 +18,10 @@ Url = Annotated[
 ]
 AsOutput = Annotated[Output, typer.Option("--output", help="How the answer is printed.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="How many at most.")]
+Filter = Annotated[
+    str | None,
+    typer.Option("--filter", metavar="CONDITION", help="Only these, such as: name:~app (docs/query.md)."),
+]
 Inputs = Annotated[
     list[str] | None,
     typer.Option("--input", "-i", metavar="NAME=TEXT", help="An input; NAME:=JSON for a value."),

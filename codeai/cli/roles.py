@@ -8,7 +8,7 @@ import typer
 
 from codeai.cli.client import connect, segment
 from codeai.cli.commands import new
-from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.terminal import Output, put_items, put_thing
 
 app = new("What callers may do, by the names of their roles.", no_args_is_help=True)
@@ -25,12 +25,14 @@ _COLUMNS = ("name", "version", "inherits", "permissions")
 
 
 @app.command("list")
-def list_roles(limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None) -> None:
+def list_roles(
+    filter: Filter = None, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+) -> None:
     """Lists the roles, newest first.
 
     Example: codeai roles list
     """
-    put_items(connect(url).everything("/roles", limit), _COLUMNS, output)
+    put_items(connect(url).everything("/roles", limit, filter=filter), _COLUMNS, output)
 
 
 @app.command("show")

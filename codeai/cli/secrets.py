@@ -12,7 +12,7 @@ import typer
 from codeai.cli.client import Api, ProblemAnswer, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
-from codeai.cli.options import AsOutput, Limit, Url
+from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.terminal import Output, put_items, put_json, put_thing
 
 app = new("What programs may use and nobody is shown.", no_args_is_help=True)
@@ -36,12 +36,14 @@ def set_secret(name: Name, no_mask: NoMask = False, output: AsOutput = Output.TA
 
 
 @app.command("list")
-def list_secrets(limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None) -> None:
+def list_secrets(
+    filter: Filter = None, limit: Limit = 20, output: AsOutput = Output.TABLE, url: Url = None
+) -> None:
     """Lists the names of the secrets, newest first.
 
     Example: codeai secrets list
     """
-    put_items(connect(url).everything("/secrets", limit), _COLUMNS, output)
+    put_items(connect(url).everything("/secrets", limit, filter=filter), _COLUMNS, output)
 
 
 @app.command("delete")

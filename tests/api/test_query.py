@@ -133,7 +133,7 @@ async def test_an_update_is_a_change_with_its_audit_entry_and_events(admin: http
     items = (await admin.get("/deployments", params={"filter": f"name:~{word}"})).json()["items"]
     assert {(one["failure_policy"], one["status"]) for one in items} == {("fail", "pending")}
     assert len(items) == 2
-    entry = (await admin.get("/audit", params={"filter": f"details:~{word} entity:deployment/*"})).json()
+    entry = (await admin.get("/audit", params={"filter": f"details:~{word} entity:'deployment/*'"})).json()
     (told,) = [one for one in entry["items"] if one["action"] == "update"]
     details = told["details"]
     assert [row["failure_policy"] for row in details["before"]] == ["undo", "undo"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.reference import cli_page, language_pages, platform_pages
+from tests.reference import cli_page, language_pages, platform_pages, query_page
 from tests.tree import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
@@ -19,6 +19,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "cli": ("The command line", cli_page.cli),
     "settings": ("Settings", platform_pages.settings),
     "problems": ("Problems", platform_pages.problems),
+    "queries": ("Queries", query_page.queries),
     "permissions": ("Permissions", platform_pages.permissions),
     "events": ("Events", platform_pages.events),
     "task-queues-and-calls": ("Task queues and calls", platform_pages.task_queues_and_calls),
