@@ -8,7 +8,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from codeai.persistence.query import limited
 from tests.api.conftest import Served
 from tests.api.test_edge import problem
 
@@ -190,10 +193,13 @@ async def test_steps_and_logs_take_a_filter(admin: httpx2.AsyncClient) -> None:
 async def test_a_query_that_takes_too_long_is_ended(
     admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codeai.persistence.query.TIME_LIMIT", 0.001)
-    slow = "COUNT FROM audit_log WHERE " + " OR ".join(f"details LIKE '%{'%_a' * n}%'" for n in range(30))
-    answer = await admin.post("/query", json={"query": slow})
-    problem(answer, "too_slow")
+    async def sleep(rows: AsyncSession, *_: object) -> None:
+        await limited(rows)
+        await rows.execute(select(func.pg_sleep(60)))
+
+    monkeypatch.setattr("codeai.persistence.query.TIME_LIMIT", 0.05)
+    monkeypatch.setattr("codeai.api.routers.query.read", sleep)
+    problem(await admin.post("/query", json={"query": "COUNT FROM configs"}), "too_slow")
 
 
 async def test_reads_wait_for_postgres_and_updates_are_kept(without_postgres: httpx2.AsyncClient) -> None:
