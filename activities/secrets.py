@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -85,7 +86,7 @@ class Secrets:
     async def _open(
         self, texts: Mapping[str, SecretText], purpose: Purpose, also_hidden: Iterable[str]
     ) -> Opened:
-        wanted = {part for text in texts.values() for kind, part in text.parts if kind == "secret"}
+        wanted = {name for text in texts.values() for name in text.names}
         others = set(also_hidden) - wanted
         if not wanted and not others:
             return Opened({key: _joined(text, {}) for key, text in texts.items()}, frozenset())
@@ -128,7 +129,13 @@ def _denied(purpose: Purpose) -> NotOpened:
 
 
 def _joined(text: SecretText, clear: Mapping[str, str]) -> str:
-    return "".join(clear[part] if kind == "secret" else part for kind, part in text.parts)
+    return "".join(_PUT[kind](clear[part]) if kind in _PUT else part for kind, part in text.parts)
+
+
+_PUT: Mapping[str, Callable[[str], str]] = {
+    "secret": str,
+    "secret_in_json": lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
+}
 
 
 async def _tell(rows: AsyncSession, names: Iterable[str], purpose: Purpose) -> None:

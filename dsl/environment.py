@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from codeai.dsl.faults import Fault, type_fault, value_fault
 from codeai.dsl.limits import VARIABLE_TO_SHELL
 from codeai.dsl.operators import as_string
 from codeai.dsl.requests import Request
-from codeai.dsl.values import ErrorValue, Map, SecretHandle, Value, as_text, named, text_size
+from codeai.dsl.values import (
+    Array,
+    ErrorValue,
+    ExecValue,
+    Map,
+    SecretHandle,
+    Value,
+    as_text,
+    named,
+    text_size,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +71,10 @@ def _environment(text: str, variables: Mapping[str, Value], options: Mapping[str
     for name, value in variables.items():
         if name in added:
             continue
-        if isinstance(value, SecretHandle):
-            secrets[name] = value
-            continue
-        found = as_text(value)
-        if text_size(found) <= VARIABLE_TO_SHELL:
+        found = _in_environment(value)
+        if isinstance(found, SecretHandle):
+            secrets[name] = found
+        elif text_size(found) <= VARIABLE_TO_SHELL:
             env[name] = found
         elif _expands(text, name):
             raise _too_large(f'the variable "{name}"', found)
@@ -73,15 +84,58 @@ def _environment(text: str, variables: Mapping[str, Value], options: Mapping[str
         _check_name(name)
         if value is None:
             unset.append(name)
-        elif isinstance(value, SecretHandle):
-            secrets[name] = value
+            continue
+        found = _in_environment(value)
+        if isinstance(found, SecretHandle):
+            secrets[name] = found
         else:
-            found = as_text(value)
             if text_size(found) > VARIABLE_TO_SHELL:
                 raise _too_large(f'"{name}" in env:', found)
             env[name] = found
     files, secret_files = _files(options.get("files"))
     return Environment(env, tuple(unset), files, secrets, secret_files, tuple(skipped))
+
+
+def _in_environment(value: Value) -> str | SecretHandle:
+    """A value as text; with secrets in it, as the worker puts it together."""
+    return value if isinstance(value, SecretHandle) else json_with_secrets(value) or as_text(value)
+
+
+def json_with_secrets(value: Value) -> SecretHandle | None:
+    """An array or map as JSON text in which its secrets, escaped, are put later; None where it has none."""
+    if not isinstance(value, Array | Map):
+        return None
+    handles: list[SecretHandle] = []
+
+    def special(one: object) -> Any:
+        if isinstance(one, SecretHandle):
+            handles.append(one)
+            return f"\0{len(handles) - 1}\0"  # no value of the language has a U+0000 in it
+        assert isinstance(one, ExecValue | ErrorValue)
+        return one.stdout if isinstance(one, ExecValue) else one.fields()
+
+    made = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=special)
+    if not handles:
+        return None
+    parts: list[tuple[str, str]] = []
+    for at, piece in enumerate(_HANDLE.split(made)):
+        parts += [("text", piece)] if at % 2 == 0 else _in_json(handles[int(piece)])
+    return SecretHandle(tuple(parts))
+
+
+_HANDLE = re.compile(r'"\\u0000(\d+)\\u0000"')
+
+
+def _in_json(handle: SecretHandle) -> Iterator[tuple[str, str]]:
+    """A handle as a JSON string whose secrets are escaped when they are put in."""
+    yield "text", '"'
+    for kind, part in handle.parts:
+        yield (
+            ("text", json.dumps(part, ensure_ascii=False)[1:-1])
+            if kind == "text"
+            else ("secret_in_json", part)
+        )
+    yield "text", '"'
 
 
 def _expands(text: str, name: str) -> bool:

@@ -388,7 +388,7 @@ class _Scan:
                 if not joined and line.lstrip(" \t") == word:
                     break
                 if end < 0:
-                    self._blame(f"here-document `{word}`", self.at - 1)
+                    self._blame(f"here-document `{' '.join(word.split())}`", self.at - 1)
                     return False
                 # bash joins a line that ends in a backslash with the next, unless the word was quoted
                 joined = not quoted and (len(line) - len(line.rstrip("\\"))) % 2 == 1

@@ -135,17 +135,14 @@ def _secret_texts(given: HttpInput) -> dict[str, SecretText]:
     if isinstance(given.url, SecretText):
         found["url"] = given.url
     if isinstance(given.body, SecretText):
-        pieces = enumerate(given.body.parts) if given.json_body else ()
-        found |= {f"body {at}": SecretText(parts=(part,)) for at, part in pieces if part[0] == "secret"}
-        if not given.json_body:
-            found["body"] = given.body
+        found["body"] = given.body
     return found
 
 
 def _sending(given: HttpInput, texts: Mapping[str, str]) -> Sending:
     """The request as it leaves, secrets and all."""
     secret = [name for name, value in given.headers.items() if isinstance(value, SecretText)]
-    body = _body(given, texts)
+    body = given.body if given.body is None or isinstance(given.body, str) else texts["body"]
     return Sending(
         method=given.method,
         url=given.url if isinstance(given.url, str) else texts["url"],
@@ -160,17 +157,6 @@ def _sending(given: HttpInput, texts: Mapping[str, str]) -> Sending:
         private=frozenset(secret),
         private_body=isinstance(given.body, SecretText),
         any_status=not given.check,
-    )
-
-
-def _body(given: HttpInput, texts: Mapping[str, str]) -> str | None:
-    if not isinstance(given.body, SecretText):
-        return given.body
-    if not given.json_body:
-        return texts["body"]
-    return "".join(
-        part if kind == "text" else json.dumps(texts[f"body {at}"], ensure_ascii=False)[1:-1]
-        for at, (kind, part) in enumerate(given.body.parts)
     )
 
 

@@ -336,8 +336,7 @@ async def test_secrets_reach_the_server_and_nobody_else(effects: HttpEffects) ->
             SecretText(parts=(("text", f"{there.origin}/x?key="), ("secret", "plain"))),
             "POST",
             headers={"authorization": SecretText(parts=(("text", "Bearer "), ("secret", "plain")))},
-            body=SecretText(parts=(("text", '{"t":"a '), ("secret", "token"), ("text", '"}'))),
-            json_body=True,
+            body=SecretText(parts=(("text", '{"t":"a '), ("secret_in_json", "token"), ("text", '"}'))),
         )
         await store(effects.database, "plain", "plain-s3cr3t")
         with structlog.testing.capture_logs() as lines:

@@ -65,3 +65,20 @@ def test_files_are_text() -> None:
 def test_an_undo_has_its_own_variables_and_the_execs_env() -> None:
     request = run('var a = 1\nvar b = 2\nexec(env: {E: "e"}) { $a } undo { $b }').requests[0]
     assert undo_environment(request).env == {"b": "2", "E": "e"}
+
+
+def test_a_secret_in_an_array_or_map_is_put_into_its_json_later() -> None:
+    (asked,) = run(
+        'var t = "a\\"" + secret("npm")\nvar all = [1, {key: t}]\nexec(env: {MORE: [secret("x")]}) { echo "$all" }'
+    ).requests
+    found = environment(asked)
+    assert found.error is None and not found.env
+    assert found.secrets["all"].parts == (
+        ("text", '[1,{"key":'),
+        ("text", '"'),
+        ("text", 'a\\"'),
+        ("secret_in_json", "npm"),
+        ("text", '"'),
+        ("text", "}]"),
+    )
+    assert [part for kind, part in found.secrets["MORE"].parts if kind != "text"] == ["x"]

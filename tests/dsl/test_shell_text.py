@@ -95,6 +95,7 @@ def test_what_does_not_count_as_a_brace(inside: str) -> None:
         ("{ echo $(a }", "`$(`", 7),
         ("{ echo ${a", "`${`", 7),
         ("{ cat <<E\n}\n", "here-document `E`", 9),
+        ("{ cat <<'E\n F'\n}\n", "here-document `E F`", 14),
         ("{ # }", "shell body", 0),
     ],
 )

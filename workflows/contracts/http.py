@@ -20,7 +20,6 @@ class HttpInput(Contract):
     url: str | SecretText
     headers: dict[str, str | SecretText] = Field(default_factory=dict)
     body: str | SecretText | None = Field(None, description="as it is sent; what was no text is JSON")
-    json_body: bool = Field(False, description="it is JSON: a secret in it is escaped as its strings are")
     timeout: float = Field(30.0, description="seconds")
     retry: int | None = Field(None, description="attempts after the first; None: the client's policy")
     check: bool = Field(True, description="a status of 400 or more is an error")

@@ -10,9 +10,15 @@ from codeai.workflows.contracts.base import Contract
 
 
 class SecretText(Contract):
-    """A text with secrets in it, in order; only an activity puts it together."""
+    """A text with secrets in it, in order; only an activity puts it together. A `secret_in_json` is escaped as
+    JSON's strings are."""
 
-    parts: tuple[tuple[Literal["text", "secret"], str], ...]
+    parts: tuple[tuple[Literal["text", "secret", "secret_in_json"], str], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The secrets in it."""
+        return tuple(part for kind, part in self.parts if kind != "text")
 
 
 class UndoEntry(Contract):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from codeai.dsl.environment import json_with_secrets
 from codeai.dsl.faults import type_fault, value_fault
 from codeai.dsl.operators import as_string
 from codeai.dsl.requests import Request
-from codeai.dsl.values import HIDDEN, ErrorValue, ExecValue, Map, SecretHandle, Value, as_text, named, shown
+from codeai.dsl.values import HIDDEN, Map, SecretHandle, Value, as_text, named, shown
 from codeai.workflows.contracts.http import HttpInput
 from codeai.workflows.contracts.steps import SecretText, StepBegun
 
@@ -38,7 +38,6 @@ CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api-?key|cr
 LONGEST_SHOWN = 500
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_HANDLE = re.compile(r'"\\u0000([0-9]+)\\u0000"')
 
 
 def http_input(
@@ -68,7 +67,6 @@ def http_input(
         url=url,
         headers=headers,
         body=body,
-        json_body=is_json,
         timeout=given["timeout"],
         retry=given["retry"],
         check=given["check"],
@@ -145,28 +143,5 @@ def _body(value: Value) -> tuple[Text | None, bool]:
         return None, False
     if isinstance(value, SecretHandle) or as_string(value) is not None:
         return _text("body", value), False
-    handles: list[SecretHandle] = []
-
-    def special(one: object) -> Any:
-        if isinstance(one, SecretHandle):
-            handles.append(one)
-            return f"\0{len(handles) - 1}\0"  # no value of the language has a U+0000 in it
-        assert isinstance(one, ExecValue | ErrorValue)
-        return one.stdout if isinstance(one, ExecValue) else one.fields()
-
-    made = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=special)
-    if not handles:
-        return made, True
-    pieces = _HANDLE.split(made)
-    parts: list[tuple[str, str]] = []
-    for at, piece in enumerate(pieces):
-        parts += [("text", piece)] if at % 2 == 0 else _in_json(handles[int(piece)])
-    return _secret_text(parts), True
-
-
-def _in_json(handle: SecretHandle) -> Parts:
-    """A handle as a JSON string whose secrets are put in later."""
-    yield "text", '"'
-    for kind, part in handle.parts:
-        yield kind, json.dumps(part, ensure_ascii=False)[1:-1] if kind == "text" else part
-    yield "text", '"'
+    found = json_with_secrets(value)
+    return (as_text(value) if found is None else _secret_text(found.parts)), True

@@ -202,7 +202,7 @@ class Effects:
         among them from now on."""
         earlier = tuple(self.secrets)
         for text in texts:
-            self.secrets.update((part, None) for kind, part in text.parts if kind == "secret")
+            self.secrets.update((name, None) for name in text.names)
         return earlier
 
     def note_begin(
