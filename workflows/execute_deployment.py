@@ -95,12 +95,14 @@ class ExecuteDeployment(KeptRun):
                 await self._take_up(carried)
         except Refused as refused:
             if self.asked.do is not None:  # the row says how the run ended, and goes on saying it
+                await self._shielded(self.lane.give_back())
                 raise ApplicationError(str(refused), type=refused.error.kind, non_retryable=True) from None
             rejected = isinstance(refused, Rejected)
             status = ExecutionStatus.REJECTED if rejected else ExecutionStatus.FAILED
             return await self._end(status, error=refused.error)
         except asyncio.CancelledError:
             if self.asked.do is not None:
+                await self._shielded(self.lane.give_back())
                 raise
             return await self._end(
                 ExecutionStatus.CANCELLED,
@@ -191,6 +193,7 @@ class ExecuteDeployment(KeptRun):
             raise Refused(RunError(kind="nothing_to_do", message="there is nothing left to undo in this run"))
         if asked.do == "retry":
             await self._revive()
+        await self.lane.take(self.lane.key, self.record, Concurrency.QUEUE)
         await self.effects.places.reach()
         self._note(str(asked.do), HoldInput(by=asked.triggered_by, comment=asked.comment, via=asked.via))
         if asked.do == "retry":
@@ -212,7 +215,6 @@ class ExecuteDeployment(KeptRun):
         for one in machine.parked:
             machine.retry(one.fibre)
             journal.retried(one.fibre)
-        await self._shielded(self.lane.take(self.lane.key, self.record, Concurrency.QUEUE))
 
     async def _advance(self) -> Finished | Failed:
         """Runs the machine to its end: starts what it asks for, gives it what came back."""

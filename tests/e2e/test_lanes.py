@@ -154,6 +154,16 @@ def test_runs_go_on_beside_each_other_where_the_deployment_says_so(
     lane.is_at(first, "cancelled")
 
 
+def test_a_run_is_compensated_when_it_is_its_turn(stack: Platform, token: str, name: Iterator[str]) -> None:
+    lane = Lane(stack, token, next(name))
+    first = lane.start(0, wait=True)["execution_id"]
+    lane.start(1, pause=2.0)
+    lane.has_begun(1)
+    status, _, answer = stack.request("POST", f"/executions/{first}/compensate", {"wait": True}, token=token)
+    assert (status, answer["status"]) == (200, "compensated"), answer
+    assert lane.did() == ["begin 0", "end 0", "begin 1", "end 1", "undone 0"]
+
+
 def test_stop_cancels_what_runs_and_what_waits(stack: Platform, token: str, name: Iterator[str]) -> None:
     lane = Lane(stack, token, next(name))
     ids = [lane.start(0, pause=60)]
