@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from temporalio.service import RetryConfig, RPCError
 
+from codeai.api.active_runs import counted
 from codeai.api.allowances import Allowances
 from codeai.api.auth.caller import ClaimNames
 from codeai.api.auth.jwks import RemoteKeys, fetched_by
@@ -39,6 +40,7 @@ from codeai.api.routers import (
     health,
     inspection,
     me,
+    metrics,
     operations,
     query,
     roles,
@@ -46,6 +48,7 @@ from codeai.api.routers import (
 )
 from codeai.api.streams import Wakes
 from codeai.integration.client import outbound_client
+from codeai.observing import Observing
 from codeai.persistence.engine import Address, Database
 from codeai.settings import BadSettings, JwtSettings, Settings
 from codeai.targets import Target
@@ -66,6 +69,7 @@ ROUTERS = (
     operations.router,
     me.router,
     health.router,
+    metrics.router,
 )
 """The resources (★), one file each."""
 
@@ -79,7 +83,9 @@ RETRY = RetryConfig(
 Opened = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
-def assemble(opened: Opened, hosts: Iterable[str], time_limit: float = TIME_LIMIT) -> FastAPI:
+def assemble(
+    opened: Opened, observing: Observing, hosts: Iterable[str], time_limit: float = TIME_LIMIT
+) -> FastAPI:
     """The application around the parts that `opened` gives when it starts, answering for `hosts`; requests may
     take `time_limit` seconds."""
 
@@ -107,7 +113,7 @@ def assemble(opened: Opened, hosts: Iterable[str], time_limit: float = TIME_LIMI
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RPCError, _refused)
     app.add_exception_handler(RuntimeError, _refused)
-    app.add_middleware(Edge, hosts=frozenset(hosts), time_limit=time_limit)
+    app.add_middleware(Edge, observing=observing, hosts=frozenset(hosts), time_limit=time_limit)
     return app
 
 
@@ -115,25 +121,37 @@ def create_app(settings: Settings) -> FastAPI:
     """The application as `codeai serve` runs it. Raises BadSettings where tokens could not be checked."""
     server = settings.server
     _check(settings.jwt)
+    observing = Observing.by(settings, "api")
     return assemble(
-        lambda: open_parts(settings), host_names(server.host, server.allowed_hosts), server.timeout
+        lambda: open_parts(settings, observing),
+        observing,
+        host_names(server.host, server.allowed_hosts),
+        server.timeout,
     )
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+async def open_parts(settings: Settings, observing: Observing) -> AsyncIterator[Parts]:
     """Connects when first asked, so that the API starts while something is away; closes at the end."""
     of = settings.database
     address = Address(of.host, of.port, of.name, of.api_user, of.api_password, of.sslmode)
-    database = Database.connect(address, connect_timeout=CONNECT_LIMIT, label="codeai api")
-    temporal = await connect(settings.temporal, "codeai api", lazy=True, retry=RETRY)
+    figures = observing.metrics
+    database = Database.connect(
+        address,
+        connect_timeout=CONNECT_LIMIT,
+        slow_query=settings.logging.slow_query,
+        label="codeai api",
+        watch=figures.query_ended,
+    )
+    figures.count_connections(database.connections_in_use)
+    temporal = await connect(settings.temporal, "codeai api", observing, lazy=True, retry=RETRY)
     compilers = Compilers()
     wakes = Wakes(database)
     book = RoleBook(database)
     jwt = settings.jwt
     try:
         await compilers.warm_up()
-        async with _keys(settings) as keys, book.listening():
+        async with _keys(settings) as keys, book.listening(), counted(temporal, figures):
             yield Parts(
                 database,
                 temporal,
@@ -143,6 +161,8 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
                 Allowances(settings.server.rate),
                 book,
                 ClaimNames(jwt.roles_claim, jwt.permissions_claim),
+                observing,
+                settings.metrics,
                 settings.seal.public_key,
                 settings.server.data,
             )
@@ -150,6 +170,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         await compilers.close()
         await wakes.close()
         await database.close()
+        observing.close()
 
 
 def _check(jwt: JwtSettings) -> None:

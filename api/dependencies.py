@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import Receive, Scope, Send
 from temporalio.client import Client
 
 from codeai.api.allowances import Allowances
@@ -23,9 +25,11 @@ from codeai.api.compiling import Compilers
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.streams import Wakes
+from codeai.observing import Observing
 from codeai.persistence.engine import Database
 from codeai.persistence.pages import Page
 from codeai.persistence.query import limited
+from codeai.settings import MetricsSettings
 
 MOST_OFFSET = 10_000
 _SCHEME = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
@@ -43,6 +47,8 @@ class Parts:
     allowances: Allowances
     roles: RoleBook
     claims: ClaimNames
+    observing: Observing
+    metrics: MetricsSettings
     seal_key: str | None = None
     data: pathlib.Path = pathlib.Path()
     """A folder on the disk that runs fill."""
@@ -73,6 +79,7 @@ async def optional_caller(request: Request) -> Caller | None:
         raise Refused(
             "no_keys", "the issuer's keys cannot be read (JWKS_URL); try again in a moment"
         ) from None
+    structlog.contextvars.bind_contextvars(user_id=str(claims["sub"]))
     parts.allowances.request(str(claims["sub"]))
     named, permissions = texts_at(claims, parts.claims.roles), texts_at(claims, parts.claims.permissions)
     request.state.caller = caller_of(claims, named, permissions, await parts.roles.roles(named))
@@ -82,6 +89,10 @@ async def optional_caller(request: Request) -> Caller | None:
 def caller_known(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
+
+
+ShownToken = Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]
+"""Puts the token into the OpenAPI; who calls is read by optional_caller."""
 
 
 class Gate:
@@ -96,7 +107,7 @@ class Gate:
     async def __call__(
         self,
         request: Request,
-        _shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)] = None,
+        _shown: ShownToken = None,
     ) -> Caller:
         caller = await optional_caller(request)
         if caller is None:
@@ -153,6 +164,18 @@ class Route(APIRoute):
             return await handle(strict)
 
         return checked
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Says on every log line which operation it is, on what, and counts it while it goes on."""
+        about = {"operation": self.name}
+        if entity := "/".join(str(value) for value in scope["path_params"].values()):
+            about["entity"] = f"{self.path.split('/')[1]}/{entity}"
+        parts: Parts = scope["app"].state.parts
+        with (
+            structlog.contextvars.bound_contextvars(**about),
+            parts.observing.metrics.request_active(scope["method"], self.path),
+        ):
+            await super().handle(scope, receive, send)
 
 
 async def _rows(request: Request) -> AsyncIterator[AsyncSession]:

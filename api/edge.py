@@ -14,12 +14,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codeai.api.problems import Refused, problem_response
+from codeai.observing import Observing
+from codeai.tracing import describe, trace_id
 
 TIME_LIMIT = 60.0
 """Seconds for a request that is not a stream."""
 MOST_HEADER_BYTES = 32 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _STREAMS = ("text/event-stream", "application/jsonl")
+UNMATCHED = "unmatched"
+"""The path, for metrics, of requests that no route takes."""
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 _UNLOGGED = ("/health", "/metrics")
 
 log = structlog.get_logger()
@@ -27,10 +32,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The outermost ASGI layer. `hosts` are the names (without port) that this server answers for; `time_limit`
-    is in seconds and does not count for streams."""
+    """The outermost ASGI layer, which also counts and traces requests. `hosts` are the names (without port) that this
+    server answers for; `time_limit` is in seconds and does not count for streams."""
 
     app: ASGIApp
+    observing: Observing
     hosts: frozenset[str]
     time_limit: float = TIME_LIMIT
 
@@ -41,24 +47,45 @@ class Edge:
         headers = Headers(scope=scope)
         answer = _Answer(send, _request_id(headers), time.monotonic())
         scope.setdefault("state", {})["request_id"] = answer.request_id
-        with structlog.contextvars.bound_contextvars(request_id=answer.request_id):
+        above = headers.get("traceparent", "")
+        with (
+            self.observing.tracing.request(scope["method"], above) as span,
+            structlog.contextvars.bound_contextvars(
+                module="api", request_id=answer.request_id, trace_id=trace_id(span, above)
+            ),
+        ):
             try:
-                self._admit(scope, headers)
-                async with asyncio.timeout(self.time_limit) as limit:
-                    answer.limit = limit
-                    await self.app(scope, receive, answer.send)
-            except Refused as refused:
-                await answer.refuse(refused, scope, receive)
-            except TimeoutError:
-                await answer.refuse(
-                    Refused("timed_out", f"it took more than {self.time_limit:g} s"), scope, receive
-                )
-            except Exception:
-                log.exception("request failed", method=scope["method"], path=scope["path"])
-                detail = f"an error of ours; the server's log has it under {answer.request_id}"
-                await answer.refuse(Refused("internal", detail), scope, receive)
+                await self._answered(scope, headers, receive, answer)
             finally:
                 answer.log(scope)
+                route = _template(scope)
+                describe(span, scope["method"], route, answer.status)
+                self.observing.metrics.request_ended(
+                    _method(scope),
+                    route,
+                    answer.status,
+                    time.monotonic() - answer.began,
+                    answer.received,
+                    answer.sent,
+                )
+
+    async def _answered(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> None:
+        """Has the application answer, or refuses for it."""
+        try:
+            self._admit(scope, headers)
+            async with asyncio.timeout(self.time_limit) as limit:
+                answer.limit = limit
+                await self.app(scope, answer.receiving(receive), answer.send)
+        except Refused as refused:
+            await answer.refuse(refused, scope, receive)
+        except TimeoutError:
+            await answer.refuse(
+                Refused("timed_out", f"it took more than {self.time_limit:g} s"), scope, receive
+            )
+        except Exception:
+            log.exception("request failed", method=scope["method"], path=scope["path"])
+            detail = f"an error of ours; the server's log has it under {answer.request_id}"
+            await answer.refuse(Refused("internal", detail), scope, receive)
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
         """Raises Refused for what is not looked at any further."""
@@ -80,6 +107,18 @@ class _Answer:
     began: float
     status: int = 0
     limit: asyncio.Timeout | None = None
+    received: int = 0
+    sent: int = 0
+
+    def receiving(self, receive: Receive) -> Receive:
+        """Counts what of the body is read."""
+
+        async def read() -> Message:
+            message = await receive()
+            self.received += len(message.get("body", b""))
+            return message
+
+        return read
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -87,9 +126,12 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self.request_id
             headers["X-Content-Type-Options"] = "nosniff"
+            headers["X-Frame-Options"] = "DENY"
+            headers["Referrer-Policy"] = "no-referrer"
             headers.setdefault("Cache-Control", "no-store")
             if headers.get("content-type", "").startswith(_STREAMS) and self.limit:
                 self.limit.reschedule(None)
+        self.sent += len(message.get("body", b""))
         await self.to_client(message)
 
     async def refuse(self, refused: Refused, scope: Scope, receive: Receive) -> None:
@@ -106,6 +148,18 @@ class _Answer:
                 status=self.status,
                 duration_ms=round((time.monotonic() - self.began) * 1000, 1),
             )
+
+
+def _template(scope: Scope) -> str:
+    """The path as the routes have it, never as it was sent: there are only so many."""
+    route = scope.get("route")
+    if route is not None:
+        return str(route.path)
+    return str(scope["path"]) if "endpoint" in scope else UNMATCHED
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
 def host_names(bound: str, allowed: Iterable[str]) -> frozenset[str]:

@@ -39,6 +39,8 @@ _IN_TEXT = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+@"), r"\1***@"),
 )
 """Secrets in free text (★): bearer tokens, JSON web tokens, passwords in URLs."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What could begin a line, or be obeyed by a terminal."""
 _CONSOLE_WORDS = ("console", "text")
 
 
@@ -59,6 +61,17 @@ def redacted(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def escaped(value: Any) -> Any:
+    """The value with the control characters of its texts as escapes, so that none makes a line of its own."""
+    if isinstance(value, str):
+        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    if isinstance(value, dict):
+        return {escaped(str(key)): escaped(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [escaped(each) for each in value]
+    return value
+
+
 def configure(settings: LoggingSettings, *, process: str) -> None:
     """Sends what structlog and the standard library log to the settings' output, one line an event, each with
     `process`. Raises OSError where the output cannot be opened."""
@@ -69,10 +82,12 @@ def configure(settings: LoggingSettings, *, process: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _of_temporal,
         structlog.processors.TimeStamper("iso", utc=True),
         structlog.processors.format_exc_info,
         _naming(process),
         _redact,
+        *([_escape] if for_people else []),  # JSON escapes by itself
     ]
     if settings.source:
         parameters = structlog.processors.CallsiteParameter
@@ -122,9 +137,33 @@ def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     return {**redacted(dict(event)), **own}
 
 
+def _escape(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An exception keeps its lines; they are set in, so that none looks like one of ours."""
+    told = {escaped(key): each if key.startswith("_") else escaped(each) for key, each in event.items()}
+    if isinstance(exception := event.get("exception"), str):
+        told["exception"] = "\n".join("    " + escaped(line) for line in exception.splitlines())
+    return told
+
+
+def _of_temporal(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What Temporal's SDK says of a line, as fields like ours."""
+    core = event.pop("temporal_log", None)
+    if core is not None:
+        event["fields"] = dict(core.fields)
+        event.setdefault("logger", f"temporalio.{core.target}")
+    for about in ("temporal_workflow", "temporal_activity"):
+        ids = event.pop(about, None)
+        if isinstance(ids, dict):
+            for name in ("workflow_id", "run_id", "attempt"):
+                if name in ids:
+                    event.setdefault(name, ids[name])
+    return event
+
+
 def _naming(process: str) -> Any:
     def name(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event.setdefault("process", process)
+        event.setdefault("module", process)
         return event
 
     return name

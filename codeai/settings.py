@@ -100,6 +100,38 @@ class LoggingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Figures for Prometheus: at the API's `/metrics`, and at a port of their own on workers."""
+
+    token: str | None = setting(
+        None, "bearer token that may read them, beside callers with metrics:read", secret=True, from_file=True
+    )
+    open: bool = setting(False, "whether everybody may read them", flag)
+    host: str = setting("127.0.0.1", "address that a worker tells them at")
+    port: int | None = setting(
+        None, "port that a worker tells them at (0: a free one), or off", off_or(whole(0, 65535)), none="off"
+    )
+    environment: str = setting(
+        "development", "their label `environment`", text, "CODEAI_METRICS_ENVIRONMENT", "CODEAI_ENV"
+    )
+    instance: str | None = setting(None, "their label `instance`; default: the name of the host")
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """OpenTelemetry: traces from a request to the activities that it leads to, sent by OTLP over HTTP."""
+
+    endpoint: str | None = setting(
+        None,
+        "where traces are sent, without /v1/traces, such as http://localhost:4318; unset: nowhere",
+        web_url,
+        "CODEAI_TRACING_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
+    sample_rate: float = setting(1.0, "part of the traces that begin here and are sent", fraction)
+
+
+@dataclass(frozen=True, slots=True)
 class JwtSettings:
     """Whose tokens are taken."""
 
@@ -226,6 +258,8 @@ class Settings:
     database: DatabaseSettings = DatabaseSettings()
     temporal: TemporalSettings = TemporalSettings()
     logging: LoggingSettings = LoggingSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     jwt: JwtSettings = JwtSettings()
     seal: SealSettings = SealSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -249,6 +283,8 @@ SECTIONS: dict[str, type[Any]] = {
     "database": DatabaseSettings,
     "temporal": TemporalSettings,
     "logging": LoggingSettings,
+    "metrics": MetricsSettings,
+    "tracing": TracingSettings,
     "jwt": JwtSettings,
     "seal": SealSettings,
     "worker": WorkerSettings,
@@ -391,8 +427,10 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> di
 
 def _contradictions(values: Mapping[str, Mapping[str, object]]) -> list[str]:
     """What can be taken alone and not together."""
-    worker, jwt = values["worker"], values["jwt"]
+    worker, jwt, metrics = values["worker"], values["jwt"], values["metrics"]
     problems = []
+    if metrics.get("port") is not None and not (metrics.get("token") or metrics.get("open")):
+        problems.append("metrics.port is set, and nobody may read there: set metrics.token or metrics.open")
     for unit in ("events", "bytes"):
         soft, hard = (
             cast(int, worker.get(f"{kind}_{unit}", getattr(WorkerSettings(), f"{kind}_{unit}")))

@@ -201,5 +201,5 @@ def web_url(value: object) -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError("is not a URL such as https://login.example.com/keys")
+        raise ValueError("is not a URL such as https://service.example.com/path")
     return url

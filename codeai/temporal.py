@@ -8,14 +8,20 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig, TLSConfig
 
+from codeai.observing import Observing
 from codeai.settings import TemporalSettings
 
 
 async def connect(
-    settings: TemporalSettings, identity: str, *, lazy: bool = False, retry: RetryConfig | None = None
+    settings: TemporalSettings,
+    identity: str,
+    observing: Observing,
+    *,
+    lazy: bool = False,
+    retry: RetryConfig | None = None,
 ) -> Client:
-    """A client; with `lazy` it connects when it is first asked. Raises OSError for certificates that cannot be
-    read, and RuntimeError where Temporal does not answer."""
+    """A client, observed as its process is; with `lazy` it connects when it is first asked. Raises OSError for
+    certificates that cannot be read, and RuntimeError where Temporal does not answer."""
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,
@@ -25,6 +31,8 @@ async def connect(
         retry_config=retry,
         identity=identity,
         lazy=lazy,
+        runtime=observing.runtime,
+        interceptors=observing.interceptors(),
     )
 
 

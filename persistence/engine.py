@@ -11,8 +11,9 @@ from typing import Literal
 import asyncpg
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import QueuePool
 
-from codeai.persistence.pool import IdleConnections, tell_of_slow_queries
+from codeai.persistence.pool import IdleConnections, Watch, tell_of_queries
 
 POOL_SIZE, OVERFLOW = 5, 20
 SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -73,12 +74,14 @@ class Database:
         slow_query: float = 0.1,
         label: str = "codeai",
         ping: bool = True,
+        watch: Watch | None = None,
     ) -> Database:
         """A pool on `address`; the first connection is made when the first question is asked.
 
         `connect_timeout` and `slow_query` (a statement that takes longer is logged) are in seconds; `label` is
         what Postgres shows as the application's name. Without `ping` a connection that broke while nobody used it
-        is found out by the statement that meets it: for those who try again anyhow.
+        is found out by the statement that meets it: for those who try again anyhow. `watch` is told of every
+        statement.
         """
         engine = create_async_engine(
             address.url(),
@@ -90,7 +93,7 @@ class Database:
             hide_parameters=True,
             connect_args={"timeout": connect_timeout, "server_settings": {"application_name": label}},
         )
-        tell_of_slow_queries(engine, slow_query)
+        tell_of_queries(engine, slow_query, watch)
         IdleConnections(engine)
         single = engine.execution_options(isolation_level="AUTOCOMMIT")
         return cls(
@@ -148,6 +151,11 @@ class Database:
         """Asks the database for nothing. Raises what asyncpg or SQLAlchemy raise where it does not answer."""
         async with self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
+
+    def connections_in_use(self) -> int:
+        """How many connections of the pool somebody has just now."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def close(self) -> None:
         """Closes every connection of the pool."""

@@ -1,9 +1,12 @@
-"""What SQLAlchemy's pool does not do by itself: close connections that idle, tell of slow queries."""
+"""What SQLAlchemy's pool does not do by itself: close connections that idle, tell of queries and of slow ones."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -18,8 +21,36 @@ IDLE = 60.0
 LONGEST_SHOWN = 500
 
 
-def tell_of_slow_queries(engine: AsyncEngine, threshold: float) -> None:
-    """Logs a warning for each statement that takes longer than `threshold` seconds; never its values."""
+Watch = Callable[[str, str, float, str | None], None]
+"""Is told of every statement: operation, table, seconds, the type of the error that it ended with."""
+
+_NAMES = r'(?:ONLY\s+)?(?:\w+\.)?"?(\w+)"?'
+_STATEMENT = re.compile(
+    rf"\s*(?:(INSERT)\s+INTO\s+{_NAMES}|(UPDATE)\s+{_NAMES}|(DELETE)\s+FROM\s+{_NAMES}"
+    rf"|(SELECT)\b(?:.*?\bFROM\s+{_NAMES})?)",
+    re.IGNORECASE | re.DOTALL,
+)
+OTHER = "other"
+
+
+@functools.lru_cache(1024)
+def operation_of(statement: str) -> tuple[str, str]:
+    """What a statement does, and to which of our tables; `other` for what is none of them, so that there are only
+    so many."""
+    from codeai.persistence.tables import METADATA
+
+    found = _STATEMENT.match(statement)
+    if found is None:
+        return OTHER, OTHER
+    operation, table = next(
+        (found[at].lower(), found[at + 1]) for at in range(1, 9, 2) if found[at] is not None
+    )
+    return operation, table if table in METADATA.tables else OTHER
+
+
+def tell_of_queries(engine: AsyncEngine, threshold: float, watch: Watch | None) -> None:
+    """Tells `watch` of each statement, and logs a warning for one that takes longer than `threshold` seconds; never
+    its values."""
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def begin(
@@ -30,8 +61,17 @@ def tell_of_slow_queries(engine: AsyncEngine, threshold: float) -> None:
     @event.listens_for(engine.sync_engine, "after_cursor_execute")
     def end(_connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
         seconds = time.perf_counter() - context.begun
+        if watch is not None:
+            watch(*operation_of(statement), seconds, None)
         if seconds > threshold:
             logger.warning("slow query", seconds=round(seconds, 3), statement=statement[:LONGEST_SHOWN])
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def fail(failed: Any) -> None:
+        begun = getattr(failed.execution_context, "begun", None)
+        if watch is not None and begun is not None and failed.statement is not None:
+            seconds = time.perf_counter() - begun
+            watch(*operation_of(failed.statement), seconds, type(failed.original_exception).__name__)
 
 
 class IdleConnections:

@@ -8,6 +8,8 @@ import os
 import structlog
 from temporalio.client import Client
 
+from codeai.metrics import Metrics
+from codeai.observing import Observing
 from codeai.persistence.engine import Address, Database
 from codeai.settings import DatabaseSettings, TemporalSettings
 from codeai.temporal import connect
@@ -18,11 +20,11 @@ AGAIN = 0.5
 """Seconds between two tries to reach Temporal."""
 
 
-async def connect_temporal(settings: TemporalSettings, role: str) -> Client:
+async def connect_temporal(settings: TemporalSettings, role: str, observing: Observing) -> Client:
     """A client, as soon as Temporal answers: who starts a worker before the server finds it working later."""
     while True:
         try:
-            return await connect(settings, identity=f"codeai worker {role} {os.getpid()}")
+            return await connect(settings, f"codeai worker {role} {os.getpid()}", observing)
         except RuntimeError as problem:
             logger.warning(
                 "Temporal does not answer yet", address=settings.address, problem=str(problem)[:200]
@@ -30,9 +32,9 @@ async def connect_temporal(settings: TemporalSettings, role: str) -> Client:
             await asyncio.sleep(AGAIN)
 
 
-def worker_database(settings: DatabaseSettings) -> Database:
-    """The database as workers see it."""
-    return Database.connect(
+def worker_database(settings: DatabaseSettings, slow_query: float, metrics: Metrics) -> Database:
+    """The database as workers see it; what it does is counted."""
+    database = Database.connect(
         Address(
             host=settings.host,
             port=settings.port,
@@ -42,5 +44,9 @@ def worker_database(settings: DatabaseSettings) -> Database:
             sslmode=settings.sslmode,
         ),
         label="codeai worker",
+        slow_query=slow_query,
         ping=False,  # Temporal repeats an activity, the runner a record
+        watch=metrics.query_ended,
     )
+    metrics.count_connections(database.connections_in_use)
+    return database

@@ -35,10 +35,12 @@ from codeai.activities.sightings import keep_seen
 from codeai.activities.step_records import StepRecords
 from codeai.activities.unsealing import Keys
 from codeai.integration.client import outbound_client
+from codeai.observing import Observing
 from codeai.persistence.engine import Database
 from codeai.settings import Settings, WorkerSettings
 from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
+from codeai.workers.metrics_port import told_at_port
 from codeai.workers.polling import Ending, polling
 from codeai.workers.schedules import ensure_schedules
 from codeai.workers.shell import shell_settings
@@ -76,11 +78,13 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
     # Before connecting: a worker told to stop in its first moments must not die of the signal.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.ask)
-    client = await _connected(settings, role, ending)
-    if client is None:
-        return
     async with contextlib.AsyncExitStack() as parts:
-        database = worker_database(settings.database)
+        observing = parts.enter_context(contextlib.closing(Observing.by(settings, "worker")))
+        parts.enter_context(told_at_port(settings.metrics, observing.metrics))
+        client = await _connected(settings, role, observing, ending)
+        if client is None:
+            return
+        database = worker_database(settings.database, settings.logging.slow_query, observing.metrics)
         parts.push_async_callback(database.close)
         keys = Keys(settings.seal.private_key)
         secrets = Secrets(database, keys)
@@ -107,9 +111,9 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
     ending.raise_what_broke()
 
 
-async def _connected(settings: Settings, role: str, ending: Ending) -> Client | None:
+async def _connected(settings: Settings, role: str, observing: Observing, ending: Ending) -> Client | None:
     """A client, as soon as there is a Temporal; None where the worker is told to stop before."""
-    connecting = asyncio.ensure_future(connect_temporal(settings.temporal, role))
+    connecting = asyncio.ensure_future(connect_temporal(settings.temporal, role, observing))
     stopping = asyncio.ensure_future(ending.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

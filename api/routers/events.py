@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import ColumnElement
 from temporalio.client import WorkflowFailureError
 
@@ -66,7 +66,7 @@ async def list_events(
 
 @router.get(
     "/stream",
-    response_class=CallersStream,
+    response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "The stream"}},
 )
 async def follow_events(

@@ -12,7 +12,7 @@ from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.files import read_bytes
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_json, put_thing, visible
+from codeai.cli.terminal import Output, put_items, put_json, put_line, put_thing, visible
 
 app = new("Named programs and their versions.", no_args_is_help=True)
 
@@ -80,13 +80,13 @@ def update_config(
 
 
 @app.command("delete")
-def delete_config(config: Config, url: Url = None) -> None:
+def delete_config(config: Config, output: AsOutput = Output.TABLE, url: Url = None) -> None:
     """Removes a config and its versions.
 
     Example: codeai configs delete release
     """
     connect(url).change("DELETE", f"/configs/{segment(config)}")
-    print(f"deleted: {config}")
+    put_line(f"deleted: {config}", {"deleted": config}, output)
 
 
 @app.command("versions")

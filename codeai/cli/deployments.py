@@ -22,7 +22,7 @@ from codeai.cli.options import (
     on_failure,
 )
 from codeai.cli.run import follow_to_end
-from codeai.cli.terminal import Output, put_items, put_json, put_thing
+from codeai.cli.terminal import Output, put_items, put_json, put_line, put_thing
 
 app = new("What is run, started and stopped by name.", no_args_is_help=True)
 
@@ -126,13 +126,13 @@ def update_deployment(
 
 
 @app.command("delete")
-def delete_deployment(deployment: Deployment, url: Url = None) -> None:
+def delete_deployment(deployment: Deployment, output: AsOutput = Output.TABLE, url: Url = None) -> None:
     """Removes a deployment; its executions stay.
 
     Example: codeai deployments delete billing
     """
     connect(url).change("DELETE", f"/deployments/{segment(deployment)}")
-    print(f"deleted: {deployment}")
+    put_line(f"deleted: {deployment}", {"deleted": deployment}, output)
 
 
 @app.command("execute")

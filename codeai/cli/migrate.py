@@ -12,7 +12,8 @@ import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Stop
-from codeai.cli.terminal import Output, put_items
+from codeai.cli.options import AsOutput
+from codeai.cli.terminal import Output, put_items, put_line
 
 if TYPE_CHECKING:
     from codeai.persistence.engine import Address
@@ -26,7 +27,7 @@ Answer = TypeVar("Answer")
 
 
 @app.command()
-def up(config: Config = None) -> None:
+def up(config: Config = None, output: AsOutput = Output.TABLE) -> None:
     """Applies what is missing, makes the database roles, and tries that the API's cannot write.
 
     Example: DATABASE_PASSWORD=… codeai migrate up
@@ -37,23 +38,22 @@ def up(config: Config = None) -> None:
     warnings = _run(owner, migrate.up(owner, logins))
     if warnings:
         raise Stop("\n".join(warnings))
-    print(f"{owner.name} is up to date")
+    put_line(f"{owner.name} is up to date", {"database": owner.name, "status": "up to date"}, output)
 
 
 @app.command()
-def down(config: Config = None) -> None:
+def down(config: Config = None, output: AsOutput = Output.TABLE) -> None:
     """Takes back the newest migration, with the data of its tables. Example: codeai migrate down"""
     from codeai.persistence import migrate
 
     owner, _ = _database(config)
     undone = _run(owner, migrate.down(owner))
-    print(f"{undone} is taken back" if undone else "nothing is left to take back")
+    line = f"{undone} is taken back" if undone else "nothing is left to take back"
+    put_line(line, {"taken_back": undone}, output)
 
 
 @app.command()
-def status(
-    config: Config = None, output: Annotated[Output, typer.Option(help="how it is printed")] = Output.TABLE
-) -> None:
+def status(config: Config = None, output: AsOutput = Output.TABLE) -> None:
     """Lists the migrations and which the database has. Example: codeai migrate status"""
     from codeai.persistence import migrate
 

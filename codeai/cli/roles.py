@@ -9,7 +9,7 @@ import typer
 from codeai.cli.client import connect, segment
 from codeai.cli.commands import new
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_thing
+from codeai.cli.terminal import Output, put_items, put_line, put_thing
 
 app = new("What callers may do, by the names of their roles.", no_args_is_help=True)
 
@@ -61,10 +61,10 @@ def set_role(
 
 
 @app.command("delete")
-def delete_role(name: Name, url: Url = None) -> None:
+def delete_role(name: Name, output: AsOutput = Output.TABLE, url: Url = None) -> None:
     """Removes a role that no other inherits.
 
     Example: codeai roles delete releaser
     """
     connect(url).change("DELETE", f"/roles/{segment(name)}")
-    print(f"deleted: {name}")
+    put_line(f"deleted: {name}", {"deleted": name}, output)

@@ -13,7 +13,7 @@ from codeai.cli.client import Api, ProblemAnswer, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_json, put_thing
+from codeai.cli.terminal import Output, put_items, put_json, put_line, put_thing
 
 app = new("What programs may use and nobody is shown.", no_args_is_help=True)
 
@@ -47,13 +47,13 @@ def list_secrets(
 
 
 @app.command("delete")
-def delete_secret(name: Name, url: Url = None) -> None:
+def delete_secret(name: Name, output: AsOutput = Output.TABLE, url: Url = None) -> None:
     """Removes a secret.
 
     Example: codeai secrets delete npm
     """
     connect(url).change("DELETE", f"/secrets/{segment(name)}")
-    print(f"deleted: {name}")
+    put_line(f"deleted: {name}", {"deleted": name}, output)
 
 
 @app.command("rotate")

@@ -48,6 +48,14 @@ def put_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
+def put_line(line: str, same: Mapping[str, Any], output: Output) -> None:
+    """One sentence for people, or the same as JSON."""
+    if output is Output.JSON:
+        put_json(same)
+    else:
+        print(visible(line))
+
+
 def put_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], output: Output) -> None:
     """A list: `{items}` as JSON, or a table of these columns."""
     if output is Output.JSON:

@@ -9,6 +9,8 @@ import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
+from codeai.cli.options import AsOutput
+from codeai.cli.terminal import Output, put_line
 
 app = new("Tokens for the API.", no_args_is_help=True)
 
@@ -28,6 +30,7 @@ def create_token(
     ],
     ttl: Annotated[str, typer.Option("--ttl", help="How long it is valid: 30m, 12h, 90d.")] = "12h",
     subject: Annotated[str | None, typer.Option("--subject", help="Whom it names; default: you.")] = None,
+    output: AsOutput = Output.TABLE,
 ) -> None:
     """Prints a token.
 
@@ -63,13 +66,12 @@ def create_token(
             raise Stop(f"cannot read the secret that signs tokens: {error}") from None
     if not secret:
         raise Stop("no secret to sign with: set JWT_SECRET, or start a platform here with: codeai up")
-    print(
-        sign(
-            secret,
-            subject=subject or getpass.getuser(),
-            roles=role,
-            lifetime=seconds,
-            issuer=jwt.issuer or ISSUER,
-            audience=jwt.audience or AUDIENCE,
-        )
+    token = sign(
+        secret,
+        subject=subject or getpass.getuser(),
+        roles=role,
+        lifetime=seconds,
+        issuer=jwt.issuer or ISSUER,
+        audience=jwt.audience or AUDIENCE,
     )
+    put_line(token, {"token": token}, output)

@@ -75,6 +75,31 @@ async def test_the_same_key_gives_the_same_answer(admin: httpx2.AsyncClient) -> 
     assert len({answer.json()["id"] for answer in [*answers, again]}) == 1
 
 
+async def test_fifty_at_once_with_one_key_make_one_thing(admin: httpx2.AsyncClient) -> None:
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    body = {"name": named(), "content": PROGRAM}
+    config = (await admin.post("/configs", json=body)).json()
+    made = {"name": named(), "config_id": config["id"]}
+    for path, asked, statuses in (
+        ("/deployments", made, {201}),
+        ("/executions", {"config": config["id"], "inputs": {"name": "all"}}, {202}),
+    ):
+        answers = await asyncio.gather(*(admin.post(path, json=asked, headers=key) for _ in range(50)))
+        assert {answer.status_code for answer in answers} == statuses, path
+        assert len({answer.text for answer in answers}) == 1, path
+        assert len({answer.headers["location"] for answer in answers}) == 1, path
+        other = await admin.post(path, json=asked | {"inputs": {"name": "other"}}, headers=key)
+        problem(other, "idempotency_key_reused")
+    listed = (await admin.get("/executions?limit=100")).json()["items"]
+    assert len([one for one in listed if one["config_id"] == config["id"]]) <= 1
+    named_so = [
+        one
+        for one in (await admin.get("/deployments?limit=100")).json()["items"]
+        if one["name"] == made["name"]
+    ]
+    assert len(named_so) == 1
+
+
 async def test_a_key_is_used_with_one_body(admin: httpx2.AsyncClient) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     body = {"name": named(), "content": PROGRAM}

@@ -40,7 +40,14 @@ def test_the_lock_names_no_index() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["docker/compose.yaml", "config/development.yaml", "temporal-config/dynamicconfig.yaml"]
+    "name",
+    [
+        "docker/compose.yaml",
+        "config/development.yaml",
+        "temporal-config/dynamicconfig.yaml",
+        "docker/alerts.yaml",
+        "docker/prometheus.yaml",
+    ],
 )
 def test_configuration_files_are_readable(name: str) -> None:
     import yaml
@@ -54,3 +61,14 @@ def test_compose_names_only_files_that_are_there() -> None:
     text = (ROOT / "docker/compose.yaml").read_text(encoding="utf-8")
     for name in re.findall(r"/(?:opt|etc)/codeai/([\w.-]+)", text):
         assert (ROOT / "temporal-config" / name).exists(), name
+
+
+def test_compose_sets_only_settings_that_there_are() -> None:
+    import yaml
+
+    from codeai.settings import ROWS
+
+    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))["services"]
+    ours = [one["environment"] for one in services.values() if "dockerfile" in str(one.get("build"))]
+    assert len(ours) >= 4
+    assert {name for each in ours for name in each} <= {name for row in ROWS for name in row.names}

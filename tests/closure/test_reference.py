@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,38 @@ def test_every_command_says_what_it_does_and_gives_an_example() -> None:
         assert command.about, command.words
         assert command.words in command.example, command.words
         assert [form for form, help in command.parameters if not help] == [], command.words
+
+
+WITHOUT_OUTPUT = {
+    "codeai up": "runs until it is stopped",
+    "codeai serve": "runs until it is stopped",
+    "codeai worker": "runs until it is stopped",
+    "codeai lsp": "speaks the language server's protocol",
+    "codeai check": "has --format, for editors and GitHub",
+    "codeai fmt": "prints programs, or nothing",
+    "codeai audit export": "prints lines of JSON",
+}
+
+
+def test_every_command_that_answers_does_so_as_a_table_or_as_json() -> None:
+    without = {
+        one.words for one in cli_page.every_command() if "--output <table|json>" not in str(one.parameters)
+    }
+    assert without == set(WITHOUT_OUTPUT)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_the_command(shell: str) -> None:
+    words = subprocess.run(
+        [sys.executable, "-m", "codeai"],
+        env=os.environ
+        | {"_CODEAI_COMPLETE": f"complete_{shell}", "COMP_WORDS": "codeai dep", "COMP_CWORD": "1"}
+        | {"_TYPER_COMPLETE_ARGS": "codeai dep", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "deployments" in words.stdout, words.stderr
 
 
 def test_every_setting_says_what_it_is() -> None:

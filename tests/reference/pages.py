@@ -20,6 +20,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("Settings", platform_pages.settings),
     "problems": ("Problems", platform_pages.problems),
     "queries": ("Queries", query_page.queries),
+    "metrics": ("Metrics", platform_pages.metrics),
     "permissions": ("Permissions", platform_pages.permissions),
     "events": ("Events", platform_pages.events),
     "task-queues-and-calls": ("Task queues and calls", platform_pages.task_queues_and_calls),

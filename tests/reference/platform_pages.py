@@ -14,6 +14,8 @@ from codeai.api.app import ROUTERS, assemble
 from codeai.api.dependencies import Gate
 from codeai.api.problems import MEDIA_TYPE, PROBLEMS
 from codeai.dsl.limits import EFFECT_RESULT
+from codeai.metrics import CONSTANT, METRICS
+from codeai.observing import Observing
 from codeai.settings import IGNORED, ROWS, SECTIONS, Settings, shown
 from codeai.settings_rows import Row
 from codeai.settings_values import duration as read_duration
@@ -119,7 +121,11 @@ def permissions() -> str:
 def _described_at() -> list[str]:
     """The paths that no router has: the API's description."""
     nothing: Any = nullcontext  # the parts are opened when an application starts, which this one never does
-    return [one.path for one in assemble(nothing, ()).routes if isinstance(one, Route)]
+    return [
+        one.path
+        for one in assemble(nothing, Observing.by(Settings(), "api"), ()).routes
+        if isinstance(one, Route)
+    ]
 
 
 def _routes() -> list[tuple[str, str, str, str, str]]:
@@ -149,6 +155,25 @@ def permissions_needed(route: APIRoute) -> tuple[str, ...] | None:
 
 def _roles_with(needed: tuple[str, ...]) -> list[str]:
     return [name for name in ROLES if all(allows(permissions_of([name], ROLES), one) for one in needed)]
+
+
+def metrics() -> str:
+    """Every metric of ours."""
+    return (
+        "What a platform counts for Prometheus, besides the figures of Temporal's client (`temporal_*`). The API tells "
+        "them at\n`/metrics`, each worker at a port of its own (`CODEAI_METRICS_PORT`); see "
+        "[watching a platform](../watching.md).\n\nEach has the labels "
+        + ", ".join(map(code, CONSTANT))
+        + " as well. `path` is the template of a route, `table` one of ours, and\n`workflow_name` a type of workflow: "
+        "there are only so many.\n\n"
+        + table(
+            ("metric", "type", "labels", "told by", "what it is"),
+            (
+                (code(name), row.kind, ", ".join(map(code, row.labels)), row.told_by, row.help)
+                for name, row in METRICS.items()
+            ),
+        )
+    )
 
 
 def events() -> str:

@@ -1,0 +1,44 @@
+"""The API's metrics, for whoever may read them: by role, by the scrape token, or everybody if set so."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from codeai.api.auth.caller import Caller
+from codeai.api.dependencies import Gate, Route, ShownToken, Using, parts_of
+from codeai.metrics import MEDIA_TYPE
+
+router = APIRouter(tags=["health"], route_class=Route)
+
+
+class Scraper(Gate):
+    """Lets in as well who sends the scrape token, and everybody where the settings say so."""
+
+    async def __call__(  # type: ignore[override]  # who scrapes is no caller
+        self, request: Request, shown: ShownToken = None
+    ) -> Caller | None:
+        settings = parts_of(request).metrics
+        if settings.open:
+            return None
+        given = request.headers.getlist("authorization")
+        if settings.token is not None and len(given) == 1:
+            sent = f"Bearer {settings.token}".encode()
+            if hmac.compare_digest(given[0].encode("latin-1", "replace"), sent):
+                return None
+        return await super().__call__(request, shown)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+)
+async def show_metrics(
+    parts: Using, _: Annotated[Caller | None, Depends(Scraper("metrics:read"))]
+) -> Response:
+    """The figures of this process for Prometheus, those of Temporal's client beside them."""
+    return Response(await asyncio.to_thread(parts.observing.metrics.text), media_type=MEDIA_TYPE)
