@@ -85,8 +85,10 @@ class Database:
         """
         engine = create_async_engine(
             address.url(),
-            pool_size=POOL_SIZE,
-            max_overflow=OVERFLOW,
+            # All of them may stay: QueuePool closes what overflows as soon as it comes back, and a connection costs
+            # as much as a hundred questions. Those that idle are closed below.
+            pool_size=POOL_SIZE + OVERFLOW,
+            max_overflow=0,
             pool_recycle=RECYCLE,
             pool_pre_ping=ping,
             pool_use_lifo=True,

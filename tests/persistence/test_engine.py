@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from codeai.persistence.engine import Address, Database
-from codeai.persistence.pool import IdleConnections, tell_of_slow_queries
+from codeai.persistence.pool import IdleConnections, tell_of_queries
 from tests.postgres import PASSWORD
 
 
@@ -23,7 +23,7 @@ async def connections(address: Address, label: str) -> int:
 
 async def test_idle_connections_are_closed_and_made_again(address: Address) -> None:
     database = Database.connect(address.as_user("codeai_worker", PASSWORD), label="idle test")
-    IdleConnections(database.engine, idle=0.05)
+    IdleConnections(database.engine, idle=1.0)
     await asyncio.gather(*(database.answers() for _ in range(3)))
     assert await connections(address, "idle test") >= 1
     async with asyncio.timeout(10):
@@ -47,7 +47,7 @@ async def test_a_session_survives_that_the_server_closed_its_connections(address
 
 async def test_a_slow_statement_is_told_of_without_its_values(address: Address) -> None:
     database = Database.connect(address)
-    tell_of_slow_queries(database.engine, 0.0)
+    tell_of_queries(database.engine, 0.0, None)
     with structlog.testing.capture_logs() as told:
         async with database.session() as rows:
             await rows.execute(text("SELECT :word"), {"word": "hush"})
