@@ -74,7 +74,7 @@ async def follow_events(
     caller: Reader,
     type: OfType = None,
     last_event_id: Annotated[UUID | None, Header(alias="Last-Event-ID")] = None,
-) -> CallersStream:
+) -> StreamingResponse:
     """New events as they are stored, as server-sent events. Goes on behind `Last-Event-ID`."""
     until = min(time.time() + LONGEST, caller.expires_at)
     last = str(last_event_id) if last_event_id else None
