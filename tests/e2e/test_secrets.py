@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -9,7 +10,9 @@ import uuid
 from pathlib import Path
 from urllib.parse import quote
 
+import asyncpg
 import pytest
+from temporalio.client import Client
 
 from codeai import sealing
 from tests.e2e.test_events import temporal
@@ -175,3 +178,74 @@ def test_secrets_are_sealed_anew_by_the_command_line(stack: Platform) -> None:
     assert missing.returncode == 1 and "no_such_secret: there is no secret" in missing.stderr
     pair = json.loads(stack.command("secrets", "key", "--output", "json").stdout)
     assert sealing.public_of(pair["private"]) == pair["public"]
+
+
+def dumped(stack: Platform) -> dict[str, str]:
+    """Every row of every table, as the worker reads them: table -> JSON."""
+
+    async def rows() -> dict[str, str]:
+        database = await asyncpg.connect(stack.database("worker"))
+        try:
+            tables = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            return {
+                name: str(await database.fetchval(f'SELECT json_agg(one)::text FROM "{name}" one'))
+                for (name,) in tables
+            }
+        finally:
+            await database.close()
+
+    return asyncio.run(rows())
+
+
+def histories(stack: Platform, *ids: str) -> str:
+    """What Temporal keeps of workflows, with their payloads decoded."""
+
+    async def fetched() -> str:
+        client = await Client.connect(f"127.0.0.1:{stack.temporal}")
+        kept = [await client.get_workflow_handle(id).fetch_history() for id in ids]
+        payloads = re.findall(r'"data": ?"([A-Za-z0-9+/=]+)"', "".join(one.to_json() for one in kept))
+        return "\n".join(base64.b64decode(one).decode("utf-8", "replace") for one in payloads)
+
+    return asyncio.run(fetched())
+
+
+def test_a_secret_stands_in_no_table_and_no_history(stack: Platform) -> None:
+    value, mark = f"S3cr3t-{uuid.uuid4().hex}", uuid.uuid4().hex
+    name = keep(stack, value)
+    ended = stack.run(
+        f"""
+        var s = secret("{name}")
+        exec(check: false) {{ echo "$s {mark}"; printf %s "$s" | base64 -w0 >&2; exit 3 }}
+        log("{mark} " + s)
+        exec {{ echo "$s"; exit 4 }}
+        """
+    )
+    assert ended["status"] == "failed"
+    tables = dumped(stack)
+    history = histories(stack, f"execution/{ended['execution_id']}")
+    assert mark in tables["execution_logs"] and mark in history
+    assert name in tables["secrets"] and name in tables["audit_log"]
+    for form, wanted in forms(value).items():
+        assert [table for table, text in tables.items() if wanted.decode() in text] == [], form
+        assert wanted.decode() not in history, form
+
+
+def test_the_api_can_open_no_secret(stack: Platform) -> None:
+    """It has no private key, nor the name of a file with one, and the database does not give it what is sealed."""
+    name = keep(stack, "a value that the API may not open")
+    keys = (stack.data / "seal.key").read_text().split()
+    told = Path(f"/proc/{stack.child('api')}/environ").read_bytes().decode()
+    assert "CODEAI_SEAL_PUBLIC_KEY=" in told and "CODEAI_SEAL_PRIVATE" not in told
+    assert not any(key in told for key in keys)
+
+    async def asked() -> None:
+        database = await asyncpg.connect(stack.database("api"))
+        try:
+            assert await database.fetchval("SELECT key_id FROM secrets WHERE name = $1", name)
+            for column in ("sealed", "*"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await database.fetch(f"SELECT {column} FROM secrets")
+        finally:
+            await database.close()
+
+    asyncio.run(asked())

@@ -10,10 +10,16 @@ import argparse
 import random
 
 from tests.platform import platform
-from tests.soak import durability, hosts, lanes, query
+from tests.soak import durability, hosts, lanes, limits, query
 from tests.soak.item import Alone, Item
 
-ITEMS: dict[str, Item | Alone] = {**durability.ITEMS, **hosts.ITEMS, **lanes.ITEMS, **query.ITEMS}
+ITEMS: dict[str, Item | Alone] = {
+    **durability.ITEMS,
+    **hosts.ITEMS,
+    **lanes.ITEMS,
+    **limits.ITEMS,
+    **query.ITEMS,
+}
 
 
 def main() -> None:
