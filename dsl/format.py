@@ -13,6 +13,7 @@ from codeai.dsl import tree
 from codeai.dsl.diagnostics import Diagnostic, Severity, Source
 from codeai.dsl.lexer import OPERAND_ENDS, Token, comments
 from codeai.dsl.parser import Parsed, parse
+from codeai.dsl.shell_text import Body, read_body
 from codeai.dsl.tree_walk import walk
 
 INDENT = "    "
@@ -229,7 +230,12 @@ class _Layout:
         self.line.append("{")
         self._end_line()
         lead = INDENT * (self.indent + 1)
-        self.lines += [lead + one if one else "" for one in body.removesuffix("\n").split("\n")]
+        *lines, last = body.removesuffix("\n").split("\n")
+        self.lines += [lead + one if one else "" for one in lines]
+        if "<<" in last and not isinstance(read_body(f"{{\n{body}\n}}", 0), Body):
+            self.line.append(f"{INDENT}{last} }}")  # on the next line it would be in the here-document
+            return
+        self.lines.append(lead + last if last else "")
         self.line.append("}")
 
     def _end_line(self) -> None:

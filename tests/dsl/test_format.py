@@ -38,6 +38,8 @@ def layout(source: str) -> str:
         ("var a=[1,2, # two\n3]", "var a = [\n    1,\n    2,  # two\n    3,\n]\n"),
         ("var a=b and\nc\nor d", "var a = b and\n    c\n    or d\n"),
         ("var a\n=\n1", "var a = 1\n"),
+        ("exec {\n  ls\n  cat <<E }", "exec {\n    ls\n    cat <<E }\n"),
+        ("exec {\n  ls\n  cat <<E\n  E\n }", "exec {\n    ls\n    cat <<E\n    E\n}\n"),
         ("var a = 1\n.b + 2 . c", "var a = 1 .b + 2 .c\n"),
         ('var a="${b+1}\n  c"', 'var a = "${b + 1}\n  c"\n'),
         (
