@@ -168,7 +168,7 @@ def _equal_items(a: Array, b: Array) -> bool:
             if one != other:
                 return False
         elif type(one) is Array and type(other) is Array:
-            if len(one) != len(other) or not _equal_items(one, other):
+            if len(one) != len(other) or (one and not _equal_items(one, other)):
                 return False
         elif not equal(one, other):
             return False
