@@ -287,6 +287,7 @@ class ApprovalView(View):
     role: str | None
     deadline: datetime | None
     asked_at: datetime
+    allow_self: bool
 
     @classmethod
     def of(cls, row: Approval) -> Self:

@@ -110,6 +110,7 @@ _ROWS = (
             _needed("text", Kind.TEXT),
             _option("timeout", Kind.DURATION),
             _option("role", Kind.TEXT),
+            _option("allow_self", Kind.BOOL, True),
             _option("check", Kind.BOOL, True),
         ),
         "{approved, by, comment, at}",

@@ -27,7 +27,8 @@ OPEN = (
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One open approval: `role` is who may decide, everybody with the permission where it is None."""
+    """One open approval: `role` is who may decide, everybody with the permission where it is None; who started the
+    run only where it is `allow_self`."""
 
     execution_id: str
     deployment_id: str | None
@@ -37,6 +38,7 @@ class Approval:
     role: str | None
     deadline: datetime | None
     asked_at: datetime
+    allow_self: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def approval_of(step: Step, deployment_id: str | None) -> Approval:
         role=given.get("role"),
         deadline=None if until is None else datetime.fromtimestamp(until, UTC),
         asked_at=step.started_at,
+        allow_self=given.get("allow_self", True),
     )
 
 

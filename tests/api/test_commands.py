@@ -59,7 +59,7 @@ async def test_an_approved_run_goes_on_and_knows_who_decided(editor: httpx2.Asyn
     assert (await running(editor, id, "waiting"))["status"] == "waiting"
     answer = await editor.post(f"/executions/{id}/approve", json={"comment": "looks good"})
     assert answer.status_code == 200
-    assert answer.json() == {"id": id, "status": "approved", "step": asked["step"]}
+    assert answer.json() == {"id": id, "status": "approved", "step": asked["step"], "fibre": None}
     result = (await running(editor, id, "complete"))["result"]
     assert (result["approved"], result["by"], result["comment"]) == (True, "an editor", "looks good")
     await waiting(editor, id, 0)
@@ -243,7 +243,10 @@ async def test_what_is_decided_while_no_worker_answers_waits_for_one(
     id, handle = orphan
     problem(await editor.post(f"/executions/{id}/approve"), "forbidden")
     answer = await admin.post(f"/executions/{id}/approve", json={"comment": "yes"})
-    assert (answer.status_code, answer.json()) == (202, {"id": id, "status": "accepted", "step": 7})
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"id": id, "status": "accepted", "step": 7, "fibre": None},
+    )
     assert (await admin.post(f"/executions/{id}/pause")).status_code == 202
     history = await handle.fetch_history()
     signals = [
@@ -285,8 +288,6 @@ async def test_what_is_sent_before_a_run_has_taken_up_its_state_waits_for_it(
         record=ExecutionRecord(id=id, workflow_id=workflow_id, started_at=now),
         program=shown["content_hash"],
         state=pack(machine.state()),
-        host="a-host",
-        spool="a-spool",
         budget=Budget(),
         since={asked["step"]: now},
         run=2,
@@ -302,3 +303,20 @@ async def test_what_is_sent_before_a_run_has_taken_up_its_state_waits_for_it(
     async with asyncio.timeout(30):
         assert (await handle.result())["result"]["comment"] == "early"
     await admin.post(f"/executions/{first}/cancel")
+
+
+async def test_who_started_a_run_may_not_approve_it_where_it_says_so(
+    served: Served, editor: httpx2.AsyncClient, admin: httpx2.AsyncClient
+) -> None:
+    id = await started(editor, 'return approve("go on?", allow_self: false).by\n')
+    (asked,) = await waiting(editor, id)
+    assert asked["allow_self"] is False
+    detail = problem(await editor.post(f"/executions/{id}/approve"), "forbidden")["detail"]
+    assert "somebody else than an editor" in str(detail)
+    run = served.temporal.get_workflow_handle(EXECUTE_DEPLOYMENT.workflow_id(id))
+    await run.signal("approve", {})
+    await waiting(editor, id)
+    assert (await admin.post(f"/executions/{id}/approve")).json()["status"] == "approved"
+    assert (await running(editor, id, "complete"))["result"] == "somebody"
+    log = (await editor.get(f"/executions/{id}/logs")).text
+    assert "the signal approve was not taken" in log and "approve by somebody, step 1" in log

@@ -134,19 +134,6 @@ async def test_a_deployment_is_parked_with_its_run(admin: httpx2.AsyncClient) ->
     await said(admin, id, "abort")
 
 
-async def test_a_failed_run_is_retried_where_nothing_was_undone(admin: httpx2.AsyncClient) -> None:
-    id = await parked(admin, DIVIDES)
-    await said(admin, id, "abort")
-    await running(admin, id, "failed")
-    answer = await admin.post(f"/executions/{id}/retry", json={"comment": "once more"})
-    assert answer.status_code == 202 and answer.headers["location"] == f"/executions/{id}"
-    await running(admin, id, "parked")
-    await said(admin, id, "skip", value=1)
-    assert (await running(admin, id, "complete"))["result"] == 1
-    problem(await admin.post(f"/executions/{id}/retry"), "nothing_to_do")
-    assert "retry by somebody: once more" in (await admin.get(f"/executions/{id}/logs")).text
-
-
 async def test_commands_need_their_permission(served: Served, admin: httpx2.AsyncClient) -> None:
     id = await parked(admin, DIVIDES)
     async with served.client("viewer") as viewer:

@@ -14,7 +14,8 @@ async def approve(effects: Effects, request: Request) -> EffectResult:
     arguments: dict[str, Any] = request.arguments
     step, limit = request.step, arguments["timeout"]
     asked = open_approval(effects, request)
-    effects.note_begin(request, shown(asked["text"]), {"role": asked["role"], "deadline": asked["deadline"]})
+    given = {name: asked[name] for name in ("role", "allow_self", "deadline")}
+    effects.note_begin(request, shown(asked["text"]), given)
     await effects.rest(request, lambda: step in effects.decisions, limit)
     return settled(effects.decisions.get(step), arguments["check"], limit, request.line)
 
@@ -29,6 +30,7 @@ def open_approval(effects: Effects, request: Request) -> dict[str, Any]:
         "line": request.line,
         "text": arguments["text"],
         "role": arguments["role"],
+        "allow_self": arguments["allow_self"],
         "asked_at": asked_at,
         "deadline": None if limit is None else asked_at + limit,
     }
