@@ -255,7 +255,7 @@ async def test_what_is_decided_while_no_worker_answers_waits_for_one(
         if event.HasField("workflow_execution_signaled_event_attributes")
     ]
     sent = {one.signal_name: json.loads(one.input.payloads[0].data) for one in signals}
-    assert sent["approve"] == {"step": 7, "by": "somebody", "comment": "yes"}
+    assert sent["approve"] == {"step": 7, "by": "somebody", "comment": "yes", "via": "api"}
     assert sent["pause"]["by"] == "somebody"
     await handle.terminate()
     problem(await admin.post(f"/executions/{id}/approve"), "ended")
@@ -292,6 +292,8 @@ async def test_what_is_sent_before_a_run_has_taken_up_its_state_waits_for_it(
         since={asked["step"]: now},
         run=2,
     )
+    async with served.database.transaction() as rows:
+        await Executions(rows).open(NewExecution(id, workflow_id, datetime.now(UTC)))
     handle = await served.temporal.start_workflow(
         EXECUTE_DEPLOYMENT.type,
         ExecuteInput(execution=id, carried=carried),
