@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import pytest
 
-from codeai.dsl.limits import LIMITS
+from codeai.dsl.limits import EFFECT_RESULT, INSTRUCTIONS_OF_RUN, LIMITS, UNDO_ENTRIES, Limit
 from codeai.dsl.machine import Machine
-from codeai.dsl.requests import Asking, EffectResult, Finished, Sliced
+from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Sliced
+from codeai.dsl.values import ExecValue
 from tests.dsl.runs import program, run
 
+
+@dataclass(frozen=True)
+class Over:
+    """A program that passes a limit at `line`. Its effects are answered with `answer`; `state` is where it stands
+    before, for limits that a run from its start would reach too late for a test."""
+
+    source: str
+    line: int
+    answer: Any = None
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+FULL_UNDO = list(range(1000, 1000 + UNDO_ENTRIES.most))
+NEARLY_SPENT = {"spent": INSTRUCTIONS_OF_RUN.most - 100, "since": INSTRUCTIONS_OF_RUN.most - 100}
+LARGE = 'var s = "0123456789abcdef"\nfor i in range(13) { s += s }\n'
+
 OVER = {
-    "instructions between two effects": "while true { }",
-    "call depth": "function f(n) { return f(n + 1) }\nreturn f(0)",
-    "string size": 'var s = "0123456789abcdef"\nwhile true { s += s }',
-    "items": "return range(100001)",
-    "state size": "var a = [1]\nwhile true { a = [a, a] }",
-    "nesting": "var a = [1]\nwhile true { a = [a] }",
+    "instructions between two effects": Over("log(1)\nwhile true { }", 2),
+    "instructions of a run": Over("var n = 0\nwhile true {\n  log(n) n += 1 }", 3, state=NEARLY_SPENT),
+    "call depth": Over("function f(n) {\n  return f(n + 1) }\nreturn f(0)", 2),
+    "string size": Over('var s = "0123456789abcdef"\nwhile true { s += s }', 2),
+    "items": Over("var n = 100001\nreturn range(n)", 2),
+    "state size": Over("var a = [1]\nwhile true { a = [a, a] }", 2),
+    "open undo entries": Over("log(1)\nexec { a } undo { b }", 2, state={"undo": FULL_UNDO}),
+    "effect input": Over(LARGE + "log([s, s])", 3),
+    "effect result": Over(
+        "log(1)\nvar r = exec { cat }", 2, ExecValue("x" * (EFFECT_RESULT.most + 1), "", 0)
+    ),
+    "nesting": Over("var a = [1]\nwhile true { a = [a] }", 2),
 }
+"""By the limit's name, as the table has it."""
+
+
+def ended(over: Over) -> Finished | Failed:
+    bound = program(over.source)
+    machine = Machine.resume(bound, {**Machine.start(bound, {}).state(), **over.state})
+    while not isinstance(outcome := machine.advance(), Finished | Failed):
+        if isinstance(outcome, Asking):
+            for request in outcome.requests:
+                value = over.answer if request.effect == "exec" else None
+                machine.answer(request.step, EffectResult(value))
+    return outcome
 
 
 def fails(source: str, name: str) -> None:
@@ -25,17 +63,32 @@ def fails(source: str, name: str) -> None:
     assert done.error.kind == "limit" and f"limit {name}:" in done.error.message, done.error.message
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["instructions between two effects", "call depth", "string size", "items", "state size", "nesting"],
-)
-def test_a_program_over_a_limit_fails_and_is_told_which(name: str) -> None:
-    fails(OVER[name], name)
+@pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
+def test_a_program_over_a_limit_fails_and_is_told_which_where_and_what_to_do(limit: Limit) -> None:
+    over = OVER[limit.name]
+    outcome = ended(over)
+    assert isinstance(outcome, Failed)
+    error = outcome.error
+    assert (error.kind, error.line) == ("limit", over.line)
+    assert error.message == f"{limit.what} (limit {limit.name}: {limit.most:,}); {limit.advice}"
 
 
-def test_every_limit_says_what_to_do() -> None:
-    assert {limit.name for limit in LIMITS} >= OVER.keys()
+def test_every_limit_has_a_program_over_it_and_says_what_to_do() -> None:
+    assert [limit.name for limit in LIMITS] == list(OVER)
     assert all(limit.advice and limit.what for limit in LIMITS)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        Over("exec { a } undo { b }", 0, ExecValue("", "", 0), {"undo": FULL_UNDO[1:]}),
+        Over("var r = exec { cat }", 0, ExecValue("x" * EFFECT_RESULT.most, "", 0)),
+        Over("log(1)", 0, state=NEARLY_SPENT),
+    ],
+    ids=["open undo entries", "effect result", "instructions of a run"],
+)
+def test_a_limit_of_effects_and_runs_itself_is_allowed(over: Over) -> None:
+    assert isinstance(ended(over), Finished)
 
 
 @pytest.mark.parametrize(
@@ -57,19 +110,20 @@ def test_a_limit_itself_is_allowed(source: str) -> None:
 def test_a_limit_cannot_be_caught() -> None:
     fails("try { return range(100001) } catch e { return 1 }", "items")
     fails("function f(n) { try { f(n) } catch e { } }\nf(0)", "call depth")
+    tried = Over("try { exec { cat } } catch e { return 1 }", 1, OVER["effect result"].answer)
+    assert isinstance(ended(tried), Failed)
 
 
 def test_what_is_given_to_an_effect_is_bounded() -> None:
-    big = 'var s = "0123456789abcdef"\nfor i in range(13) { s += s }\n'
-    fails(big + "log([s, s])", "effect input")
-    fails(big + 'exec(files: {a: s, b: s, c: "x"}) { cat }', "effect input")
+    fails(LARGE + "log([s, s])", "effect input")
+    fails(LARGE + 'exec(files: {a: s, b: s, c: "x"}) { cat }', "effect input")
 
 
 def test_many_undo_entries_are_refused_before_the_command() -> None:
-    machine = Machine.start(program("exec { a } undo { b }"), {})
-    machine._state.undo = dict.fromkeys(range(1000, 21_000))
-    outcome = machine.advance()
-    assert "limit open undo entries" in outcome.error.message  # type: ignore[union-attr]
+    bound = program("exec { a } undo { b }")
+    machine = Machine.resume(bound, {**Machine.start(bound, {}).state(), "undo": FULL_UNDO})
+    assert isinstance(machine.advance(), Failed)
+    assert not machine.pending
 
 
 @pytest.mark.parametrize(
