@@ -27,6 +27,8 @@ from codeai.workflows.contracts.events import (
     WaitResult,
 )
 from codeai.workflows.contracts.hosts import (
+    Heard,
+    HearInput,
     KillInput,
     KillResult,
     ProbeInput,
@@ -164,6 +166,15 @@ UNDO_ENTRIES = Call("undo_entries", UndoEntriesInput, UndoEntriesResult, timedel
 PROBE_HOST = Call(
     "probe_host", ProbeInput, ProbeResult, timedelta(seconds=5), f"{CONTROL}@", ONCE, schedule_to_start=PROBE
 )
+HEAR_CANCEL = Call(
+    "hear_cancel",
+    HearInput,
+    Heard,
+    timedelta(seconds=5),
+    f"{CONTROL}@",
+    ONCE,
+    schedule_to_start=COMMAND_HEARTBEAT,  # by then it has been heard anyway
+)
 KILL_COMMANDS = Call(
     "kill_commands",
     KillInput,
@@ -230,6 +241,7 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     END_STEPS,
     UNDO_ENTRIES,
     PROBE_HOST,
+    HEAR_CANCEL,
     KILL_COMMANDS,
     READ_SPOOL,
     APPLY_CHANGE,
@@ -280,7 +292,7 @@ def send_http(given: HttpInput) -> ActivityHandle[HttpResult]:
         HTTP_REQUEST,
         given,
         result_type=HttpResult,
-        activity_id=str(given.step.seq),
+        activity_id=f"{given.step.seq}/http",  # a bare number is what the SDK names others
         task_queue=WORKFLOWS,
         start_to_close_timeout=min(limit, FOREVER),
         heartbeat_timeout=COMMAND_HEARTBEAT,

@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
 
 from codeai.workflows import calls
-from codeai.workflows.contracts.hosts import KillInput, KillResult, ProbeInput, ProbeResult
+from codeai.workflows.contracts.hosts import HearInput, KillInput, KillResult, ProbeInput, ProbeResult
 from codeai.workflows.contracts.queues import control_on
 
 PICKED_UP = timedelta(seconds=60)
@@ -66,3 +66,11 @@ async def end_commands(host: str, lost_after: float | None, given: KillInput) ->
                 raise
         if await answer_of(host, lost_after, workflow.time()) is None:
             return None
+
+
+async def hear_cancel(host: str, given: HearInput) -> None:
+    """Has a host hear of a command's cancel at once. Nobody depends on it."""
+    try:
+        await calls.HEAR_CANCEL.on(control_on(host))(given)
+    except ActivityError:  # it was a short cut: the command's next heartbeat says the same
+        pass

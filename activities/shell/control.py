@@ -8,16 +8,22 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
 from temporalio import activity
+from temporalio.client import AsyncActivityCancelledError
+from temporalio.service import RPCError
 
 from codeai.activities.heartbeats import heartbeats
 from codeai.activities.shell import commands, formats
+from codeai.activities.shell.attendant import ANSWER
 from codeai.activities.shell.bookkeeping import Bookkeeping
 from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.spool import Absent, Attempt, Ended, Lost, Refused, Running
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.hosts import (
     CommandFound,
+    Heard,
+    HearInput,
     KillInput,
     KillResult,
     ProbeInput,
@@ -36,6 +42,8 @@ from codeai.workflows.contracts.shell import CommandInput
 _PAGE = 200  # workspaces that are told of at once
 _LOOK = 0.05  # seconds between two looks whether a command has ended
 
+_log = structlog.get_logger(__name__)
+
 
 class HostControl:
     """Needs no attendant: what it does holds whoever attends, and where nobody does."""
@@ -47,6 +55,7 @@ class HostControl:
         """For the queue `codeai-host@<id>`."""
         return [
             self.probe_host,
+            self.hear_cancel,
             self.kill_commands,
             self.read_spool,
             self.hold_workspaces,
@@ -56,6 +65,29 @@ class HostControl:
     @activity.defn(name="probe_host")
     async def probe_host(self, _given: ProbeInput) -> ProbeResult:
         return ProbeResult(spool=self._desk.spool.id, running=self._desk.slots.busy())
+
+    @activity.defn(name="hear_cancel")
+    async def hear_cancel(self, given: HearInput) -> Heard:
+        """Sends a heartbeat for what runs of a step, whichever worker of the host attends it. As everywhere, the
+        command is told to end only if the answer says that its cancel is requested."""
+        waited_for = self._desk.spool.newest_tokens()
+        found = await asyncio.to_thread(self._attempts, given.execution_id, (given.step_id,))
+        told = [await self._hear(attempt, waited_for.get(attempt.key)) for attempt, _ in found]
+        return Heard(is_cancelled=any(told))
+
+    async def _hear(self, attempt: Attempt, at: int | None) -> bool:
+        token = None if at is None else self._desk.spool.token(attempt.key, at)
+        if token is None:
+            return False
+        try:
+            handle = self._desk.client.get_async_activity_handle(task_token=token.token)
+            await handle.heartbeat(rpc_timeout=ANSWER)
+        except AsyncActivityCancelledError as answer:
+            wanted = answer.details is not None and answer.details.cancel_requested
+            return wanted and attempt.say(formats.CANCEL)
+        except RPCError as error:  # it has been answered just now, or its own heartbeats have it heard
+            _log.info("a cancel was not heard at once", attempt=attempt.key, error=str(error))
+        return False
 
     @activity.defn(name="kill_commands")
     async def kill_commands(self, given: KillInput) -> KillResult:

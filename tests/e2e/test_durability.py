@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from codeai.activities.shell.formats import with_marks
+from tests.e2e.histories import histories
 from tests.platform import Platform, wait_until
 
 COUNTING = """
@@ -126,6 +128,24 @@ def test_cancel_kills_the_command_and_undoes_what_was_done(stack: Platform, toke
     assert ended["status"] == "cancelled"
     assert effects(file) == ["made", "unmade"]
     assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
+
+
+def test_a_cancel_does_not_wait_for_a_heartbeat(stack: Platform, token: str) -> None:
+    """Descendants that trap SIGTERM are gone; the run has asked the host, which heard of the cancel and acted."""
+    id = stack.detach(
+        """
+        exec(grace: "2s") {
+            for n in {1..5}; do (trap '' TERM; sleep 600) & done
+            setsid bash -c 'trap "" TERM; sleep 600' & wait
+        }
+        """
+    )
+    mark = [f"CODEAI_EXECUTION_ID={id}"]
+    wait_until(lambda: len(with_marks(mark)) > 6, 60, "the descendants")
+    assert stack.command("cancel", id).returncode == 0
+    assert stack.ended(id, token)["status"] == "cancelled"
+    assert not with_marks(mark)
+    assert '{"is_cancelled":true}' in histories(stack, f"execution/{id}")
 
 
 def test_temporal_alone_can_start_a_run(stack: Platform, token: str) -> None:

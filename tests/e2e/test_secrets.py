@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
-from temporalio.client import Client
 
 from codeai import sealing
+from tests.e2e.histories import histories
 from tests.e2e.test_events import temporal
 from tests.platform import Platform, wait_until
 from tests.tree import ROOT
@@ -195,18 +195,6 @@ def dumped(stack: Platform) -> dict[str, str]:
             await database.close()
 
     return asyncio.run(rows())
-
-
-def histories(stack: Platform, *ids: str) -> str:
-    """What Temporal keeps of workflows, with their payloads decoded."""
-
-    async def fetched() -> str:
-        client = await Client.connect(f"127.0.0.1:{stack.temporal}")
-        kept = [await client.get_workflow_handle(id).fetch_history() for id in ids]
-        payloads = re.findall(r'"data": ?"([A-Za-z0-9+/=]+)"', "".join(one.to_json() for one in kept))
-        return "\n".join(base64.b64decode(one).decode("utf-8", "replace") for one in payloads)
-
-    return asyncio.run(fetched())
 
 
 def test_a_secret_stands_in_no_table_and_no_history(stack: Platform) -> None:

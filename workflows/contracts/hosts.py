@@ -40,6 +40,19 @@ class KillInput(Contract):
     )
 
 
+class HearInput(Contract):
+    """Asks a host to hear at once whether a command is to be cancelled, not only at its next heartbeat."""
+
+    execution_id: str
+    step_id: str
+
+
+class Heard(Contract):
+    """What it heard."""
+
+    is_cancelled: bool = Field(description="an attempt of the step runs, and was told to end")
+
+
 class CommandFound(Contract):
     """One attempt in a host's spool. `state`: absent (not started), running, ended, refused (will never start), lost
     (its supervisor died); `result` where it will not change any more."""

@@ -19,11 +19,12 @@ from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue
 from codeai.workflows.contracts.commands import Decision
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
-from codeai.workflows.contracts.hosts import Place
+from codeai.workflows.contracts.hosts import HearInput, Place
 from codeai.workflows.contracts.shell import CommandResult, WorkspaceSeed
 from codeai.workflows.contracts.steps import Notes, SecretText, StepBegun, UndoEntry
 from codeai.workflows.effects.notebook import Notebook
 from codeai.workflows.effects.places import Places
+from codeai.workflows.hosts import hear_cancel
 from codeai.workflows.states import step_id
 
 
@@ -76,6 +77,7 @@ class Effects:
         self.sent: dict[int, Notes] = {}
         self.resting: dict[int, Request] = {}
         self.withdrawn: set[int] = set()
+        self._telling: set[asyncio.Future[None]] = set()
         self._performers = performers
         self._begun: set[int] = set(self.since)
         self._answers: list[Answer] = []
@@ -119,12 +121,23 @@ class Effects:
         self.withdrawn.add(step)
         if (handle := self.commands.get(step)) is not None:
             handle.cancel()
+            self._hasten(step)
         elif step in self.silent:
             pass  # whether it is dead is known when its host answers, or is lost
         elif (task := self.under_way.get(step)) is not None:
             task.cancel()
         elif all(answer.step != step for answer in self._answers):
             self._answers.append(Answer(step, unwanted()))
+
+    def _hasten(self, step: int) -> None:
+        """Its host hears of the cancel now. It is in flight beside everything else: a run ends, or continues as new,
+        without it."""
+        if step in self.at and step not in self.silent:
+            id = step_id(self.run.record.id, str(step))
+            telling = hear_cancel(self.at[step].host, HearInput(execution_id=self.run.record.id, step_id=id))
+            task = asyncio.ensure_future(telling)
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
     async def _settle(self, request: Request, work: Awaitable[Given]) -> None:
         step = request.step

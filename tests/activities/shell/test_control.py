@@ -8,8 +8,16 @@ import uuid
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from codeai.activities.shell import attendant
 from codeai.activities.shell.spool import Absent, Refused
-from codeai.workflows.contracts.hosts import KillInput, KillResult, ProbeInput, SpoolFound, SpoolWanted
+from codeai.workflows.contracts.hosts import (
+    HearInput,
+    KillInput,
+    KillResult,
+    ProbeInput,
+    SpoolFound,
+    SpoolWanted,
+)
 from codeai.workflows.contracts.shell import CommandInput, Outcome
 from tests.activities.shell.conftest import Here
 from tests.activities.shell.rig import processes_with, step
@@ -94,3 +102,23 @@ async def test_a_named_step_that_has_ended_by_itself_is_answered_with_what_it_sa
     assert found.result is not None
     assert (found.result.outcome, found.result.exit_code, found.result.stdout) == (Outcome.FAILED, 3, "said")
     assert (await kill(here, str(uuid.uuid4()))).commands == ()
+
+
+async def test_a_cancel_is_heard_at_once_and_only_a_cancel_that_was_requested(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attendant itself would not hear of it: it sends no heartbeat here."""
+    monkeypatch.setattr(attendant, "HEARTBEAT", 3600.0)
+    given = step('for n in {1..5}; do (trap "" TERM; sleep 60) & done; sleep 60', grace=0.2)
+    run = await here.start(given)
+    await here.started(given)
+    asked = HearInput(execution_id=given.execution_id, step_id=given.step_id)
+    assert not (await here.host.control.hear_cancel(asked)).is_cancelled
+    assert processes_with(given.step_id)
+    await run.cancel()
+    while not (await here.host.control.hear_cancel(asked)).is_cancelled:
+        await asyncio.sleep(0.05)
+    [result] = await run.result()
+    assert result.outcome is Outcome.CANCELLED
+    assert processes_with(given.step_id) == []
+    assert not (await here.host.control.hear_cancel(asked)).is_cancelled
