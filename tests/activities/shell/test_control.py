@@ -111,7 +111,8 @@ async def test_a_cancel_is_heard_at_once_and_only_a_cancel_that_was_requested(
     monkeypatch.setattr(attendant, "HEARTBEAT", 3600.0)
     given = step('for n in {1..5}; do (trap "" TERM; sleep 60) & done; sleep 60', grace=0.2)
     run = await here.start(given)
-    await here.started(given)
+    while len(processes_with(given.step_id)) < 6:
+        await asyncio.sleep(0.05)
     asked = HearInput(execution_id=given.execution_id, step_id=given.step_id)
     assert not (await here.host.control.hear_cancel(asked)).is_cancelled
     assert processes_with(given.step_id)
