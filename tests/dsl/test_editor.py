@@ -472,7 +472,7 @@ def test_the_outline() -> None:
         ("merge({}, {a: [1, 2]}, {}, ‸", "merge(a, b, ...) b, ..."),
         ("sleep(len(‸", "len(x) x"),
         ("function f(a, b) { }\nf(1, ‸", "f(a, b) b"),
-        ('approve("go?", role: ‸', "approve(text, timeout: …, role: …, check: …) role: …"),
+        ('approve("go?", role: ‸', "approve(text, timeout: …, role: …, allow_self: …, check: …) role: …"),
         ("exec(", ""),
         ("var a = (1 + ‸", ""),
         ("f(‸", ""),
