@@ -99,12 +99,12 @@ class Up:
         try:
             if not await _unless(stop, self._start()):
                 return
-            self._ready = True
-            self._note()
-            running = self._folder.running()
-            if running is not None:
-                self._tell(banner(self._folder, running))
             async with self._logged_in():
+                self._ready = True
+                self._note()
+                running = self._folder.running()
+                if running is not None:
+                    self._tell(banner(self._folder, running))
                 await stop.wait()
         finally:
             self._ready = False
@@ -194,32 +194,37 @@ class Up:
 
     @contextlib.asynccontextmanager
     async def _logged_in(self) -> AsyncIterator[None]:
-        """Keeps the user's command line logged in, as administrator."""
-        renewing = asyncio.create_task(self._log_in())
+        """Keeps the user's command line logged in, as administrator; it is when this begins."""
+        jwt = self._settings.jwt
+        if jwt.public_key or jwt.jwks_url:
+            self._tell("tokens are the issuer's: set CODEAI_TOKEN to one of them for the command line")
+            yield
+            return
+        self._log_in()
+        renewing = asyncio.create_task(self._stay_logged_in())
         try:
             yield
         finally:
             renewing.cancel()
 
-    async def _log_in(self) -> None:
-        jwt, credentials = self._settings.jwt, Credentials.of(os.environ)
-        if jwt.public_key or jwt.jwks_url:
-            self._tell("tokens are the issuer's: set CODEAI_TOKEN to one of them for the command line")
-            return
-        user = getpass.getuser()
+    async def _stay_logged_in(self) -> None:
         while True:
-            token = tokens.sign(
-                jwt.secret or self._folder.make_jwt_secret(),
-                subject=user,
-                roles=["admin"],
-                issuer=jwt.issuer or tokens.ISSUER,
-                audience=jwt.audience or tokens.AUDIENCE,
-            )
-            try:
-                credentials.keep(self._url, token, self._folder.path)
-            except OSError as problem:
-                self._tell(f"the command line is not logged in: {credentials.path}: {problem.strerror}")
             await asyncio.sleep(RENEW)
+            self._log_in()
+
+    def _log_in(self) -> None:
+        jwt, credentials = self._settings.jwt, Credentials.of(os.environ)
+        token = tokens.sign(
+            jwt.secret or self._folder.make_jwt_secret(),
+            subject=getpass.getuser(),
+            roles=["admin"],
+            issuer=jwt.issuer or tokens.ISSUER,
+            audience=jwt.audience or tokens.AUDIENCE,
+        )
+        try:
+            credentials.keep(self._url, token, self._folder.path)
+        except OSError as problem:
+            self._tell(f"the command line is not logged in: {credentials.path}: {problem.strerror}")
 
     @property
     def _config(self) -> tuple[str, ...]:
