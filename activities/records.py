@@ -38,6 +38,8 @@ class Records:
     async def write_notes(self, given: NotesInput) -> Nothing:
         async with self.database.transaction() as rows:
             await write_notes_of(rows, given.execution_id, given.notes)
+            await store_events(rows, given.events)
+        await tell_events(self.database, given.events)
         return Nothing()
 
     @activity.defn(name="close_execution")

@@ -59,6 +59,8 @@ async def store_events(rows: AsyncSession, events: Sequence[EventRecord]) -> Non
 
 async def tell_events(database: Database, events: Sequence[EventRecord]) -> None:
     """After that transaction; those that were not stored are told to nobody."""
+    if not events:
+        return
     async with database.session() as rows:
         awaited = await EventWaits(rows).awaited(event.type for event in events)
     for event in events:

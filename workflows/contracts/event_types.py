@@ -37,7 +37,12 @@ FAMILIES: dict[str, Family] = {
         "where a run is",
         available=True,
     ),
-    "approval": Family((), ("ExecuteDeployment",), "a decision is wanted, or was taken"),
+    "approval": Family(
+        ("requested", "approved", "rejected", "expired", "withdrawn"),
+        ("ExecuteDeployment",),
+        "where an approval is: a decision is wanted, was taken, did not come in time, is wanted no more",
+        available=True,
+    ),
     "job": Family(("enqueued", *_ENDS), ("RunJob",), "where a job is"),
     "agent": Family(("executed",), ("AIAgentPipeline", "RunJob"), "an agent has answered"),
     "test.suite": Family(("completed",), ("TestSuite",), "a test suite has ended"),

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.events import EventRecord
 from codeai.workflows.contracts.executions import Budget, ExecutionRecord, ExecutionStatus, FailurePolicy
 from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.shell import WorkspaceSeed
@@ -61,10 +62,12 @@ class ClaimResult(Contract):
 
 
 class NotesInput(Contract):
-    """What a run has to tell, where no other record takes it along."""
+    """What a run has to tell, where no other record takes it along. Its events are stored with the notes, and told
+    afterwards."""
 
     execution_id: str
     notes: Notes
+    events: tuple[EventRecord, ...] = ()
 
 
 class Checkpoint(Contract):

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from temporalio import workflow
 
 from codeai.workflows import calls
+from codeai.workflows.contracts.events import EventRecord
 from codeai.workflows.contracts.records import NotesInput
 from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun, StepEnded, Told
 
@@ -25,6 +26,7 @@ class Notebook:
     def __init__(self, execution_id: str) -> None:
         self._execution_id = execution_id
         self._notes: list[tuple[Note, int]] = []
+        self._events: list[EventRecord] = []
         self._status: tuple[str, str | None, bool] | None = None
         self._bytes = 0
         self._is_awaited = False
@@ -35,12 +37,15 @@ class Notebook:
     def is_urgent(self) -> bool:
         """Something in it must not wait for the next record: a person may have to act on it, or it is long."""
         return self._writing is None and (
-            self._status is not None or self._bytes > KEPT or (self._is_awaited and bool(self._notes))
+            self._status is not None
+            or self._bytes > KEPT
+            or bool(self._events)
+            or (self._is_awaited and bool(self._notes))
         )
 
     @property
     def is_empty(self) -> bool:
-        return not self._notes and self._status is None and self._writing is None
+        return not self._notes and not self._events and self._status is None and self._writing is None
 
     def log(self, step_id: str, level: str, text: str) -> None:
         line = LogLine(step_id=step_id, level=level, text=text, time=workflow.time())
@@ -69,6 +74,11 @@ class Notebook:
         """Somebody said something to the run: people look whether it was taken."""
         self._keep(told, size, is_awaited=True)
 
+    def publish(self, event: EventRecord) -> None:
+        """Something happened that others may wait for. Only a record of its own takes it along: whoever stores an
+        event has to tell it."""
+        self._events.append(event)
+
     def status(self, status: str, text: str | None, *, reopens: bool = False) -> None:
         """Where the run is from now on."""
         not_told = self._status is not None and self._status[2]
@@ -76,13 +86,13 @@ class Notebook:
 
     async def take(self) -> Notes:
         """All notes, for a record that is about to be sent."""
-        while self._writing is not None or self._bytes > MOST_AT_ONCE:
+        while self._writing is not None or self._events or self._bytes > MOST_AT_ONCE:
             await self.write()
         return self._taken()
 
     def write_soon(self) -> None:
         """Has everything written; nobody waits for it."""
-        if self._writing is None and (self._notes or self._status):
+        if self._writing is None and (self._notes or self._events or self._status):
             self._writing = asyncio.ensure_future(self._write())
 
     async def write(self) -> None:
@@ -130,8 +140,11 @@ class Notebook:
 
     async def _write(self) -> None:
         try:
-            while self._notes or self._status:
-                given = NotesInput(execution_id=self._execution_id, notes=self._taken())
+            while self._notes or self._events or self._status:
+                # An event comes with the last of the notes, or after them: they say the same.
+                notes = self._taken()
+                events, self._events = ([], self._events) if self._notes else (self._events, [])
+                given = NotesInput(execution_id=self._execution_id, notes=notes, events=tuple(events))
                 await calls.WRITE_NOTES(given)
         except BaseException as error:  # noqa: BLE001 - handed to the run's loop, which raises it
             self.broken = error

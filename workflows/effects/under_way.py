@@ -224,11 +224,14 @@ class Effects:
         command: str,
         arguments: dict[str, Any] | None = None,
         undo: UndoEntry | None = None,
-    ) -> None:
-        """Notes that a step began, unless a workflow run before this one has; its end is noted when it ends."""
-        if request.step not in self._begun:
-            self._begun.add(request.step)
-            self.notes.begin(self.begun(request, command, arguments, undo), len(command))
+    ) -> bool:
+        """Notes that a step began, unless a workflow run before this one has; its end is noted when it ends. Answers
+        whether it has only now."""
+        if request.step in self._begun:
+            return False
+        self._begun.add(request.step)
+        self.notes.begin(self.begun(request, command, arguments, undo), len(command))
+        return True
 
     def note_end_of(self, request: Request) -> None:
         """The step's row is begun by an activity; its end is noted when it ends."""
