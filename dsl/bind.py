@@ -50,9 +50,7 @@ class Bound:
 
     def target(self, pc: int) -> int:
         """Where one comes to who goes to `pc`."""
-        while self.code.code[pc][0] == "jump":
-            pc = self.code.code[pc][1]
-        return pc
+        return self.code.target(pc)
 
     def unit_at(self, pc: int) -> int:
         return bisect_right(self._entries, pc) - 1

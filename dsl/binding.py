@@ -30,10 +30,8 @@ class Binding:
         return self.part(pc, words).run
 
     def target(self, pc: int) -> int:
-        """Where one comes to who goes to `pc`: jumps are followed now."""
-        while self.code.code[pc][0] == "jump":
-            pc = self.code.code[pc][1]
-        return pc
+        """Where one comes to who goes to `pc`."""
+        return self.code.target(pc)
 
     def integer(self, value: int) -> int:
         return self.expressions.constant(value)

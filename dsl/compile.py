@@ -15,6 +15,8 @@ from codeai.dsl.program import LEVEL, Code, Param, Unit
 from codeai.dsl.resolve import LOOP_SLOTS, Resolution, Variable
 
 NO_HANDLER = -1
+Spans = dict[tree.Node, tuple[int, int]]
+"""The instructions of each statement and block, without the one at the end."""
 _OPEN = -1
 """The end of a name that is still in scope."""
 
@@ -39,6 +41,13 @@ def compile_program(checked: Checked) -> Code:
     return compile_tree(checked.tree, checked.resolution, checked.source)
 
 
+def laid_out(checked: Checked) -> tuple[Code, Spans]:
+    """The code of such a program, and where in it each statement is."""
+    assert checked.tree is not None and checked.resolution is not None
+    compiler = _Compiler(checked.source, checked.resolution)
+    return compiler.program(checked.tree), compiler.spans
+
+
 def compile_tree(program: tree.Program, resolution: Resolution, source: Source) -> Code:
     """The code of a program in which the checker found no error."""
     return _Compiler(source, resolution).program(program)
@@ -59,13 +68,14 @@ class _Compiler(Fragments):
         self._loops: list[_Loop] = []
         self._tries: list[list[int]] = []
         self._names: list[list[object]] = []
+        self.spans: Spans = {}
 
     def program(self, program: tree.Program) -> Code:
         resolution = self._resolution
         self.height = len(program.params)
         for param in program.params:
             self._param(param)
-        drive(self._statements(program.body))
+        drive(self._statements(program))
         self.emit(self._last_line(program), "return", NULL.words)
         self._forget(0)
         units = [
@@ -93,7 +103,7 @@ class _Compiler(Fragments):
         known = len(self._names)
         for parameter in function.node.params:
             self._name(self._resolution.variables[parameter.name])
-        drive(self._statements(function.node.body.body))
+        drive(self._statements(function.node.body))
         self.emit(self._last_line(function.node), "return", NULL.words)
         self._forget(known)
         return Unit(name, entry, len(function.parameters), function.frame, self.most_temporaries)
@@ -129,14 +139,16 @@ class _Compiler(Fragments):
 
     # Statements
 
-    def _statements(self, body: tuple[tree.Node, ...]) -> Task:
-        height, known, around = self.height, len(self._names), self.statement
-        for node in body:
+    def _statements(self, block: tree.Program | tree.Block) -> Task:
+        height, known, around, first = self.height, len(self._names), self.statement, self.here
+        for node in block.body:
             self.temporaries = 0
-            self.statement = self.here
+            begin = self.statement = self.here
             make = _STATEMENTS.get(type(node))
             if make is not None:
                 yield make(self, node)
+            self.spans[node] = begin, self.here
+        self.spans[block] = first, self.here
         self.statement = around
         self._forget(known)
         self.height = height
@@ -211,20 +223,24 @@ class _Compiler(Fragments):
 
     def _if(self, node: tree.If) -> Task:
         ends: list[int] = []
+        begins: list[tuple[tree.If, int]] = []
         last: tree.Node | None = node
         while isinstance(last, tree.If):
+            begins.append((last, self.here))
             condition = yield self.value(last.condition)
             jump = self.emit(self.line(last.condition), "branch", condition.words, None)
-            yield self._statements(last.then.body)
+            yield self._statements(last.then)
             self.temporaries = 0
             last = last.orelse
             if last is not None:
                 ends.append(self.emit(self.lines[-1], "jump", None))
             self.code[jump][2] = self.here
         if isinstance(last, tree.Block):
-            yield self._statements(last.body)
+            yield self._statements(last)
         for end in ends:
             self.code[end][1] = self.here
+        for one, begin in begins:
+            self.spans[one] = begin, self.here
 
     def _while(self, node: tree.While) -> Task:
         line = self.line(node.condition)
@@ -240,7 +256,7 @@ class _Compiler(Fragments):
         """A loop's body, the jump back, and where the loop at `head` ends."""
         loop = _Loop(again)
         self._loops.append(loop)
-        yield self._statements(body.body)
+        yield self._statements(body)
         self._loops.pop()
         self.emit(self.lines[-1], "jump", again)
         self.code[head][operand] = self.here
@@ -315,7 +331,7 @@ class _Compiler(Fragments):
         self.height = item.slot + 1
         self._name(item)
         self._loops.append(_Loop(None))
-        yield self._statements(node.body.body)
+        yield self._statements(node.body)
         self._loops.pop()
         self.emit(self._last_line(node), "return", NULL.words)
         self._forget(known)
@@ -326,14 +342,14 @@ class _Compiler(Fragments):
         error = self._resolution.variables[node.name]
         self._tries.append([self.here, 0, 0, error.slot + FIRST])
         number = len(self._tries) - 1
-        yield self._statements(node.body.body)
+        yield self._statements(node.body)
         self._tries[number][1] = self.here
         jump = self.emit(self.lines[-1] if self.lines else self.line(node), "jump", None)
         self._tries[number][2] = self.here
         height, known = self.height, len(self._names)
         self.height = error.slot + 1
         self._name(error)
-        yield self._statements(node.handler.body)
+        yield self._statements(node.handler)
         self._forget(known)
         self.height = height
         self.code[jump][1] = self.here
@@ -365,7 +381,7 @@ class _Compiler(Fragments):
             self.emit(self.line(node), "drop", made.words)
 
     def _nested(self, node: tree.Block) -> Task:
-        yield self._statements(node.body)
+        yield self._statements(node)
 
 
 def _is_action(node: tree.Node) -> bool:

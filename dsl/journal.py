@@ -12,13 +12,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from codeai.dsl.bind import Bound
 from codeai.dsl.machine import Machine
+from codeai.dsl.patched import Moved
 from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Sliced
 from codeai.dsl.stored import decode, encode
 from codeai.dsl.values import ErrorValue, ExecValue, SecretHandle, Value
 
 Round = list[Any]
 CANCEL = "cancel"
+PATCH = "patch"
 
 
 class Journal:
@@ -58,6 +61,10 @@ class Journal:
     def set(self, fibre: int, name: str, value: Any) -> None:
         self._note({"do": "set", "fibre": fibre, "name": name, "value": value})
 
+    def patched(self, before: str, program: str, to: Moved) -> None:
+        """The run goes on with another program; each is named by its hash."""
+        self._note({"do": PATCH, "before": before, "program": program, **to.to_json()})
+
     def gave_up(self, error: ErrorValue) -> None:
         self._note({"do": "give_up", "error": _error_to_plain(error)})
 
@@ -77,10 +84,14 @@ class Journal:
 
 
 def replay(
-    machine: Machine, rounds: list[Round], result_of: Callable[[int], EffectResult | None]
+    machine: Machine,
+    rounds: list[Round],
+    result_of: Callable[[int], EffectResult | None],
+    program_of: Callable[[str], Bound],
 ) -> Iterator[Asking | Sliced | Finished | Failed]:
     """Makes the noted calls on a machine that stands where the journal began, and gives each answer of `advance`.
-    Ends where a result is wanted that `result_of` a step's row does not have."""
+    Ends where a result is wanted that `result_of` a step's row does not have; `program_of` a hash is asked for each
+    program with which the run went on."""
     for advances, *entries in rounds:
         for _ in range(advances):
             yield machine.advance()
@@ -88,7 +99,7 @@ def replay(
             if entry == CANCEL:
                 machine.cancel()
             if isinstance(entry, dict):
-                _said(machine, entry)
+                _said(machine, entry, program_of)
             if entry == CANCEL or isinstance(entry, dict):
                 continue
             step, *plain = entry
@@ -98,7 +109,7 @@ def replay(
             machine.answer(step, result)
 
 
-def _said(machine: Machine, entry: dict[str, Any]) -> None:
+def _said(machine: Machine, entry: dict[str, Any], program_of: Callable[[str], Bound]) -> None:
     """Says to parked fibres what was said to them."""
     word = entry.get("do")
     if word == "retry":
@@ -113,6 +124,18 @@ def _said(machine: Machine, entry: dict[str, Any]) -> None:
         machine.park_at_errors()
     elif word == "revive":
         machine.revive()
+    elif word == PATCH:
+        machine.patch(program_of(entry["program"]), Moved.from_json(entry))
+
+
+def programs_in(rounds: list[Round]) -> list[tuple[str, str]]:
+    """The hashes of the programs with which the run went on, each behind that of the one before."""
+    return [
+        (entry["before"], entry["program"])
+        for _, *entries in rounds
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("do") == PATCH
+    ]
 
 
 def inputs_of(rounds: list[Round]) -> dict[str, Value] | None:

@@ -180,7 +180,7 @@ class Machine(Parking):
 
     def _go(self, fibre: Fibre) -> bool:
         """Runs a fibre until it waits or ends; False where the slice was over before."""
-        running, steps, ready = self._running, self._program.steps, self._state.ready
+        running, steps, ready = self._running, self._running.steps, self._state.ready
         self._enter(fibre)
         slots, pc, unwatched = fibre.slots, fibre.pc, running.unwatched
         while True:

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from codeai.dsl import state as states
+from codeai.dsl.bind import Bound
 from codeai.dsl.faults import Fault, type_fault, value_fault
 from codeai.dsl.fibres import Fibre, all_fibres
 from codeai.dsl.limits import EFFECT_RESULT, STATE
 from codeai.dsl.loops import begin_over
 from codeai.dsl.opcodes import FIRST, NOWHERE
 from codeai.dsl.operators import truth
+from codeai.dsl.patched import Moved, Standing, moved, standing_of
+from codeai.dsl.ran import to_text
 from codeai.dsl.running import UNSET, Slots
 from codeai.dsl.scheduling import Scheduling
 from codeai.dsl.values import Array, ErrorValue, Map, Value, from_plain, size_of
@@ -116,6 +120,16 @@ class Parking(Scheduling):
             self._copy_down(owner, slots, slot, value)
             return
         raise Fault("name_error", f"the statement sees no variable {name}; there are: {self._seen(fibre)}")
+
+    def standing(self) -> Standing:
+        """Where the run stands in its program, for who compares it with an edited one (see `patch.py`)."""
+        return standing_of(self._state.main, to_text(self._running.ran))
+
+    def patch(self, program: Bound, to: Moved) -> None:
+        """The run goes on with an edited program, parked fibres at their failed statement."""
+        self._become(*states.from_plain(program, moved(states.to_plain(self._state, self._running), to)))
+        for one in self.parked:
+            self.retry(one.fibre)
 
     def give_up(self, error: ErrorValue) -> None:
         """Ends the run with this error: its fibres are cancelled, what they wait for is withdrawn."""

@@ -55,6 +55,13 @@ class Code:
     names: list[list[Any]]
     starts: list[int]
 
+    def target(self, pc: int) -> int:
+        """Where one comes to who goes to `pc`: jumps are followed, but those that are statements (`break`, `continue`),
+        of which it is noted that they have run."""
+        while self.code[pc][0] == "jump" and self.starts[pc] != pc:
+            pc = self.code[pc][1]
+        return pc
+
     def to_json(self) -> dict[str, Any]:
         return {
             "level": self.level,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from codeai.dsl import operators
 from codeai.dsl.faults import Fault, type_fault
 from codeai.dsl.limits import FRAME_SIZE, INSTRUCTIONS, INSTRUCTIONS_OF_RUN, STATE
+from codeai.dsl.ran import firsts, from_text
 from codeai.dsl.values import (
     Array,
     ErrorValue,
@@ -65,7 +66,7 @@ class Running:
     """`spent` counts instructions over the whole run; at a loop head or function entry it may not be past `stop`.
     In straight code so many instructions run before the machine looks as `unwatched` has items; once something
     was walked past `stop` it has none. `held` is the size of the current fibre's values, `room` what it may have,
-    `level` where its own begin."""
+    `level` where its own begin. `ran` has 1 for each instruction that has run, `steps` what runs (see `ran.py`)."""
 
     __slots__ = (
         "given",
@@ -73,12 +74,14 @@ class Running:
         "level",
         "pc",
         "program",
+        "ran",
         "room",
         "since",
         "slice_end",
         "slots",
         "spent",
         "stack",
+        "steps",
         "stop",
         "unwatched",
         "value",
@@ -96,6 +99,15 @@ class Running:
         self.why = Why.ENDED
         self.value: Value = None
         self.given: Any = None
+        self.ran = bytearray(len(program.steps))
+        self.steps = firsts(len(program.steps))
+
+    def remember(self, ran: str | None) -> None:
+        """What has run before; None: it is not known, so it may be all."""
+        self.ran = bytearray(b"\1") * len(self.steps) if ran is None else from_text(ran, len(self.steps))
+        for pc, step in enumerate(self.program.steps):
+            if self.ran[pc]:
+                self.steps[pc] = step
 
     # Counting
 

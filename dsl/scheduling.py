@@ -43,6 +43,9 @@ class Scheduling:
     """A run's fibres and who waits for what. Every move leaves the sizes of all that is held right."""
 
     def __init__(self, state: State, running: Running) -> None:
+        self._become(state, running)
+
+    def _become(self, state: State, running: Running) -> None:
         self._state = state
         self._running = running
         self._program = running.program

@@ -13,6 +13,7 @@ from typing import Any
 from codeai.dsl.bind import Bound
 from codeai.dsl.fibres import Fibre, Group, State, all_fibres
 from codeai.dsl.opcodes import FIRST
+from codeai.dsl.ran import to_text
 from codeai.dsl.requests import Failed, Finished
 from codeai.dsl.running import UNSET, Running, Slots
 from codeai.dsl.stored import decode, encode
@@ -29,6 +30,7 @@ def to_plain(state: State, running: Running) -> dict[str, Any]:
         "version": VERSION,
         "spent": running.spent,
         "since": running.since,
+        "ran": to_text(running.ran),
         "steps": state.steps,
         "fibres": state.fibres,
         "main": _fibre(program, state.main),
@@ -55,6 +57,7 @@ def from_plain(program: Bound, plain: dict[str, Any]) -> tuple[State, Running]:
         )
     running = Running(program)
     running.spent, running.since = plain["spent"], plain["since"]
+    running.remember(plain.get("ran"))
     main = _read_fibre(running, plain["main"], None)
     fibres = {fibre.number: fibre for fibre in all_fibres(main)}
     state = State(main, deque(fibres[number] for number in plain["ready"]), plain["steps"], plain["fibres"])

@@ -7,7 +7,7 @@ window that is counted from the end, or around an error, takes a first run that 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from codeai.dsl.journal import Round, inputs_of, replay
@@ -23,15 +23,21 @@ MOST_WORK = 25_000_000
 EFFECT_WORK = 150
 
 
+def _not_kept(_: str) -> Code:
+    raise ValueError("a program with which the run went on is not kept")
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was kept of a run: from its start with `inputs`, or from where a checkpoint's `state` stands."""
+    """What was kept of a run: from its start with `inputs`, or from where a checkpoint's `state` stands. `code_of` the
+    hash of a program with which it went on raises ValueError where that is not kept."""
 
     code: Code
     journals: Sequence[list[Round]]
     result_of: Callable[[int], EffectResult | None]
     inputs: Mapping[str, Any]
     state: dict[str, Any] | None = None
+    code_of: Callable[[str], Code] = field(default=_not_kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +54,15 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class Trace:
     """`total` entries are known, `complete` says whether the run's end is among them, `cut` why there are no more.
-    `view` is what could be seen right behind the entry that `at` named."""
+    `view` is what could be seen right behind the entry that `at` named; `programs` are the hashes of those with which
+    the run went on, each with the number of its first entry."""
 
     entries: tuple[Entry, ...]
     total: int
     complete: bool
     cut: str | None = None
     view: dict[str, Any] | None = None
+    programs: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,6 +73,7 @@ class _Pass:
     complete: bool = False
     cut: str | None = None
     view: dict[str, Any] | None = None
+    programs: list[tuple[int, str]] = field(default_factory=list)
 
 
 def trace(recorded: Recorded, window: Window) -> Trace:
@@ -86,7 +95,9 @@ def trace(recorded: Recorded, window: Window) -> Trace:
     else:
         done = _run(recorded, Recorder(first, limit))
     known = counted or done
-    return Trace(tuple(done.recorder.in_order()), known.recorder.count, known.complete, known.cut, done.view)
+    entries = tuple(done.recorder.in_order())
+    count, programs = known.recorder.count, tuple(done.programs)
+    return Trace(entries, count, known.complete, known.cut, done.view, programs)
 
 
 def _run(recorded: Recorded, recorder: Recorder) -> _Pass:
@@ -99,13 +110,17 @@ def _run(recorded: Recorded, recorder: Recorder) -> _Pass:
             missing.append(step)
         return found
 
+    def program_of(hash: str) -> Watched:
+        done.programs.append((recorder.count + 1, hash))
+        return Watched(recorded.code_of(hash), recorder)
+
     program = Watched(recorded.code, recorder)
     machine: Traced | None = None
     try:
         machine = _started(program, recorded)
         begun = machine.instructions + EFFECT_WORK * machine.steps
         for rounds in recorded.journals:
-            for outcome in replay(machine, rounds, result_of):
+            for outcome in replay(machine, rounds, result_of, program_of):
                 done.complete = isinstance(outcome, Finished | Failed)
                 if machine.instructions + EFFECT_WORK * machine.steps - begun > MOST_WORK:
                     done.cut = f"the run is longer: a trace looks at {MOST_WORK:,} instructions"

@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "join": "all fibres of a `parallel for` have ended",
     "caught": "an error was raised here, and a `try` caught it",
     "error": "an error was raised here, and no `try` caught it",
+    "patch": "the program was changed by a person; from here on it is the new one",
     "cancel": "the run was cancelled",
     "cancelled": "a fibre was ended before its time",
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from codeai.dsl.bind import Bound
 from codeai.dsl.brief import brief
 from codeai.dsl.fibres import Fibre, Group, State
 from codeai.dsl.machine import Machine
 from codeai.dsl.opcodes import FIRST
+from codeai.dsl.patched import Moved
 from codeai.dsl.requests import Request
 from codeai.dsl.running import UNSET, Running, Slots
 from codeai.dsl.trace_entries import Change, Entry
@@ -18,8 +20,8 @@ from codeai.dsl.values import ErrorValue, ExecValue, Value
 class Traced(Machine):
     """Every move does what its machine does, and is noted."""
 
-    def __init__(self, state: State, running: Running) -> None:
-        super().__init__(state, running)
+    def _become(self, state: State, running: Running) -> None:
+        super()._become(state, running)
         program = running.program
         assert isinstance(program, Watched)
         self._watched = program
@@ -38,6 +40,10 @@ class Traced(Machine):
         if self._state.outcome is None and self._state.failing is None:
             self._note("cancel", self._state.main)
         super().cancel()
+
+    def patch(self, program: Bound, to: Moved) -> None:
+        super().patch(program, to)
+        self._note("patch", self._state.main)
 
     # Effects
 

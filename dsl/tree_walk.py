@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from codeai.dsl.tree import Node
+from codeai.dsl.tree import Block, If, Node
 
 AnyNode = TypeVar("AnyNode", bound=Node)
 DEEPEST_SHOWN = 60
@@ -34,18 +34,45 @@ def equal(one: Node, other: Node) -> bool:
     """Whether two trees say the same; where they stand in their sources does not matter."""
     ahead = [(one, other)]
     while ahead:
-        a, b = ahead.pop()
-        if type(a) is not type(b):
+        pairs = _pairs(*ahead.pop())
+        if pairs is None:
             return False
-        for name in a.fields:
-            mine, yours = getattr(a, name), getattr(b, name)
-            if isinstance(mine, Node) and isinstance(yours, Node):
-                ahead.append((mine, yours))
-            elif type(mine) is tuple and type(yours) is tuple and len(mine) == len(yours):
-                ahead += zip(mine, yours, strict=True)
-            elif type(mine) is not type(yours) or mine != yours or type(mine) is tuple:
-                return False
+        ahead += pairs
     return True
+
+
+def same(one: Node, other: Node) -> list[tuple[Node, Node]] | None:
+    """The blocks of two statements, pairwise, and their `else if`s, where all else of them says the same; else None."""
+    if isinstance(one, Block) and isinstance(other, Block):
+        return [(one, other)]
+    found: list[tuple[Node, Node]] = []
+    ahead = [(one, other)]
+    while ahead:
+        a, b = ahead.pop()
+        if a is not one and isinstance(a, Block | If) and isinstance(b, Block | If):
+            found.append((a, b))
+            continue
+        pairs = _pairs(a, b)
+        if pairs is None:
+            return None
+        ahead += pairs
+    return found
+
+
+def _pairs(a: Node, b: Node) -> list[tuple[Node, Node]] | None:
+    """What two nodes are made of, pairwise; None where they are not alike themselves."""
+    if type(a) is not type(b):
+        return None
+    pairs: list[tuple[Node, Node]] = []
+    for name in a.fields:
+        mine, yours = getattr(a, name), getattr(b, name)
+        if isinstance(mine, Node) and isinstance(yours, Node):
+            pairs.append((mine, yours))
+        elif type(mine) is tuple and type(yours) is tuple and len(mine) == len(yours):
+            pairs += zip(mine, yours, strict=True)
+        elif type(mine) is not type(yours) or mine != yours or type(mine) is tuple:
+            return None
+    return pairs
 
 
 def transform(node: AnyNode, change: Callable[[Node], Node]) -> Node:

@@ -6,13 +6,15 @@ import json
 import random
 from typing import Any
 
-from codeai.dsl.bind import Bound
+from codeai.dsl.bind import Bound, bind
+from codeai.dsl.check import check
 from codeai.dsl.faults import Fault
 from codeai.dsl.journal import Journal, Round
 from codeai.dsl.machine import Machine
+from codeai.dsl.patch import patch
 from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Request
 from codeai.dsl.values import ErrorValue
-from tests.dsl.runs import echo
+from tests.dsl.runs import echo, program
 
 MOST_STEPS = 200
 MOST_SAID = 20
@@ -22,9 +24,11 @@ MOST_SAID = 20
 class Driven:
     """One run: `journals` and `states` of each part, the first state being None."""
 
-    def __init__(self, bound: Bound, seed: int, *, parks: bool = False) -> None:
+    def __init__(self, bound: Bound, seed: int, *, parks: bool = False, source: str | None = None) -> None:
         self.random = random.Random(seed)
         self.bound = bound
+        self.source = source
+        self.patched = 0
         self.machine = Machine.start(bound, {})
         self.journal = Journal()
         if parks:
@@ -80,7 +84,7 @@ class Driven:
         """As people might: again, past it, with another value, or no more."""
         fibre = self.random.choice(self.machine.parked).fibre
         self.said += 1
-        word = self.random.choice(["retry", "skip", "skip", "set", "give_up"])
+        word = self.random.choice(["retry", "skip", "skip", "set", "give_up", *["patch"] * bool(self.source)])
         try:
             if word == "retry" and self.said < MOST_SAID:
                 self.machine.retry(fibre)
@@ -96,12 +100,31 @@ class Driven:
                 name = self.random.choice([*seen, "a", "nothing"])
                 self.machine.set(fibre, name, 2)
                 self.journal.set(fibre, name, 2)
+            elif word == "patch" and self.said < MOST_SAID:
+                self.patch()
             elif self.said > MOST_SAID // 2:
                 error = ErrorValue("failed", "given up")
                 self.machine.give_up(error)
                 self.journal.gave_up(error)
         except Fault:
             pass  # refused: nothing has changed
+
+    def patch(self) -> None:
+        """The same program in another form."""
+        self.patched += 1
+        before, now = self.form(self.patched - 1), self.form(self.patched)
+        code, to = patch(check(before), check(now), self.machine.standing())
+        self.bound = bind(code)
+        self.machine.patch(self.bound, to)
+        self.journal.patched(str(self.patched - 1), str(self.patched), to)
+
+    def form(self, number: int) -> str:
+        more = "".join(f"function more{at}() {{\n return {at}\n}}\n\n" for at in range(number % 3))
+        head, sep, tail = str(self.source).partition("var g")
+        return f"{self.source}\n{more}" if number % 2 else f"{head}{more}{sep}{tail}"
+
+    def program_of(self, name: str) -> Bound:
+        return program(self.form(int(name)))
 
     def result(self, request: Request) -> EffectResult:
         if request.step in self.withdrawn:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import codeai.dsl.machine as machine_module
+from codeai.dsl.bind import Bound
 from codeai.dsl.journal import Journal, Round, inputs_of, replay, result_from_plain, result_to_plain
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking, EffectResult, Finished, Request
@@ -18,6 +19,10 @@ from tests.dsl.random_programs import Programs
 from tests.dsl.runs import program, repr_of
 
 
+def never(_: str) -> Bound:
+    raise AssertionError
+
+
 @pytest.mark.parametrize("parks", [False, True], ids=["fails", "parks"])
 @pytest.mark.parametrize("seed", range(80))
 def test_a_run_made_again_from_its_journals_asks_the_same_and_ends_the_same(
@@ -25,15 +30,16 @@ def test_a_run_made_again_from_its_journals_asks_the_same_and_ends_the_same(
 ) -> None:
     if seed % 3 == 0:
         monkeypatch.setattr(machine_module, "SLICE", 5)
-    bound = program(Programs(seed).program())
-    driven = Driven(bound, seed, parks=parks)
+    source = Programs(seed).program()
+    bound = program(source)
+    driven = Driven(bound, seed, parks=parks, source=source)
     state = driven.run()
 
     machine = Machine.start(bound, {})
     requests: list[Request] = []
     withdrawn: list[int] = []
     for rounds in json.loads(json.dumps(driven.journals)):
-        for outcome in replay(machine, rounds, driven.rows.get):
+        for outcome in replay(machine, rounds, driven.rows.get, driven.program_of):
             if isinstance(outcome, Asking):
                 requests += outcome.requests
                 withdrawn += outcome.withdrawn
@@ -46,7 +52,7 @@ def test_a_replay_stops_where_a_result_is_missing() -> None:
     bound = program("var a = exec { one } var b = exec { two } return [a, b]")
     rounds: list[Round] = [[1, [1]], [1, [2]], [1]]
     machine = Machine.start(bound, {})
-    outcomes = list(replay(machine, rounds, {1: EffectResult(ExecValue("one"))}.get))
+    outcomes = list(replay(machine, rounds, {1: EffectResult(ExecValue("one"))}.get, never))
     assert len(outcomes) == 2
     assert list(machine.pending) == [2]
 
@@ -88,7 +94,7 @@ def test_inputs_that_are_values_of_another_program_are_kept() -> None:
     found = inputs_of(rounds)
     assert found is not None and encode(found["key"]) == encode(handle)
     machine = Machine.start(program("param key\nparam built\nreturn [type(key), built.exit_code]"), found)
-    (finished,) = replay(machine, rounds, lambda _: None)
+    (finished,) = replay(machine, rounds, lambda _: None, never)
     assert isinstance(finished, Finished) and to_result(finished.value) == ["secret", 0]
     assert inputs_of([[1, [1]]]) is None and inputs_of([]) is None
 

@@ -15,6 +15,7 @@ from codeai.dsl.compile import compile_program
 from codeai.dsl.diagnostics import Source
 from codeai.dsl.journal import Journal, Round
 from codeai.dsl.machine import Machine
+from codeai.dsl.patch import patch
 from codeai.dsl.requests import EffectResult, Failed, Finished
 from codeai.dsl.running import UNSET
 from codeai.dsl.trace import Recorded, Trace, Window, trace
@@ -192,7 +193,35 @@ def test_every_kind_of_entry_is_in_the_table() -> None:
         kinds = {entry.kind for entry in trace(whole(driven), ALL).entries}
         seen |= kinds
     assert seen <= KINDS.keys()
-    assert KINDS.keys() - seen <= {"input", "evaluate"}
+    assert KINDS.keys() - seen <= {"input", "evaluate", "patch"}
+
+
+def test_a_trace_goes_on_with_the_program_that_the_run_went_on_with() -> None:
+    before, now = "log(1)\nfail(2)", "# mended\nlog(1)\nvar a = 3\nreturn a"
+    machine, journal = Machine.start(program(before), {}), Journal()
+    machine.park_at_errors()
+    journal.parks()
+    machine.advance()
+    journal.advanced()
+    machine.answer(1, EffectResult())
+    journal.answered(1, None)
+    machine.advance()
+    journal.advanced()
+    code, to = patch(check(before), check(now), machine.standing())
+    machine.patch(bind(code), to)
+    journal.patched("before", "now", to)
+    assert machine.advance() == Finished(3)
+    journal.advanced()
+    rounds = json.loads(json.dumps([journal.take()]))
+    kept = Recorded(
+        program(before).code, rounds, {1: EffectResult()}.get, {}, code_of={"now": code}.__getitem__
+    )
+    found = trace(kept, ALL)
+    kinds = [(entry.kind, entry.line) for entry in found.entries]
+    assert kinds == [("ask", 1), ("answer", 1), ("error", 2), ("patch", 3), ("assign", 3), ("return", 4)]
+    assert found.complete and found.programs == ((4, "now"),)
+    lost = trace(Recorded(kept.code, rounds, kept.result_of, {}), ALL)
+    assert lost.cut is not None and "not kept" in lost.cut and lost.total == 3
 
 
 # Windows
