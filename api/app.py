@@ -50,7 +50,7 @@ from codeai.api.streams import Wakes
 from codeai.integration.client import outbound_client
 from codeai.observing import Observing
 from codeai.persistence.engine import Address, Database
-from codeai.settings import BadSettings, JwtSettings, Settings
+from codeai.settings import BadSettings, Settings
 from codeai.targets import Target
 from codeai.temporal import connect
 
@@ -120,7 +120,7 @@ def assemble(
 def create_app(settings: Settings) -> FastAPI:
     """The application as `codeai serve` runs it. Raises BadSettings where tokens could not be checked."""
     server = settings.server
-    _check(settings.jwt)
+    _check(settings)
     observing = Observing.by(settings, "api")
     return assemble(
         lambda: open_parts(settings, observing),
@@ -164,6 +164,7 @@ async def open_parts(settings: Settings, observing: Observing) -> AsyncIterator[
                 observing,
                 settings.metrics,
                 settings.seal.public_key,
+                settings.approvals.private_key,
                 settings.server.data,
             )
     finally:
@@ -173,9 +174,14 @@ async def open_parts(settings: Settings, observing: Observing) -> AsyncIterator[
         observing.close()
 
 
-def _check(jwt: JwtSettings) -> None:
-    """Raises BadSettings where no token could be checked."""
+def _check(settings: Settings) -> None:
+    """Raises BadSettings where no token could be checked, or no decision be taken."""
+    jwt = settings.jwt
     problems = []
+    if settings.approvals.require_api and not settings.approvals.private_key:
+        problems.append(
+            "approvals.require_api is set: the API needs approvals.private_key (codeai approvals key)"
+        )
     if not (jwt.secret or jwt.public_key or jwt.jwks_url):
         problems.append(
             "JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL must be set: the API takes no request without a token"

@@ -29,7 +29,7 @@ from codeai.api.problems import PROBLEMS, Refused
 from codeai.api.runs import no_execution, row_in_time, workflow_of
 from codeai.persistence.approvals import Approvals
 from codeai.workflows.contracts.base import Contract
-from codeai.workflows.contracts.commands import Answered
+from codeai.workflows.contracts.commands import Answered, several
 
 ANSWER_LIMIT = timedelta(seconds=5)
 """How long a run has to answer an update."""
@@ -170,8 +170,7 @@ def chosen(found: Sequence[Question], step: int | None) -> Question:
         which = "" if step is None else f" at step {step}"
         raise Refused("no_approval", f"nothing waits for a decision{which}")
     if len(found) > 1:
-        listed = "; ".join(f"step {one.step}: {one.text}" for one in found)
-        raise Refused("which_approval", f"{len(found)} approvals are open, name the step of one: {listed}")
+        raise Refused("which_approval", several({one.step: one.text for one in found}))
     return found[0]
 
 

@@ -50,6 +50,8 @@ class Parts:
     observing: Observing
     metrics: MetricsSettings
     seal_key: str | None = None
+    signing_key: str | None = None
+    """What decisions are signed with."""
     data: pathlib.Path = pathlib.Path()
     """A folder on the disk that runs fill."""
 

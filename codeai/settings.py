@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from codeai.settings_rows import rows_of, setting
+from codeai.settings_sources import files_of, from_environment, from_file
 from codeai.settings_values import (
     choice,
+    curve_key,
+    curve_keys,
     duration,
     flag,
     fraction,
@@ -21,8 +23,6 @@ from codeai.settings_values import (
     proxy,
     rate,
     rsa_public_key,
-    seal_key,
-    seal_keys,
     size,
     targets,
     text,
@@ -164,14 +164,29 @@ class SealSettings:
     """The keys of secrets: who has the public one seals, who has the private one opens."""
 
     public_key: str | None = setting(
-        None, "for the API and the command line: what they seal secrets with", seal_key
+        None, "for the API and the command line: what they seal secrets with", curve_key
     )
     private_key: tuple[str, ...] = setting(
         (),
         "for workers: what opens them; of several the first is in force",
-        seal_keys,
+        curve_keys,
         secret=True,
         private_file=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsSettings:
+    """Who decides about approvals: the API signs the decisions that it passes on, and the workers tell them by that."""
+
+    require_api: bool = setting(
+        False, "for both: whether runs refuse decisions that the API has not signed", flag
+    )
+    private_key: str | None = setting(
+        None, "for the API: what it signs decisions with", curve_key, secret=True, private_file=True
+    )
+    public_key: tuple[str, ...] = setting(
+        (), "for workers: what shows that it has; any of several may", curve_keys
     )
 
 
@@ -262,6 +277,7 @@ class Settings:
     tracing: TracingSettings = TracingSettings()
     jwt: JwtSettings = JwtSettings()
     seal: SealSettings = SealSettings()
+    approvals: ApprovalsSettings = ApprovalsSettings()
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()
     outbound: OutboundSettings = OutboundSettings()
@@ -287,15 +303,11 @@ SECTIONS: dict[str, type[Any]] = {
     "tracing": TracingSettings,
     "jwt": JwtSettings,
     "seal": SealSettings,
+    "approvals": ApprovalsSettings,
     "worker": WorkerSettings,
     "retention": RetentionSettings,
     "outbound": OutboundSettings,
 }
-NOT_SETTINGS = re.compile(
-    r"CODEAI_(ENV|URL|TOKEN|DATA_DIR"  # for the command line
-    r"|EXECUTION_ID|ATTEMPT|WORKSPACE|FILES|STEP_[A-Z_]+)"  # of a step that calls us
-)
-"""Names with our prefix that mean something else (★)."""
 IGNORED = {"REDIS_ADDR": "Temporal takes the place of Redis"}
 """Names of the guide that have no use any more (★)."""
 
@@ -309,8 +321,8 @@ def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
     environment. Raises BadSettings with every problem found."""
     problems: list[str] = []
     notes = [f"{name} is ignored: {why}" for name, why in IGNORED.items() if name in environment]
-    given = _from_file(environment, file, problems, notes)
-    given |= _from_environment(environment, problems)
+    given = from_file(environment, file, ROWS, problems, notes)
+    given |= from_environment(environment, ROWS, problems)
     values: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
     origins = {}
     for row in ROWS:
@@ -327,7 +339,7 @@ def load(environment: Mapping[str, str], file: Path | None = None) -> Settings:
     if problems:
         raise BadSettings(problems)
     sections: dict[str, Any] = {name: shape(**values[name]) for name, shape in SECTIONS.items()}
-    return Settings(**sections, origins=origins, notes=tuple(notes), files=_files(environment, file))
+    return Settings(**sections, origins=origins, notes=tuple(notes), files=files_of(environment, file, ROWS))
 
 
 def shown(settings: Settings) -> list[tuple[str, str, str]]:
@@ -344,85 +356,6 @@ def _as_text(value: object) -> str:
     if isinstance(value, tuple):
         return ("/" if value and isinstance(value[0], int) else ",").join(str(part) for part in value)
     return "" if value is None else str(value)
-
-
-def _found_file(environment: Mapping[str, str]) -> Path:
-    return Path("config") / f"{environment.get('CODEAI_ENV') or 'development'}.yaml"
-
-
-def _files(environment: Mapping[str, str], file: Path | None) -> tuple[Path, ...]:
-    named = (
-        environment.get(f"{name}_FILE")
-        for row in ROWS
-        if row.from_file or row.private_file
-        for name in row.names
-    )
-    return (file or _found_file(environment), *(Path(one) for one in named if one))
-
-
-def _from_file(
-    environment: Mapping[str, str], file: Path | None, problems: list[str], notes: list[str]
-) -> dict[str, tuple[object, str]]:
-    import yaml
-
-    named = file is not None
-    file = file or _found_file(environment)
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        if named or environment.get("CODEAI_ENV"):
-            problems.append(f"{file}: there is no such file")
-        return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem).replace("\n", " ")
-        problems.append(f"{file}: cannot be read: {reason}")
-        return {}
-    if not isinstance(content, dict):
-        problems.append(f"{file}: must hold sections: {', '.join(SECTIONS)}")
-        return {}
-    given: dict[str, tuple[object, str]] = {}
-    known = {row.path for row in ROWS}
-    for section, keys in content.items():
-        if section not in SECTIONS:
-            # A file that we found by ourselves may belong to another program, too.
-            (problems if named else notes).append(f"{file}: {section} is no section ({', '.join(SECTIONS)})")
-        elif not isinstance(keys, dict):
-            problems.append(f"{file}: {section} must hold settings")
-        else:
-            unknown = [key for key in keys if f"{section}.{key}" not in known]
-            problems += [f"{file}: there is no setting {section}.{key}" for key in unknown]
-            given |= {
-                f"{section}.{key}": (value, str(file))
-                for key, value in keys.items()
-                if key not in unknown and value is not None
-            }
-    return given
-
-
-def _from_environment(environment: Mapping[str, str], problems: list[str]) -> dict[str, tuple[object, str]]:
-    given: dict[str, tuple[object, str]] = {}
-    known: set[str] = set()
-    for row in ROWS:
-        known.update(row.names, (f"{name}_FILE" for name in row.names if row.from_file))
-        for name in row.names:
-            if row.from_file and environment.get(f"{name}_FILE"):
-                source = Path(environment[f"{name}_FILE"])
-                if name in environment:
-                    problems.append(f"{name}_FILE: {name} is set as well; set one of the two")
-                try:
-                    if row.private_file and (mode := source.stat().st_mode & 0o777) & 0o077:
-                        problems.append(f"{name}_FILE: {source} has mode {mode:04o}; do: chmod 600 {source}")
-                    given.setdefault(row.path, (source.read_text(encoding="utf-8").strip(), f"{name}_FILE"))
-                except (OSError, UnicodeDecodeError) as problem:
-                    problems.append(
-                        f"{name}_FILE: cannot read {source}: {getattr(problem, 'strerror', problem)}"
-                    )
-            elif environment.get(name):
-                given.setdefault(row.path, (environment[name], name))
-    for name in sorted(environment):
-        if name.startswith("CODEAI_") and name not in known and not NOT_SETTINGS.fullmatch(name):
-            problems.append(f"{name}: there is no such setting; `codeai config show` lists them")
-    return given
 
 
 def _contradictions(values: Mapping[str, Mapping[str, object]]) -> list[str]:

@@ -148,18 +148,18 @@ def proxy(value: object) -> str:
     return url
 
 
-def seal_key(value: object) -> str:
-    """A key of sealed secrets."""
+def curve_key(value: object) -> str:
+    """A key that seals, opens or signs."""
     from codeai.sealing import read_key
 
     read_key(text(value))
     return str(value).strip()
 
 
-def seal_keys(value: object) -> tuple[str, ...]:
+def curve_keys(value: object) -> tuple[str, ...]:
     """A list of keys, or keys with blanks, line ends or commas between them."""
     parts = value if isinstance(value, list) else re.split(r"[\s,]+", text(value).strip())
-    return tuple(seal_key(part) for part in parts)
+    return tuple(curve_key(part) for part in parts)
 
 
 def token_secret(value: object) -> str:

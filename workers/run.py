@@ -19,6 +19,7 @@ from codeai.activities.changes import Changes
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
+from codeai.activities.decisions import Decisions
 from codeai.activities.effects.events import EventEffects
 from codeai.activities.effects.http import HttpEffects
 from codeai.activities.lanes import Lanes
@@ -37,7 +38,7 @@ from codeai.activities.unsealing import Keys
 from codeai.integration.client import outbound_client
 from codeai.observing import Observing
 from codeai.persistence.engine import Database
-from codeai.settings import Settings, WorkerSettings
+from codeai.settings import BadSettings, Settings, WorkerSettings
 from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
 from codeai.workers.metrics_port import told_at_port
@@ -65,7 +66,12 @@ HEARTBEAT = timedelta(seconds=2)
 
 def main(role: str, settings: Settings, label: str | None = None) -> None:
     """Runs the worker of `role` (`all`, or one of the task queues' table) until SIGTERM or SIGINT. With a `label` it
-    takes the steps that ask for it, and no others. NoSandbox where steps are to run in one and cannot."""
+    takes the steps that ask for it, and no others. BadSettings where it could let no decision count; NoSandbox where
+    steps are to run in one and cannot."""
+    if role in ("all", "workflows") and settings.approvals.require_api and not settings.approvals.public_key:
+        raise BadSettings(
+            ["approvals.require_api is set: workers need approvals.public_key (codeai approvals key)"]
+        )
     shell = shell_settings(settings)
     if role in ("all", "exec") and shell.sandbox is not None:
         try_it(shell.sandbox, settings.worker.root.absolute())
@@ -144,6 +150,7 @@ def _workflow_worker(
             *Reconciling(database, settings.worker.host_lost_after).activities(),
             *Programs(database, compilers).activities(),
             *Changes(database, compilers, keys).activities(),
+            *Decisions(settings.approvals.public_key, settings.approvals.require_api).activities(),
             *EventEffects(database).activities(),
             *Publishing(database).activities(),
             *Retention(database, settings.retention).activities(),

@@ -17,6 +17,7 @@ from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult
+from codeai.workflows.contracts.commands import Checked, CheckInput
 from codeai.workflows.contracts.events import (
     EmitInput,
     EmitResult,
@@ -149,6 +150,7 @@ RELEASE_LANE = Call("release_lane", ReleaseLane, Nothing, timedelta(seconds=5), 
 GRANT_TURN = Call("grant_turn", TurnInput, Told, timedelta(seconds=5), local=True)
 CANCEL_TURN = Call("cancel_turn", TurnInput, Told, timedelta(seconds=5), local=True)
 LOOK_AT_TURN = Call("look_at_turn", TurnInput, TurnFound, timedelta(seconds=10), local=True)
+CHECK_DECISION = Call("check_decision", CheckInput, Checked, timedelta(seconds=5), local=True)
 WRITE_NOTES = Call("write_notes", NotesInput, Nothing, timedelta(seconds=10), local=True)
 SAVE_CHECKPOINT = Call("save_checkpoint", CheckpointInput, Nothing, timedelta(seconds=10), local=True)
 FIND_CHECKPOINT = Call("find_checkpoint", CheckpointWanted, CheckpointFound, timedelta(seconds=10))
@@ -226,6 +228,7 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     GRANT_TURN,
     CANCEL_TURN,
     LOOK_AT_TURN,
+    CHECK_DECISION,
     WRITE_NOTES,
     SAVE_CHECKPOINT,
     FIND_CHECKPOINT,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -34,6 +34,7 @@ from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 
 Given = TypeVar("Given", bound=Contract)
+Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 
 
 class RunCommands:
@@ -177,7 +178,7 @@ class RunCommands:
         """The lane's word that it is this run's turn."""
         self.lane.granted = True
 
-    async def _told(self, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]) -> Answered:
+    async def _told(self, raw: RawValue, model: type[Given], act: Act[Given]) -> Answered:
         try:
             given = decode(raw.payload.data, model)
         except InvalidInput as error:
@@ -186,15 +187,14 @@ class RunCommands:
             ) from None
         if not self._listens():
             await workflow.wait_condition(self._listens)
-        return act(given)
+        answer = act(given)
+        return answer if isinstance(answer, Answered) else await answer
 
     def _listens(self) -> bool:
         """Not before what was carried is taken up: it may be what the command is about."""
         return self.begun or self.takes_up is False
 
-    async def _signalled(
-        self, name: str, raw: RawValue, model: type[Given], act: Callable[[Given], Answered]
-    ) -> None:
+    async def _signalled(self, name: str, raw: RawValue, model: type[Given], act: Act[Given]) -> None:
         """A signal has no answer: what is wrong with it stands in the run's log."""
         try:
             await self._told(raw, model, act)
@@ -203,17 +203,17 @@ class RunCommands:
                 text = f"the signal {name} was not taken: {error.message}"
                 self.effects.notes.log(str(workflow.uuid4()), "warn", text)
 
-    def _approve(self, given: DecideInput) -> Answered:
+    async def _approve(self, given: DecideInput) -> Answered:
         self._must_run("no_approval")
-        answer = decide(self.effects, given, approved=True)
-        self._note("approve", given, step=answer.step)
-        return answer
+        decided = await decide(self.effects, given, approved=True)
+        self._note("approve", decided, step=decided.step)
+        return Answered(status="approved", step=decided.step)
 
-    def _reject(self, given: DecideInput) -> Answered:
+    async def _reject(self, given: DecideInput) -> Answered:
         self._must_run("no_approval")
-        answer = decide(self.effects, given, approved=False)
-        self._note("reject", given, step=answer.step)
-        return answer
+        decided = await decide(self.effects, given, approved=False)
+        self._note("reject", decided, step=decided.step)
+        return Answered(status="rejected", step=decided.step)
 
     def _pause(self, given: HoldInput) -> Answered:
         if self.cancelled or self.run_status is ExecutionStatus.UNDOING:

@@ -30,6 +30,7 @@ from codeai.api.views import (
     SkipBody,
     StartedView,
 )
+from codeai.signing import signed
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.commands import (
     Command,
@@ -190,6 +191,8 @@ async def _decide(name: str, sent: Sending, caller: Caller, id: UUID, body: Deci
         asked, worker = await question(sent.parts, run, body.step)
         must_hold(caller, asked)
         decision = DecideInput(step=asked.step, by=caller.subject[:255], comment=body.comment, via="api")
+        if (key := sent.parts.signing_key) is not None:
+            decision = signed(key, str(id), decision, approved=name == "approve")
         answer = await run.send(name, decision, update, by_signal=not worker)
         if answer is None:
             return sent.accepted(id, asked.step)

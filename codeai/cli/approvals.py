@@ -7,7 +7,7 @@ import typer
 from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items
+from codeai.cli.terminal import Output, put_items, put_thing
 
 app = new("What waits for a person; without a word behind it: the list.", invoke_without_command=True)
 
@@ -38,3 +38,16 @@ def list_approvals(
     """
     items = connect(url).everything("/approvals", limit, filter=filter)
     put_items(items, ("execution_id", "step", "text", "role", "deadline", "asked_at"), output)
+
+
+@app.command("key")
+def new_signing_key(output: AsOutput = Output.TABLE) -> None:
+    """Makes a pair of keys: with the private one the API signs decisions, the public one shows workers that it did.
+
+    Example: codeai approvals key
+    """
+    from codeai.sealing import new_private
+    from codeai.signing import public_of
+
+    private = new_private()
+    put_thing({"private": private, "public": public_of(private)}, output)

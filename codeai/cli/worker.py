@@ -53,5 +53,5 @@ def worker(
     configure(settings.logging, process="worker")
     try:
         main(role.value, settings, label)
-    except NoSandbox as problem:
+    except (BadSettings, NoSandbox) as problem:
         raise Stop(str(problem)) from None

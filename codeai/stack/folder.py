@@ -9,7 +9,7 @@ import os
 import pwd
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,10 @@ class DataFolder:
     def seal_key(self) -> Path:
         return self.path / "seal.key"
 
+    @property
+    def signing_key(self) -> Path:
+        return self.path / "approvals.key"
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the folder: one `codeai up` at a time. Raises StackError where another has it."""
@@ -122,17 +126,27 @@ class DataFolder:
     def make_seal_key(self) -> str:
         """The private key that this platform opens secrets with; made once. Its public one is answered. Raises
         StackError where the file holds none."""
-        from codeai import sealing
+        from codeai.sealing import public_of
 
-        if not self.seal_key.exists():
-            write_private(self.seal_key, sealing.new_private() + "\n")
-        first = self.seal_key.read_text().partition("\n")[0]
+        return self._key(self.seal_key, public_of)
+
+    def make_signing_key(self) -> str:
+        """The private key that this platform's API signs decisions with; made once. Its public one is answered.
+        Raises StackError where the file holds none."""
+        from codeai.signing import public_of
+
+        return self._key(self.signing_key, public_of)
+
+    def _key(self, file: Path, public_of: Callable[[str], str]) -> str:
+        from codeai.sealing import new_private
+
+        if not file.exists():
+            write_private(file, new_private() + "\n")
+        first = file.read_text().partition("\n")[0]
         try:
-            return sealing.public_of(first)
+            return public_of(first)
         except ValueError as problem:
-            raise StackError(
-                f"{self.seal_key}: its first line {problem}: put the key in force there"
-            ) from None
+            raise StackError(f"{file}: its first line {problem}: put the key in force there") from None
 
     def running(self) -> Running | None:
         """The platform that runs here now; None where none does."""

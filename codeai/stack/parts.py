@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codeai import signing
 from codeai.sealing import public_of
 from codeai.settings import ROWS, Settings
 from codeai.stack.folder import DataFolder
 from codeai.stack.processes import Command
 from codeai.stack.tokens import AUDIENCE, ISSUER
 
-OWN = ("database", "temporal", "jwt", "seal")
+OWN = ("database", "temporal", "jwt", "seal", "approvals")
 """Sections of which every child is told by name what it needs."""
 
 
@@ -77,6 +78,14 @@ class Environments:
             own["CODEAI_SEAL_PRIVATE_KEY"] = ",".join(self.settings.seal.private_key)
         else:
             own["CODEAI_SEAL_PRIVATE_KEY_FILE"] = str(self.folder.seal_key)
+        given = self.settings.approvals
+        if given.private_key is None:
+            own["CODEAI_APPROVALS_PUBLIC_KEY"] = self.folder.make_signing_key()
+        else:
+            own["CODEAI_APPROVALS_PUBLIC_KEY"] = ",".join(given.public_key) or signing.public_of(
+                given.private_key
+            )
+        own["CODEAI_APPROVALS_REQUIRE_API"] = str(given.require_api).lower()
         return self._base() | self._postgres() | self._temporal() | self._login("worker") | own
 
     def api(self) -> dict[str, str]:
@@ -90,7 +99,12 @@ class Environments:
             "JWT_ROLES_CLAIM": jwt.roles_claim,
             "JWT_PERMISSIONS_CLAIM": jwt.permissions_claim,
             "CODEAI_SEAL_PUBLIC_KEY": self._seal_public(),
+            "CODEAI_APPROVALS_REQUIRE_API": str(self.settings.approvals.require_api).lower(),
         }
+        if self.settings.approvals.private_key is None:
+            own["CODEAI_APPROVALS_PRIVATE_KEY_FILE"] = str(self.folder.signing_key)
+        else:
+            own["CODEAI_APPROVALS_PRIVATE_KEY"] = self.settings.approvals.private_key
         if jwt.public_key is not None:
             own["JWT_PUBLIC_KEY"] = jwt.public_key
         elif jwt.jwks_url is not None:

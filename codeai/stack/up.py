@@ -122,6 +122,7 @@ class Up:
         self._workspace_roots = environments.workspace_roots
         self._folder.make_jwt_secret()
         self._folder.make_seal_key()
+        self._folder.make_signing_key()
         self._note()
         await _together(
             self._start_database(environments),

@@ -19,11 +19,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from codeai import sealing
+from codeai import sealing, signing
 from codeai.activities.changes import Changes
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.compilers import Compilers
+from codeai.activities.decisions import Decisions
 from codeai.activities.effects.events import EventEffects
 from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
@@ -34,6 +35,7 @@ from codeai.api.app import create_app
 from codeai.persistence.engine import Address, Database
 from codeai.persistence.roles import API, WORKER
 from codeai.settings import (
+    ApprovalsSettings,
     DatabaseSettings,
     JwtSettings,
     SealSettings,
@@ -51,6 +53,8 @@ from tests.postgres import PASSWORD, Server
 SECRET = "a secret of these tests, long enough for HS256"
 PRIVATE_KEY, OLD_PRIVATE_KEY = sealing.new_private(), sealing.new_private()
 """Opens what the served API has sealed; it is not told it."""
+SIGNING_KEY = sealing.new_private()
+"""What the served API signs decisions with."""
 ISSUER, AUDIENCE = "tests", "codeai-tests"
 ATTRIBUTES = ("CodeAIKind", "CodeAIEntity", "CodeAIStatus", "CodeAITriggeredBy")
 
@@ -121,6 +125,7 @@ def settings_for(address: Address, temporal: str) -> Settings:
         temporal=TemporalSettings(address=temporal),
         jwt=JwtSettings(secret=SECRET, issuer=ISSUER, audience=AUDIENCE),
         seal=SealSettings(public_key=sealing.public_of(PRIVATE_KEY)),
+        approvals=ApprovalsSettings(private_key=SIGNING_KEY),
     )
 
 
@@ -157,6 +162,7 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
             *CheckpointRecords(database).activities(),
             *Programs(database, pool).activities(),
             *Changes(database, pool, Keys([PRIVATE_KEY, OLD_PRIVATE_KEY])).activities(),
+            *Decisions((signing.public_of(SIGNING_KEY),), require_api=False).activities(),
             *EventEffects(database).activities(),
             *Lanes(database, None).activities(),
             *Publishing(database).activities(),

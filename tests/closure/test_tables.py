@@ -10,6 +10,7 @@ from temporalio.common import RawValue
 from codeai.activities.changes import Changes, kinds
 from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
+from codeai.activities.decisions import Decisions
 from codeai.activities.effects.events import EventEffects
 from codeai.activities.lanes import Lanes
 from codeai.activities.programs import Programs
@@ -39,6 +40,7 @@ def registered() -> set[str]:
         *Reconciling(database, None).activities(),
         *Programs(database, sentinel.pool).activities(),
         *Changes(database, sentinel.pool, sentinel.keys).activities(),
+        *Decisions((), require_api=False).activities(),
         *EventEffects(database).activities(),
         *Publishing(database).activities(),
         *Claims(database, "host", "spool", Budget(), sentinel.slots, None).activities(),

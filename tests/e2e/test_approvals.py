@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
-from tests.platform import Platform, wait_until
+from tests.platform import Platform, platform, wait_until
 
 ASK = 'return approve("Ship?", timeout: "90s", check: false).approved'
 
@@ -122,3 +128,52 @@ def test_one_that_is_open_over_continue_as_new_was_opened_once(stack: Platform, 
     decide(stack, id, token)
     assert stack.ended(id, token)["result"] == [True, None]
     assert Counter(types(stack, id, token)) == {"requested": 1, "approved": 1}
+
+
+def temporal(stack: Platform, *words: str) -> subprocess.CompletedProcess[str]:
+    """The `temporal` command on this platform."""
+    binary = str(Path(sys.executable).with_name("temporal"))
+    command = [binary, "workflow", *words, "--address", f"127.0.0.1:{stack.temporal}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def sent(stack: Platform, id: str) -> dict[str, Any]:
+    """The first decision in a run's history, as the API sent it."""
+    history = temporal(
+        stack, "show", "-w", f"execution/{id}", "--output", "json", "--no-json-shorthand-payloads"
+    ).stdout
+    given: dict[str, Any] = next(
+        json.loads(base64.b64decode(data))
+        for data in re.findall(r'"data": *"([^"]+)"', history)
+        if b'"signature":"' in base64.b64decode(data)
+    )
+    return given
+
+
+def test_where_it_is_asked_for_only_what_the_api_has_signed_counts() -> None:
+    with platform(CODEAI_APPROVALS_REQUIRE_API="true") as stack:
+        token = stack.token
+        first, second = (stack.detach('return approve("Ship?").by') for _ in range(2))
+        opened(stack, first, token)
+        opened(stack, second, token)
+        bare = json.dumps({"step": 1, "by": "root", "via": "api"})
+        to = ("-w", f"execution/{first}", "--name", "approve", "--input")
+        refused = temporal(stack, "update", "execute", *to, bare)
+        assert refused.returncode and "approvals.require_api" in refused.stderr
+        assert temporal(stack, "signal", *to, bare).returncode == 0
+        decide(stack, second, token)
+        assert stack.ended(second, token)["status"] == "complete"
+        # What the API has signed for one run is of no use for another.
+        signed = sent(stack, second)
+        assert signed["signature"]
+        replayed = temporal(stack, "update", "execute", *to, json.dumps(signed))
+        assert replayed.returncode and "signature is not the API's" in replayed.stderr
+        assert temporal(stack, "signal", *to, json.dumps(signed)).returncode == 0
+        opened(stack, first, token)
+        assert stack.command("approve", first).returncode == 0
+        assert stack.ended(first, token)["status"] == "complete"
+        log = stack.command("logs", first).stderr
+        assert log.count("the signal approve was not taken") == 2, log
+        key = (stack.data / "approvals.key").read_text().strip()
+        worker = Path(f"/proc/{stack.child('worker')}/environ").read_bytes().decode()
+        assert key not in worker and "CODEAI_APPROVALS_PRIVATE_KEY" not in worker

@@ -53,7 +53,10 @@ def test_everything_runs_and_a_second_start_goes_on_where_it_was(stopped: Platfo
     assert set(children(stopped)) == {"postgres", "temporal", "api", "worker"}
     assert stopped.request("GET", "/health/live")[0] == 200
     assert stat.S_IMODE(stopped.data.stat().st_mode) == 0o700
-    private = [stopped.data / name for name in ("jwt.secret", "seal.key", "up.json", "temporal.db", "logs")]
+    private = [
+        stopped.data / name
+        for name in ("jwt.secret", "seal.key", "approvals.key", "up.json", "temporal.db", "logs")
+    ]
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in private)
 
     made = stopped.write("one.cai", "return 1")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field
 
+from codeai.dsl.brief import brief
 from codeai.workflows.contracts.base import Contract
 
 MOST_PROGRAM = 1024 * 1024
@@ -22,9 +24,27 @@ class Command(Contract):
 
 
 class DecideInput(Command):
-    """`approve` or `reject`. Without `step` it is for the only approval that is open."""
+    """`approve` or `reject`. Without `step` it is for the only approval that is open. What came by the API has its
+    signature."""
 
     step: int | None = Field(None, ge=1, description="the step's number in the run")
+    signed_at: int | None = Field(None, description="seconds since 1970")
+    signature: str | None = Field(None, max_length=128, description="of the API: Ed25519, base64")
+
+
+class CheckInput(Contract):
+    """A decision about an approval of a run, to be looked at before it counts."""
+
+    execution_id: str
+    approved: bool
+    decision: DecideInput
+
+
+class Checked(Contract):
+    """By which way a decision came; or why it does not count."""
+
+    via: Via = "temporal"
+    refusal: str | None = None
 
 
 class Decision(Contract):
@@ -78,3 +98,9 @@ class EventArrived(Contract):
 
     step: int
     event: dict[str, Any]
+
+
+def several(asked: Mapping[int, str]) -> str:
+    """What is said to somebody who does not say which approval he means: the text of each, by its step."""
+    listed = "; ".join(f"step {step}: {' '.join(brief(text, 200).split())}" for step, text in asked.items())
+    return f"{len(asked)} approvals are open, name the step of one: {listed}"
