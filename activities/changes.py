@@ -14,13 +14,13 @@ from temporalio import activity
 
 from codeai.activities.canonical import canonical
 from codeai.activities.compilers import Compilers, examined
+from codeai.activities.entries import change_entry
 from codeai.activities.telling import row_of, tell_waits
 from codeai.activities.unsealing import CannotOpen, Keys
 from codeai.activities.updates import update_rows
-from codeai.logs import redacted
 from codeai.persistence.access import Roles
-from codeai.persistence.audit import Audit, NewEntry
-from codeai.persistence.base import now, uuid7
+from codeai.persistence.audit import Audit
+from codeai.persistence.base import uuid7
 from codeai.persistence.configs import Configs, NewConfig
 from codeai.persistence.deployments import Deployments, NewDeployment
 from codeai.persistence.engine import Database
@@ -293,7 +293,9 @@ class Changes:
                     before = await kind.told(rows, id)
                     await self._apply(rows, kind, given, id, body)
                     told = {"before": before, "after": await kind.told(rows, id)}
-                    await self._write_down(rows, given, id, change, info.workflow_id, told)
+                    await Audit(rows).append(
+                        change_entry(given, change, info.workflow_id, f"{given.kind}/{id}", told)
+                    )
                     await Events(rows).store(row_of(event))
         except InvalidInput as error:
             return _refused(422, "invalid", str(error), tuple(error.errors))
@@ -322,29 +324,6 @@ class Changes:
                 raise NotThere
         elif not await kind.delete(rows, id, given.if_match):
             raise NotThere
-
-    async def _write_down(
-        self,
-        rows: AsyncSession,
-        given: ChangeInput,
-        id: str,
-        change: uuid.UUID,
-        workflow_id: str | None,
-        told: dict[str, Any],
-    ) -> None:
-        await Audit(rows).append(
-            NewEntry(
-                id=str(change),
-                at=now(),
-                actor=given.triggered_by,
-                via="api" if given.request_id else "temporal",
-                action=given.action.value,
-                entity=f"{given.kind}/{id}",
-                request_id=given.request_id,
-                workflow_id=workflow_id,
-                details=canonical(redacted(told)),
-            )
-        )
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.apply_change]

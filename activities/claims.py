@@ -10,11 +10,10 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from codeai.activities.records import first_row
+from codeai.activities.records import open_row
 from codeai.activities.run_events import run_events, store_events, tell_events
 from codeai.activities.shell.slots import Slots
 from codeai.persistence.engine import Database
-from codeai.persistence.executions import Executions
 from codeai.workflows.contracts.executions import Budget, ExecutionStatus
 from codeai.workflows.contracts.records import ClaimInput, ClaimResult
 
@@ -63,7 +62,7 @@ class Claims:
         at = info.scheduled_time.timestamp()
         events = run_events(given.execution, info.workflow_run_id or "", ExecutionStatus.RUNNING, at)
         async with self.database.transaction() as rows:
-            if await Executions(rows).open(first_row(given.execution, self.host)):
+            if await open_row(rows, given.execution, host=self.host):
                 await store_events(rows, events)
         await tell_events(self.database, events)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +13,9 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecut
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from codeai.activities.records import first_row
+from codeai.activities.records import open_row
 from codeai.activities.runs import is_running, run_as_it_is
 from codeai.persistence.engine import Database
-from codeai.persistence.executions import Executions
 from codeai.persistence.leftovers import Leftovers
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.executions import ExecutionStatus
@@ -52,9 +51,8 @@ class Lanes:
         return answer
 
     async def _write_row(self, given: TakeLane) -> None:
-        row = replace(first_row(given.execution), status=ExecutionStatus.QUEUED.value, lane=given.key)
-        async with self.database.single() as rows:
-            await Executions(rows).open(row)
+        async with self.database.transaction() as rows:
+            await open_row(rows, given.execution, status=ExecutionStatus.QUEUED.value, lane=given.key)
 
     @activity.defn(name="release_lane")
     async def release_lane(self, given: ReleaseLane) -> Nothing:
@@ -86,7 +84,9 @@ class Lanes:
         turn = given.turn
         handle = activity.client().get_workflow_handle(turn.workflow_id, first_execution_run_id=turn.run)
         try:
-            await handle.cancel(rpc_timeout=RPC_LIMIT)
+            await handle.cancel(
+                reason=f"a later run has replaced it in lane {given.key}", rpc_timeout=RPC_LIMIT
+            )
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.activities.canonical import at, canonical
-from codeai.persistence.audit import Audit, NewEntry
+from codeai.activities.entries import command_entry
+from codeai.persistence.audit import Audit
 from codeai.persistence.executions import Executions
 from codeai.persistence.logs import Logs, NewChunk
 from codeai.persistence.steps import NewStep, Steps
-from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun, Told
+from codeai.workflows.contracts.steps import LogLine, Notes, StepBegun
 
 LOG_STREAM = "log"
 
@@ -31,7 +32,7 @@ async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) ->
             result=canonical(ended.answer),
         )
     for told in notes.told:
-        await Audit(rows).append(entry_of(execution_id, told))
+        await Audit(rows).append(command_entry(execution_id, told))
     if notes.status is not None:
         if notes.reopens:
             await Executions(rows).reopen(execution_id, notes.status)
@@ -53,19 +54,6 @@ def new_step(execution_id: str, begun: StepBegun) -> NewStep:
         arguments=canonical(begun.arguments),
         started_at=at(begun.started_at),
         undo=canonical(begun.undo) if begun.undo else None,
-    )
-
-
-def entry_of(execution_id: str, told: Told) -> NewEntry:
-    """What somebody said to a run, as the audit log has it."""
-    return NewEntry(
-        id=told.id,
-        at=at(told.at),
-        actor=told.by,
-        via=told.via,
-        action=told.word,
-        entity=f"execution/{execution_id}",
-        details=canonical(told.details),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from codeai.activities.canonical import at, canonical
-from codeai.activities.records import first_row
+from codeai.activities.records import open_row
 from codeai.activities.run_events import run_events, store_events, tell_events
 from codeai.activities.runs import Begun, RunEnded, begun_as, how_it_ended, is_running, run_of
 from codeai.persistence.configs import Configs
@@ -141,7 +141,7 @@ class Reconciling:
         )
         async with self.database.transaction() as rows:
             if is_new:
-                await Executions(rows).open(first_row(record))
+                await open_row(rows, record)
             closed = await Executions(rows).close(record.id, ending)
             if closed:
                 await Steps(rows).end_all_but_commands(record.id, at(ended.at))
@@ -168,8 +168,8 @@ class Reconciling:
             return await self._close(record, await how_it_ended(client, found), is_new=True)
         said = run.typed_search_attributes.get(STATUS)
         status = said if said in set(ExecutionStatus) - ENDED else ExecutionStatus.QUEUED.value
-        async with self.database.single() as rows:
-            return await Executions(rows).open(replace(first_row(record), status=str(status)))
+        async with self.database.transaction() as rows:
+            return await open_row(rows, record, status=str(status))
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.mend_rows, self.make_rows, self.find_commands, self.end_steps]
@@ -200,5 +200,7 @@ async def _record(rows: AsyncSession, begun: Begun) -> ExecutionRecord:
         inputs=asked.inputs if asked else {},
         failure_policy=(asked and asked.failure_policy) or FailurePolicy.UNDO,
         triggered_by=asked.triggered_by if asked else None,
+        via=asked.via if asked else "temporal",
+        request_id=asked.request_id if asked else None,
         started_at=begun.started_at,
     )

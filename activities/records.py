@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,8 +11,10 @@ from temporalio import activity
 
 from codeai.activities.canonical import at, canonical
 from codeai.activities.checkpoints import save
+from codeai.activities.entries import start_entry
 from codeai.activities.notes import write_notes_of
 from codeai.activities.run_events import run_events, store_events, tell_events
+from codeai.persistence.audit import Audit
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Ending, Executions, NewExecution
 from codeai.persistence.steps import Steps
@@ -58,7 +60,7 @@ class Records:
                 await save(rows, given.execution.id, given.checkpoint)
             closed = await close(rows, given)
             if not closed:
-                await Executions(rows).open(first_row(given.execution))
+                await open_row(rows, given.execution)
                 closed = await close(rows, given)
             if closed:
                 await store_events(rows, events)
@@ -87,8 +89,16 @@ class Records:
         return [self.write_notes, self.close_execution, self.undo_entries]
 
 
-def first_row(record: ExecutionRecord, host: str | None = None) -> NewExecution:
-    """The row of a run as it begins."""
+async def open_row(rows: AsyncSession, record: ExecutionRecord, **more: Any) -> bool:
+    """Writes the row of a run as it begins, and that it was started. Answers whether there was something to write.
+    `more` are fields of the row: `host`, `lane`, `status`."""
+    written = await Executions(rows).open(replace(_first_row(record), **more))
+    if written:
+        await Audit(rows).append(start_entry(record))
+    return written
+
+
+def _first_row(record: ExecutionRecord) -> NewExecution:
     return NewExecution(
         id=record.id,
         workflow_id=record.workflow_id,
@@ -100,7 +110,6 @@ def first_row(record: ExecutionRecord, host: str | None = None) -> NewExecution:
         inputs=canonical(record.inputs),
         failure_policy=record.failure_policy.value,
         triggered_by=record.triggered_by,
-        host=host,
     )
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from codeai.activities.canonical import canonical
+from codeai.activities.entries import Origin, opening_entry
 from codeai.activities.holding import until_it_holds
 from codeai.activities.masking import Masker
 from codeai.activities.unsealing import CannotOpen, Keys
 from codeai.persistence import secrets
-from codeai.persistence.audit import Audit, NewEntry
-from codeai.persistence.base import now
+from codeai.persistence.audit import Audit
 from codeai.persistence.engine import Database
-from codeai.persistence.executions import Executions
 from codeai.persistence.secrets import SealedSecret
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.secrets import LEAST
@@ -139,25 +136,13 @@ _PUT: Mapping[str, Callable[[str], str]] = {
 
 
 async def _tell(rows: AsyncSession, names: Iterable[str], purpose: Purpose) -> None:
-    """One line for each secret that is opened, however often this attempt opens it."""
-    actor = await Executions(rows).triggered_by(purpose.execution_id)
+    """One line for each secret that is opened."""
+    started = await Origin.of(rows, purpose.execution_id)
+    details = {
+        "execution": purpose.execution_id,
+        "step": purpose.step_id,
+        "attempt": purpose.attempt,
+        "line": purpose.line,
+    }
     for name in names:
-        said = f"open\n{purpose.step_id}\n{purpose.attempt}\n{name}"
-        await Audit(rows).append(
-            NewEntry(
-                id=str(uuid.uuid5(uuid.NAMESPACE_OID, said)),
-                at=now(),
-                actor=actor,
-                via="run",
-                action="open",
-                entity=f"secret/{name}",
-                details=canonical(
-                    {
-                        "execution": purpose.execution_id,
-                        "step": purpose.step_id,
-                        "attempt": purpose.attempt,
-                        "line": purpose.line,
-                    }
-                ),
-            )
-        )
+        await Audit(rows).append(opening_entry(name, started, purpose.step_id, purpose.attempt, details))

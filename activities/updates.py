@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from codeai.activities.canonical import canonical
+from codeai.activities.entries import change_entry
 from codeai.activities.telling import row_of, tell_waits
 from codeai.dsl.diagnostics import to_json
 from codeai.dsl.query.diagnostics import BadQuery
 from codeai.dsl.query.tree import Assignments
-from codeai.persistence.audit import Audit, NewEntry
-from codeai.persistence.base import now
+from codeai.persistence.audit import Audit
 from codeai.persistence.engine import Database
 from codeai.persistence.events import Events
 from codeai.persistence.query import Changed, TooManyRows, understood, write
@@ -53,17 +52,7 @@ async def update_rows(
                 changed = await write(rows, query.entity, query.checked)
                 told = _told(query.entity.name, body, query.checked, changed)
                 await Audit(rows).append(
-                    NewEntry(
-                        id=str(change),
-                        at=now(),
-                        actor=given.triggered_by,
-                        via="api" if given.request_id else "temporal",
-                        action=given.action.value,
-                        entity=f"{UPDATED_KINDS[query.entity.name]}/*",
-                        request_id=given.request_id,
-                        details=canonical(told),
-                        workflow_id=workflow_id,
-                    )
+                    change_entry(given, change, workflow_id, f"{UPDATED_KINDS[query.entity.name]}/*", told)
                 )
                 for event in _events(query.entity.name, told, change, made_at):
                     await Events(rows).store(row_of(event))

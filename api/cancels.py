@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import Request
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.auth.caller import Caller
 from codeai.api.operations import RPC_LIMIT
+from codeai.workflows.contracts.commands import CancelInput
 
 
-async def cancel(temporal: Client, workflow_id: str, caller: Caller, request: Request) -> bool:
-    """Whether there was something to cancel; who did it, and by which request, stands in the run's history. Raises
-    RPCError where Temporal does not answer."""
-    reason = f"by {caller.subject[:255]}, request {request.scope['state']['request_id']}"
+async def cancel(
+    temporal: Client,
+    workflow_id: str,
+    caller: Caller,
+    request: Request,
+    word: Literal["cancel", "stop"] = "cancel",
+) -> bool:
+    """Whether there was something to cancel. Who did it, and by which request, stands in the run's history, and from
+    there in its log and in the audit log. Raises RPCError where Temporal does not answer."""
+    request_id = request.scope["state"]["request_id"]
+    reason = CancelInput(word=word, by=caller.subject[:255], request_id=request_id).as_reason()
     try:
         await temporal.get_workflow_handle(workflow_id).cancel(reason=reason, rpc_timeout=RPC_LIMIT)
     except RPCError as error:

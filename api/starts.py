@@ -46,7 +46,12 @@ async def start(
     Raises Refused: disk, not_found, no_config, invalid_program, invalid_input, idempotency_key_reused, no_temporal.
     """
     asked = asked.model_copy(
-        update={"triggered_by": caller.subject, "use_secrets": caller.may("secrets:use")}
+        update={
+            "triggered_by": caller.subject,
+            "use_secrets": caller.may("secrets:use"),
+            "via": "api",
+            "request_id": request.scope["state"]["request_id"],
+        }
     )
     refuse_if_full(parts.data)
     await _check(parts, asked)

@@ -102,15 +102,20 @@ class Audit:
     async def append(self, new: NewEntry) -> None:
         """Adds the entry at the chain's end. Again: changes nothing."""
         await self.rows.execute(select(func.pg_advisory_xact_lock(CHAIN_LOCK)))
-        if await self.has(new.id):
+        known = select(AuditRow.seq).where(AuditRow.id == new.id).exists()
+        newest = select(AuditRow.seq, AuditRow.hash, known.label("known")).order_by(AuditRow.seq.desc())
+        last = (await self.rows.execute(newest.limit(1))).one_or_none()
+        if last is not None and last.known:
             return
-        newest = select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
-        last = (await self.rows.execute(newest)).one_or_none()
         seq, previous = (last.seq + 1, last.hash) if last else (1, FIRST)
         values = {field.name: getattr(new, field.name) for field in fields(new)}
         row = {name: storable(one) if isinstance(one, str) else one for name, one in values.items()}
         row |= {"seq": seq, "previous": previous}
         await self.rows.execute(insert(AuditRow).values(row | {"hash": hash_of(row)}))
+
+    async def one(self, id: str) -> Entry | None:
+        found = (await self.rows.execute(select(*columns(Entry, AuditRow)).where(AuditRow.id == id))).first()
+        return None if found is None else _entry(found)
 
     async def has(self, id: str) -> bool:
         """Whether the entry was written: then what it tells of is done."""

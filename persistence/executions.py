@@ -164,6 +164,7 @@ class OpenExecution:
     deployment_id: str | None
     config_id: str | None
     version: int | None
+    status: str
     triggered_by: str | None
     started_at: datetime
 
@@ -262,15 +263,19 @@ class Executions:
             asked = asked.where(ExecutionRow.id == only)
         return [as_shape(OpenExecution, row) for row in await self.rows.execute(asked)]
 
+    async def not_ended_of(self, deployment_id: str) -> list[OpenExecution]:
+        """The runs of a deployment that have not ended as far as their rows say, in the order of their starts."""
+        asked = select(*columns(OpenExecution, ExecutionRow)).where(
+            ExecutionRow.deployment_id == deployment_id,
+            ExecutionRow.status.in_([status for status, rank in RANK.items() if rank < LAST]),
+        )
+        found = await self.rows.execute(asked.order_by(ExecutionRow.started_at))
+        return [as_shape(OpenExecution, row) for row in found]
+
     async def known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those of the workflows that have a row."""
         asked = select(ExecutionRow.workflow_id).where(ExecutionRow.workflow_id.in_(workflow_ids))
         return set((await self.rows.execute(asked)).scalars())
-
-    async def triggered_by(self, id: str) -> str | None:
-        """Who started the run, where that is known."""
-        asked = select(ExecutionRow.triggered_by).where(ExecutionRow.id == id)
-        return (await self.rows.execute(asked)).scalar_one_or_none()
 
     async def page(
         self,

@@ -40,6 +40,8 @@ def first_record(asked: ExecuteInput) -> ExecutionRecord:
         inputs=asked.inputs,
         failure_policy=asked.failure_policy or FailurePolicy.UNDO,
         triggered_by=asked.triggered_by,
+        via=asked.via if info.parent is None else "run",
+        request_id=asked.request_id,
         started_at=info.workflow_start_time.timestamp(),
         root=_execution_of(info.root.workflow_id) if info.root is not None else None,
     )

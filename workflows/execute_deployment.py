@@ -50,7 +50,7 @@ with workflow.unsafe.imports_passed_through():
         LoadInput,
         LoadResult,
     )
-    from codeai.workflows.contracts.steps import NO_NOTES
+    from codeai.workflows.contracts.steps import Notes
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.kept_run import KeptRun
@@ -195,12 +195,19 @@ class ExecuteDeployment(KeptRun):
             await self._revive()
         await self.lane.take(self.lane.key, self.record, Concurrency.QUEUE)
         await self.effects.places.reach()
-        self._note(str(asked.do), HoldInput(by=asked.triggered_by, comment=asked.comment, via=asked.via))
+        self._note(str(asked.do), self._asked_by())
         if asked.do == "retry":
             self.effects.notes.status(ExecutionStatus.RUNNING.value, None, reopens=True)
             return None
         self.effects.notes.status(ExecutionStatus.UNDOING.value, None, reopens=True)
         return Undoing(steps=steps, next_seq=self.machine.steps + 1, status=ExecutionStatus.COMPENSATED)
+
+    def _asked_by(self) -> HoldInput:
+        """Who gives a command to an ended run."""
+        asked = self.asked
+        return HoldInput(
+            by=asked.triggered_by, comment=asked.comment, via=asked.via, request_id=asked.request_id
+        )
 
     async def _revive(self) -> None:
         """The failed statement of an ended run is done again. Raises Refused(nothing_to_do)."""
@@ -347,7 +354,9 @@ class ExecuteDeployment(KeptRun):
             result=result,
             error=error,
             undo_failed=undo_failed,
-            notes=await self._shielded(self.effects.notes.take()) if self.begun else NO_NOTES,
+            notes=await self._shielded(self.effects.notes.take())
+            if self.begun
+            else Notes(told=self.told_early),
             checkpoint=self._checkpoint(self._carried()) if self.begun else None,
             completed_at=workflow.time(),
         )

@@ -133,7 +133,8 @@ class KeptRun(RunCommands):
     def _cancel(self) -> None:
         """Temporal's cancel: the machine unwinds and its commands die; asked again it changes nothing."""
         if not self.cancelled:
-            self.cancelled, self.paused = True, False
+            self._heard_cancel()
+            self.paused = False
             self._cancel_machine()
 
     def _cancel_machine(self) -> None:
@@ -148,7 +149,7 @@ class KeptRun(RunCommands):
             try:
                 await asyncio.shield(task)
             except asyncio.CancelledError:
-                self.cancelled = True
+                self._heard_cancel()
                 if interruptible:
                     raise
         return task.result()

@@ -17,6 +17,7 @@ from codeai.workflows import parked
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.commands import (
     Answered,
+    CancelInput,
     Command,
     DecideInput,
     EventArrived,
@@ -52,6 +53,8 @@ class RunCommands:
         self.journal = Journal()
         self.park = Park()
         self.begun = False
+        self.told_early: tuple[Told, ...] = ()
+        """What was said to a run that had not begun, and so never does."""
         self.lane = LaneTurn()
         self.takes_up: bool | None = None
         """Whether it goes on where a workflow run before it stopped; None until `run` has looked."""
@@ -200,8 +203,7 @@ class RunCommands:
             await self._told(raw, model, act)
         except ApplicationError as error:
             if self.begun:
-                text = f"the signal {name} was not taken: {error.message}"
-                self.effects.notes.log(str(workflow.uuid4()), "warn", text)
+                self._note(name, Command(), refused=error.message)
 
     async def _approve(self, given: DecideInput) -> Answered:
         self._must_run("no_approval")
@@ -280,16 +282,33 @@ class RunCommands:
         self._note(word, given, fibre=one.fibre, line=one.error.line, **more)
         return Answered(status=ExecutionStatus.RUNNING.value, fibre=one.fibre)
 
+    def _heard_cancel(self) -> None:
+        """Temporal's cancel was asked for: who did it is noted once."""
+        if not self.cancelled:
+            self.cancelled = True
+            asked = CancelInput.of_reason(workflow.cancellation_reason())
+            self._note(asked.word, asked)
+
     def _note(self, word: str, given: Command, **details: Any) -> None:
         """What somebody said stands in the run's log and in the audit log."""
-        if not self.begun:
-            return
-        id, details = str(workflow.uuid4()), {key: one for key, one in details.items() if one is not None}
+        details = {key: one for key, one in details.items() if one is not None}
         if given.comment is not None:
             details["comment"] = given.comment
-        told = Told(id=id, at=workflow.time(), by=given.by, via=given.via, word=word, details=details)
-        self.effects.notes.told(told, len(str(details)))
-        self.effects.notes.log(id, "info", said(told))
+        told = Told(
+            id=str(workflow.uuid4()),
+            at=workflow.time(),
+            by=given.by,
+            via=given.via,
+            word=word,
+            request_id=given.request_id,
+            workflow_id=workflow.info().workflow_id,
+            details=details,
+        )
+        if self.begun:
+            self.effects.notes.told(told, len(str(details)))
+            self.effects.notes.log(told.id, "warn" if "refused" in details else "info", said(told))
+        else:
+            self.told_early = (*self.told_early, told)
 
     def _arrive(self, given: EventArrived) -> Answered:
         self._must_run("not_running")
@@ -311,4 +330,6 @@ def said(told: Told) -> str:
     who = f" by {told.by}" if told.by else ""
     way = " (by temporal)" if told.via == "temporal" else ""
     why = f": {told.details['comment']}" if "comment" in told.details else ""
+    if "refused" in told.details:
+        return f"the signal {told.word} was not taken: {told.details['refused']}"
     return f"{told.word}{who}{way}" + (f", {', '.join(about)}" if about else "") + why

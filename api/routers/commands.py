@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -66,6 +66,11 @@ class Sending:
         """Its id is the update's: the same for the same key, so that a repeated click is one decision."""
         return Operation.of(caller, self.request.method, self.request.url.path, self.key, asked)
 
+    def who(self, caller: Caller, comment: str | None) -> dict[str, Any]:
+        """What every command says of itself."""
+        request_id = self.request.scope["state"]["request_id"]
+        return {"by": caller.subject[:255], "comment": comment, "via": "api", "request_id": request_id}
+
     def accepted(self, id: UUID, step: int | None = None) -> CommandView:
         """202: it waits for a worker."""
         self.response.status_code = 202
@@ -114,12 +119,9 @@ async def retry_execution(sent: Sent, caller: Controller, id: UUID, body: RetryB
     given = body or RetryBody()
     run = await Addressed.of(sent.parts, id)
     if run.ended is None and await run.is_running():
-        command = ParkedInput(fibre=given.fibre, by=caller.subject[:255], comment=given.comment, via="api")
+        command = ParkedInput(fibre=given.fibre, **sent.who(caller, given.comment))
         return await _tell("retry", sent, caller, run, command)
-    asked = ExecuteInput(
-        execution=str(id), do="retry", triggered_by=caller.subject, comment=given.comment, via="api"
-    )
-    return await _reopened(sent, caller, id, asked, wait=given.wait)
+    return await _reopened("retry", sent, caller, id, given.comment, wait=given.wait)
 
 
 @router.post("/{id}/skip", responses=TAKEN)
@@ -128,15 +130,14 @@ async def skip_statement(
 ) -> CommandView:
     """A parked run goes on behind its failed statement, whose expression has the value (null where none is given)."""
     given = body or SkipBody()
-    who = {"by": caller.subject[:255], "comment": given.comment, "via": "api"}
-    command = SkipInput(fibre=given.fibre, value=given.value, **who)
+    command = SkipInput(fibre=given.fibre, value=given.value, **sent.who(caller, given.comment))
     return await _tell("skip", sent, caller, await Addressed.of(sent.parts, id), command)
 
 
 @router.post("/{id}/set", responses=TAKEN)
 async def set_variable(sent: Sent, caller: Controller, id: UUID, body: SetBody) -> CommandView:
     """Gives a variable of a parked run another value; it stays parked until it is retried or skipped."""
-    who = {"by": caller.subject[:255], "comment": body.comment, "via": "api"}
+    who = sent.who(caller, body.comment)
     command = SetInput(fibre=body.fibre, name=body.name, value=body.value, **who)
     return await _tell("set", sent, caller, await Addressed.of(sent.parts, id), command)
 
@@ -162,10 +163,7 @@ async def compensate_execution(
 ) -> Response:
     """Undoes what an ended run did and nobody has undone; with `wait` the answer is how that ended."""
     given = body or CompensateBody()
-    asked = ExecuteInput(
-        execution=str(id), do="compensate", triggered_by=caller.subject, comment=given.comment, via="api"
-    )
-    return await _reopened(sent, caller, id, asked, wait=given.wait)
+    return await _reopened("compensate", sent, caller, id, given.comment, wait=given.wait)
 
 
 @router.post("/{id}/cancel", status_code=202)
@@ -190,7 +188,7 @@ async def _decide(name: str, sent: Sending, caller: Caller, id: UUID, body: Deci
     if answer is None:
         asked, worker = await question(sent.parts, run, body.step)
         must_hold(caller, asked)
-        decision = DecideInput(step=asked.step, by=caller.subject[:255], comment=body.comment, via="api")
+        decision = DecideInput(step=asked.step, **sent.who(caller, body.comment))
         if (key := sent.parts.signing_key) is not None:
             decision = signed(key, str(id), decision, approved=name == "approve")
         answer = await run.send(name, decision, update, by_signal=not worker)
@@ -203,12 +201,12 @@ async def _decide(name: str, sent: Sending, caller: Caller, id: UUID, body: Deci
 
 
 async def _hold(name: str, sent: Sending, caller: Caller, id: UUID, body: HoldBody) -> CommandView:
-    command = HoldInput(by=caller.subject[:255], comment=body.comment, via="api")
+    command = HoldInput(**sent.who(caller, body.comment))
     return await _tell(name, sent, caller, await Addressed.of(sent.parts, id), command)
 
 
 async def _end(name: str, sent: Sending, caller: Caller, id: UUID, body: ParkedBody) -> CommandView:
-    command = ParkedInput(fibre=body.fibre, by=caller.subject[:255], comment=body.comment, via="api")
+    command = ParkedInput(fibre=body.fibre, **sent.who(caller, body.comment))
     return await _tell(name, sent, caller, await Addressed.of(sent.parts, id), command)
 
 
@@ -226,9 +224,22 @@ async def _tell(name: str, sent: Sending, caller: Caller, run: Addressed, comman
 
 
 async def _reopened(
-    sent: Sending, caller: Caller, id: UUID, asked: ExecuteInput, *, wait: bool
+    do: Literal["compensate", "retry"],
+    sent: Sending,
+    caller: Caller,
+    id: UUID,
+    comment: str | None,
+    *,
+    wait: bool,
 ) -> JSONResponse:
     """Starts a command to an ended run, and answers with its outcome where that is waited for."""
+    who = sent.who(caller, comment)
+    asked = ExecuteInput(
+        execution=str(id),
+        do=do,
+        triggered_by=caller.subject,
+        **{name: one for name, one in who.items() if name != "by"},
+    )
     workflow_id = await reopen(sent.parts, id, sent.operation(caller, asked), asked)
     headers = {"Location": f"/executions/{id}"}
     result = await awaited(sent.parts.temporal, workflow_id, str(id)) if wait else None

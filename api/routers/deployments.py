@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.client import Client
 
 from codeai.api.auth.caller import Caller
 from codeai.api.cancels import cancel
 from codeai.api.changes import MAY_TAKE_LONGER, change
 from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
+from codeai.api.operations import RPC_LIMIT
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
@@ -28,10 +30,11 @@ from codeai.api.views import (
 )
 from codeai.persistence.base import is_uuid
 from codeai.persistence.deployments import Deployment, Deployments
-from codeai.persistence.executions import Execution, ExecutionFilter, Executions
-from codeai.persistence.pages import Page
+from codeai.persistence.executions import Executions
+from codeai.workflows.contracts.attributes import ENTITY, LONGEST
 from codeai.workflows.contracts.changes import Action, ChangeInput, DeploymentBody
-from codeai.workflows.contracts.executions import ENDED, ExecuteInput, ExecutionStatus
+from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 
 router = APIRouter(prefix="/deployments", tags=["deployments"], route_class=Route)
 
@@ -141,26 +144,23 @@ async def stop_deployment(request: Request, parts: Using, caller: Runner, id: Na
     """Cancels its running and queued executions: their commands stop, then what was done is undone."""
     async with reading(parts.database) as rows:
         deployment = await _found(rows, id)
-        open_runs = [
-            execution
-            for status in ExecutionStatus
-            if status not in ENDED
-            for execution in await _all(Executions(rows), ExecutionFilter(deployment.id, status=status))
-        ]
+        known = await Executions(rows).not_ended_of(deployment.id)
     # Who waits first: else the lane would go on to him.
-    stopped = [run.id for run in open_runs if await cancel(parts.temporal, run.workflow_id, caller, request)]
+    begun = sorted(known, key=lambda run: run.status != ExecutionStatus.QUEUED)
+    runs = {run.workflow_id: run.id for run in begun}
+    for workflow_id in await _started(parts.temporal, deployment):
+        runs.setdefault(workflow_id, workflow_id.removeprefix(EXECUTE_DEPLOYMENT.workflow_id("")))
+    stopped = [one for at, one in runs.items() if await cancel(parts.temporal, at, caller, request, "stop")]
     return StoppedView(id=deployment.id, cancelled=stopped)
 
 
-async def _all(executions: Executions, wanted: ExecutionFilter) -> list[Execution]:
-    found: list[Execution] = []
-    page = Page(limit=100)
-    while True:
-        part = await executions.page(page, wanted)
-        found += part.items
-        if part.next_cursor is None:
-            return found
-        page = Page(limit=100, cursor=part.next_cursor)
+async def _started(temporal: Client, deployment: Deployment) -> list[str]:
+    """The workflows that Temporal knows of its runs: one that has just started has no row yet."""
+    named = [f"deployment/{one}"[:LONGEST] for one in (deployment.id, deployment.name)]
+    listed = ", ".join(f"'{one}'" for one in named if not set(one) & set("\"'\\"))
+    running = f"WorkflowType = '{EXECUTE_DEPLOYMENT.type}' AND ExecutionStatus = 'Running'"
+    listing = temporal.list_workflows(f"{running} AND {ENTITY.name} IN ({listed})", rpc_timeout=RPC_LIMIT)
+    return [run.id async for run in listing]
 
 
 async def _found(rows: AsyncSession, id: str) -> Deployment:

@@ -19,10 +19,12 @@ from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking
 from codeai.persistence.executions import Executions, NewExecution
 from codeai.persistence.steps import NewStep, Steps
+from codeai.signing import is_signed, public_of
+from codeai.workflows.contracts.commands import DecideInput
 from codeai.workflows.contracts.executions import Budget, Carried, ExecuteInput, ExecutionRecord
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.packing import pack
-from tests.api.conftest import Served
+from tests.api.conftest import SIGNING_KEY, Served
 from tests.api.test_edge import problem
 from tests.api.test_executions import running, started
 
@@ -255,7 +257,9 @@ async def test_what_is_decided_while_no_worker_answers_waits_for_one(
         if event.HasField("workflow_execution_signaled_event_attributes")
     ]
     sent = {one.signal_name: json.loads(one.input.payloads[0].data) for one in signals}
-    assert sent["approve"] == {"step": 7, "by": "somebody", "comment": "yes", "via": "api"}
+    decision = DecideInput.model_validate(sent["approve"])
+    assert (decision.step, decision.by, decision.comment, decision.via) == (7, "somebody", "yes", "api")
+    assert is_signed([public_of(SIGNING_KEY)], id, decision, approved=True)
     assert sent["pause"]["by"] == "somebody"
     await handle.terminate()
     problem(await admin.post(f"/executions/{id}/approve"), "ended")

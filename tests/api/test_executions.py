@@ -13,6 +13,8 @@ import pytest
 from codeai.api import disk, runs
 from codeai.api.dependencies import Parts
 from codeai.persistence.executions import Execution
+from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from tests.api.conftest import Served
 from tests.api.test_changes import named
 from tests.api.test_edge import problem
@@ -155,19 +157,43 @@ async def test_stop_cancels_what_runs(admin: httpx2.AsyncClient) -> None:
     stopped = await admin.post(f"{place}/stop")
     assert stopped.status_code == 202 and stopped.json()["cancelled"] == [id]
     await running(admin, id, "cancelled")
+    audit = (await admin.get("/audit", params={"entity": f"execution/{id}"})).json()["items"]
+    assert [entry["action"] for entry in audit] == ["stop", "start"]
     assert (await admin.get(place)).json()["status"] == "stopped"
     assert (await admin.post(f"{place}/stop")).json()["cancelled"] == []
 
 
-async def test_who_cancelled_a_run_stands_in_its_history(served: Served) -> None:
+async def test_stop_reaches_a_run_that_has_no_row_yet(served: Served, admin: httpx2.AsyncClient) -> None:
+    name, id = named(), str(uuid.uuid4())
+    place = (await admin.post("/deployments", json={"name": name})).headers["location"]
+    run = await served.temporal.start_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        {"deployment": name, "execution": id},
+        id=EXECUTE_DEPLOYMENT.workflow_id(id),
+        task_queue="nobody-polls-this",
+        search_attributes=at_start(EXECUTE_DEPLOYMENT.type, f"deployment/{name}", None),
+    )
+    async with asyncio.timeout(30):  # Temporal's lists follow a moment later
+        while not (cancelled := (await admin.post(f"{place}/stop")).json()["cancelled"]):
+            await asyncio.sleep(0.1)
+    assert cancelled == [id]
+    await run.terminate()
+
+
+async def test_who_cancelled_a_run_stands_in_its_history_its_log_and_the_audit_log(served: Served) -> None:
     async with served.client("admin", subject="ann") as ann:
         id = await started(ann, LONG)
         await running(ann, id)
         await ann.post(f"/executions/{id}/cancel", headers={"X-Request-Id": "request-7"})
         await running(ann, id, "cancelled")
+        assert "cancel by ann" in (await ann.get(f"/executions/{id}/logs")).text
+        audit = (await ann.get("/audit", params={"entity": f"execution/{id}", "action": "cancel"})).json()
+        (entry,) = audit["items"]
+        assert (entry["actor"], entry["via"], entry["request_id"]) == ("ann", "api", "request-7")
+        assert entry["workflow_id"] == f"execution/{id}"
     history = await served.temporal.get_workflow_handle(f"execution/{id}").fetch_history()
     asked = [event.workflow_execution_cancel_requested_event_attributes for event in history.events]
-    assert [one.cause for one in asked if one.cause] == ["by ann, request request-7"]
+    assert [one.cause for one in asked if one.cause] == ["cancel by ann, request request-7"]
 
 
 async def test_cancel_ends_a_run_and_again_has_no_effect(admin: httpx2.AsyncClient) -> None:

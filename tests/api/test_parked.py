@@ -56,10 +56,12 @@ async def test_a_parked_run_says_where_and_goes_on_with_another_value(
         entries = (await Audit(rows).page(Page(limit=50))).items
     own = [one for one in reversed(entries) if one.entity == f"execution/{id}"]
     assert [(one.action, one.actor, one.via) for one in own] == [
+        ("start", "somebody", "api"),
         ("set", "somebody", "api"),
         ("retry", "somebody", "api"),
     ]
-    assert json.loads(own[0].details)["comment"] == "it was empty"
+    assert json.loads(own[1].details)["comment"] == "it was empty"
+    assert {one.workflow_id for one in own} == {f"execution/{id}"} and all(one.request_id for one in own)
     trace = (await admin.get(f"/executions/{id}/trace")).json()
     assert trace["complete"] and trace["cut"] is None
 

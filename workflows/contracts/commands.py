@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,6 +13,10 @@ from codeai.workflows.contracts.base import Contract
 
 MOST_PROGRAM = 1024 * 1024
 """Characters of a program's text."""
+MOST_COMMENT = 4096
+_OF_API = re.compile(
+    r"(?P<word>cancel|stop) by (?P<by>.{1,255}), request (?P<request>[A-Za-z0-9._-]{1,128})", re.DOTALL
+)
 Via = Literal["api", "temporal"]
 
 
@@ -19,8 +24,9 @@ class Command(Contract):
     """What every command says of itself: who gives it, why, and by which way it came."""
 
     by: str | None = Field(None, max_length=255, description="who gives it")
-    comment: str | None = Field(None, max_length=4096, description="why")
+    comment: str | None = Field(None, max_length=MOST_COMMENT, description="why")
     via: Via = "temporal"
+    request_id: str | None = Field(None, max_length=128, description="of the request that it came by")
 
 
 class DecideInput(Command):
@@ -77,6 +83,24 @@ class SetInput(ParkedInput):
 
     name: str = Field(min_length=1, max_length=255)
     value: Any
+
+
+class CancelInput(Command):
+    """Why a run is cancelled: `cancel`, or `stop` of its deployment. Temporal's cancel takes a text alone, which people
+    read in its Web UI."""
+
+    word: Literal["cancel", "stop"] = "cancel"
+
+    def as_reason(self) -> str:
+        return f"{self.word} by {self.by}, request {self.request_id}"
+
+    @classmethod
+    def of_reason(cls, reason: str | None) -> CancelInput:
+        """What a reason says; one of somebody else's is a comment."""
+        found = _OF_API.fullmatch(reason or "")
+        if found is None:
+            return cls(comment=(reason or "")[:MOST_COMMENT] or None)
+        return cls(word=found["word"], by=found["by"], request_id=found["request"], via="api")
 
 
 class PatchInput(Command):

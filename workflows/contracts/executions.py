@@ -62,6 +62,8 @@ class ExecutionRecord(Contract):
     inputs: dict[str, Any] = Field(default_factory=dict)
     failure_policy: FailurePolicy = FailurePolicy.UNDO
     triggered_by: str | None = None
+    via: str = Field("temporal", description="how it was started: api, temporal or run (by another run)")
+    request_id: str | None = Field(None, description="of the request that it was started by")
     started_at: float = Field(description="seconds since 1970")
     root: str | None = Field(None, description="the execution that it all began with, where that is known")
 
@@ -161,6 +163,7 @@ class ExecuteInput(Contract):
     )
     comment: str | None = Field(None, max_length=4096, description="why, of a command to an ended run")
     via: Via = "temporal"
+    request_id: str | None = Field(None, max_length=128, description="of the request that it came by")
     carried: Carried | None = Field(None, description="set by the workflow itself when it continues as new")
 
 

@@ -83,6 +83,8 @@ class Told(Contract):
     by: str | None
     via: str
     word: str = Field(description="the command")
+    request_id: str | None = None
+    workflow_id: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 
 

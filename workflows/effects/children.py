@@ -39,6 +39,7 @@ async def run(effects: Effects, request: Request) -> EffectResult:
         version=arguments["version"],
         values=encode(arguments["inputs"]) if arguments["inputs"] is not None else {},
         triggered_by=effects.run.record.triggered_by,
+        request_id=effects.run.record.request_id,
         use_secrets=effects.run.use_secrets,
         depth=depth,
     )
