@@ -79,6 +79,8 @@ RETRY = RetryConfig(
     initial_interval_millis=50, max_interval_millis=500, max_elapsed_time_millis=3000, max_retries=6
 )
 """How one question to Temporal is repeated while it does not answer."""
+MOST_ERRORS = 100
+"""Wrong fields that one answer tells of."""
 
 Opened = Callable[[], AbstractAsyncContextManager[Parts]]
 
@@ -226,7 +228,7 @@ def _problem(error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, RequestValidationError):
-        errors = field_errors(error.errors())
+        errors = field_errors(error.errors()[:MOST_ERRORS])
         return Refused(
             "invalid", "; ".join(f"{one['field']}: {one['message']}" for one in errors), errors=errors
         )

@@ -34,6 +34,8 @@ class StrictRequest(Request):
             data = await self.body()
             if data and not _is_json(self.headers.get("content-type", "")):
                 raise Refused("unsupported_media_type", "send the body as Content-Type: application/json")
+            if self.headers.get("content-encoding", "identity").lower() != "identity":
+                raise Refused("unsupported_media_type", "send the body as it is, without Content-Encoding")
             self._json = _decoded(data) if data else None
         return self._json
 

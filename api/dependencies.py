@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import structlog
@@ -54,6 +55,8 @@ class Parts:
     """What decisions are signed with."""
     data: pathlib.Path = pathlib.Path()
     """A folder on the disk that runs fill."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is told to stop: what would take long ends early."""
 
 
 def parts_of(request: Request) -> Parts:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codeai.api.problems import Refused, problem_response
+from codeai.api.wire import MOST_HEADER_BYTES, MOST_URL_BYTES, headers_too_large, url_too_long
 from codeai.observing import Observing
 from codeai.tracing import describe, trace_id
 
 TIME_LIMIT = 60.0
 """Seconds for a request that is not a stream."""
-MOST_HEADER_BYTES = 32 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _STREAMS = ("text/event-stream", "application/jsonl")
 UNMATCHED = "unmatched"
@@ -82,6 +83,10 @@ class Edge:
             await answer.refuse(
                 Refused("timed_out", f"it took more than {self.time_limit:g} s"), scope, receive
             )
+        except ClientDisconnect:
+            log.info("client left", method=scope["method"], path=scope["path"])
+        except asyncio.CancelledError:  # the server has waited as long as it may
+            await answer.refuse(Refused("stopping", "the server is being stopped; ask again"), scope, receive)
         except Exception:
             log.exception("request failed", method=scope["method"], path=scope["path"])
             detail = f"an error of ours; the server's log has it under {answer.request_id}"
@@ -93,7 +98,9 @@ class Edge:
         if len(hosts) != 1 or _host_name(hosts[0]) not in self.hosts:
             raise Refused("wrong_host", "the Host header names none of server.allowed_hosts")
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADER_BYTES:
-            raise Refused("headers_too_large", f"the headers have more than {MOST_HEADER_BYTES} bytes")
+            raise headers_too_large()
+        if len(scope["raw_path"]) + len(scope["query_string"]) > MOST_URL_BYTES:
+            raise url_too_long()
         if _from_another_site(scope["method"], hosts[0], headers):
             raise Refused("cross_site", "browsers may use this API from its own site only")
 
@@ -145,6 +152,7 @@ class _Answer:
                 "request",
                 method=scope["method"],
                 path=scope["path"],
+                client=scope["client"][0] if scope["client"] else None,
                 status=self.status,
                 duration_ms=round((time.monotonic() - self.began) * 1000, 1),
             )

@@ -28,6 +28,7 @@ class EventStream:
     """One client that follows the events of a type, or all: those behind `last` (an event's id), else new ones."""
 
     database: Database
+    stopping: asyncio.Event
     until: float
     type: str | None = None
     last: str | None = None
@@ -35,13 +36,13 @@ class EventStream:
     _shown: dict[str, datetime] = field(default_factory=dict, init=False)
 
     async def events(self) -> AsyncIterator[str]:
-        """Server-sent events until the time is over. A database that went away cuts the stream; the client comes
-        back with Last-Event-ID."""
+        """Server-sent events until the time is over or the server stops. A database that went away cuts the stream;
+        the client comes back with Last-Event-ID."""
         yield f"retry: {AGAIN_AFTER}\n\n"
         said = time.monotonic()
         try:
             await self._find_begin()
-            while time.time() < self.until:
+            while time.time() < self.until and not self.stopping.is_set():
                 for event in await self._new():
                     said = time.monotonic()
                     yield event_text("event", EventView.of(event).model_dump(mode="json"), event.id)

@@ -22,6 +22,7 @@ class Row:
 
 PROBLEMS: dict[str, Row] = {
     "invalid_json": Row(400, "The body is not JSON as this API reads it"),
+    "malformed": Row(400, "This is not HTTP"),
     "invalid_header": Row(400, "A header cannot be read"),
     "unauthenticated": Row(401, "A valid bearer token is needed"),
     "forbidden": Row(403, "The token does not permit this"),
@@ -42,6 +43,7 @@ PROBLEMS: dict[str, Row] = {
     "conflict": Row(409, "It is in the way of something else"),
     "precondition_failed": Row(412, "It was changed in the meantime"),
     "too_large": Row(413, "The body is too large"),
+    "url_too_long": Row(414, "The URL is too long"),
     "unsupported_media_type": Row(415, "The body has to be application/json"),
     "wrong_host": Row(421, "This server does not answer for that host"),
     "invalid": Row(422, "The request does not fit"),
@@ -64,6 +66,7 @@ PROBLEMS: dict[str, Row] = {
     "disk": Row(503, "The disk is nearly full", 60),
     "busy": Row(503, "Too much is going on", 1),
     "not_ready": Row(503, "Not everything is there yet", 1),
+    "stopping": Row(503, "The server is being stopped", 1),
     "timed_out": Row(504, "The request took too long"),
 }
 
@@ -136,7 +139,10 @@ def problem_response(refused: Refused, request_id: str) -> JSONResponse:
 
 def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """`{field, message}` of each of pydantic's errors; never the value, which may be a secret."""
-    return [{"field": field_path(error["loc"]), "message": str(error["msg"])} for error in errors]
+    return [
+        {"field": field_path(error["loc"]), "message": str(error["msg"]).removeprefix("Value error, ")}
+        for error in errors
+    ]
 
 
 def field_path(location: Sequence[str | int]) -> str:

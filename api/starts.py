@@ -66,7 +66,7 @@ async def start(
     )
     headers = {"Location": f"/executions/{operation.id}"}
     if wait:
-        result = await awaited(parts.temporal, EXECUTE_DEPLOYMENT.workflow_id(operation.id), operation.id)
+        result = await awaited(parts, EXECUTE_DEPLOYMENT.workflow_id(operation.id), operation.id)
         if result is not None:
             return JSONResponse(result.model_dump(mode="json"), headers=headers)
     return JSONResponse(StartedView(id=operation.id).model_dump(), status_code=202, headers=headers)
@@ -148,11 +148,13 @@ async def begin(
             raise Refused("idempotency_key_reused", detail) from None
 
 
-async def awaited(temporal: Client, workflow_id: str, id: str) -> ResultView | None:
-    """The result of a run; None where it goes on for longer than one may wait."""
-    handle = temporal.get_workflow_handle(workflow_id, result_type=dict)
+async def awaited(parts: Parts, workflow_id: str, id: str) -> ResultView | None:
+    """The result of a run; None where it goes on for longer than one may wait, or than this server runs."""
+    handle = parts.temporal.get_workflow_handle(workflow_id, result_type=dict)
     asking = asyncio.ensure_future(handle.result())
-    await asyncio.wait({asking}, timeout=WAIT_LIMIT)
+    stopping = asyncio.ensure_future(parts.stopping.wait())
+    await asyncio.wait({asking, stopping}, timeout=WAIT_LIMIT, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     if not asking.done():
         asking.cancel()
         await asyncio.wait({asking})

@@ -90,10 +90,12 @@ class Wakes:
 @dataclass(slots=True)
 class Follower:
     """One client that follows one run, from behind `offset`. `exists` says whether Temporal still has a run
-    whose row is not there yet; `end` is over when the run is, or when that cannot be known."""
+    whose row is not there yet; `end` is over when the run is, or when that cannot be known; `stopping` is set when the
+    server stops."""
 
     database: Database
     wakes: Wakes
+    stopping: asyncio.Event
     execution_id: str
     offset: int
     until: float
@@ -109,13 +111,13 @@ class Follower:
         self._steps = _StepsSeen(self.execution_id)
 
     async def events(self) -> AsyncIterator[str]:
-        """Server-sent events until the run has ended or the time is over. A database that went away cuts the
-        stream; the client comes back with Last-Event-ID."""
+        """Server-sent events until the run has ended, the time is over or the server stops. A database that went away
+        cuts the stream; the client comes back with Last-Event-ID."""
         yield f"retry: {AGAIN_AFTER}\n\n"
         said = time.monotonic()
         try:
             async with self.wakes.of(self.execution_id) as woken, _woken_by(self.end(), woken):
-                while time.time() < self.until:
+                while time.time() < self.until and not self.stopping.is_set():
                     woken.clear()
                     async for event in self._look():
                         said = time.monotonic()

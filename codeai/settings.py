@@ -10,6 +10,7 @@ from typing import Any, Literal, cast, get_args
 from codeai.settings_rows import rows_of, setting
 from codeai.settings_sources import files_of, from_environment, from_file
 from codeai.settings_values import (
+    addresses,
     choice,
     curve_key,
     curve_keys,
@@ -49,7 +50,9 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...] = setting(
         (), "names in Host besides the bound address and localhost", words
     )
-    trusted_proxies: tuple[str, ...] = setting((), "addresses whose X-Forwarded-For is believed", words)
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "addresses and networks whose X-Forwarded-For is believed", addresses
+    )
     rate: tuple[int, int] | None = setting(
         (50, 100), "requests a second and burst of one caller, or off", rate, "CODEAI_API_RATE", none="off"
     )

@@ -3,6 +3,7 @@ words that follow the value (`'x' is not a whole number`)."""
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 import warnings
@@ -112,6 +113,19 @@ def words(value: object) -> tuple[str, ...]:
     """A list, or words with commas between them."""
     parts = value if isinstance(value, list) else str(value).split(",")
     return tuple(text(part).strip() for part in parts if str(part).strip())
+
+
+def addresses(value: object) -> tuple[str, ...]:
+    """A list of IP addresses and networks, as text."""
+    found = words(value)
+    for one in found:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise ValueError(
+                f"has {one!r}, which is neither an address nor a network such as 10.0.0.0/8"
+            ) from None
+    return found
 
 
 def path(value: object) -> Path:

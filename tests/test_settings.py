@@ -46,6 +46,7 @@ def test_every_problem_is_said_at_once_and_no_secret(tmp_path: Path) -> None:
     found = problems(
         {
             "DATABASE_PORT": "70000",
+            "CODEAI_SERVER_TRUSTED_PROXIES": "10.0.0.0/8,proxy",
             "LOG_LEVEL": "loud",
             "CODEAI_SERVER_PROT": "1",
             "JWT_SECRET": "short",
@@ -64,6 +65,8 @@ def test_every_problem_is_said_at_once_and_no_secret(tmp_path: Path) -> None:
             "DATABASE_PORT: database.port '70000' is not between 1 and 65535",
             "DATABASE_SSLMODE: database.sslmode 'maybe' is none of: "
             "disable, allow, prefer, require, verify-ca, verify-full",
+            "CODEAI_SERVER_TRUSTED_PROXIES: server.trusted_proxies '10.0.0.0/8,proxy' has 'proxy', which is neither "
+            "an address nor a network such as 10.0.0.0/8",
             "LOG_LEVEL: logging.level 'loud' is none of: debug, info, warn, error",
             "worker.soft_events (9) must not be over worker.hard_events (8)",
             "JWT_SECRET: jwt.secret must have at least 32 bytes",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
@@ -30,6 +30,17 @@ AT_ONCE = 500
 Reader = Annotated[Caller, require_permission("audit:read")]
 Where = Annotated[ColumnElement[bool] | None, filter_of("audit_log")]
 Text = Annotated[str | None, Query(max_length=512, pattern=r"^[^\x00]*$")]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time is in the years 1 to 9999, in UTC as well") from None
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
 _LINES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "One page; with `Accept: application/jsonl` every entry that fits, oldest first, a line each",
@@ -69,8 +80,8 @@ def _sought(
     via: Text = None,
     request_id: Text = None,
     workflow_id: Text = None,
-    since: Annotated[AwareDatetime | None, Query(description="from this time on")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="before this time")] = None,
+    since: Annotated[Time | None, Query(description="from this time on")] = None,
+    until: Annotated[Time | None, Query(description="before this time")] = None,
 ) -> Sought:
     return Sought(actor, action, entity, via, request_id, workflow_id, since, until)
 

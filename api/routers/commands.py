@@ -242,7 +242,7 @@ async def _reopened(
     )
     workflow_id = await reopen(sent.parts, id, sent.operation(caller, asked), asked)
     headers = {"Location": f"/executions/{id}"}
-    result = await awaited(sent.parts.temporal, workflow_id, str(id)) if wait else None
+    result = await awaited(sent.parts, workflow_id, str(id)) if wait else None
     if result is None:
         return JSONResponse(StartedView(id=str(id)).model_dump(), status_code=202, headers=headers)
     if result.error is not None and result.error["kind"] in ("nothing_to_do", "undone"):

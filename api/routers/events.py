@@ -78,7 +78,7 @@ async def follow_events(
     """New events as they are stored, as server-sent events. Goes on behind `Last-Event-ID`."""
     until = min(time.time() + LONGEST, caller.expires_at)
     last = str(last_event_id) if last_event_id else None
-    stream = EventStream(parts.database, until, type, last)
+    stream = EventStream(parts.database, parts.stopping, until, type, last)
     return CallersStream(stream.events(), parts.allowances, caller.subject)
 
 

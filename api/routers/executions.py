@@ -152,6 +152,7 @@ async def show_log(
         follower = Follower(
             parts.database,
             parts.wakes,
+            parts.stopping,
             str(id),
             after,
             min(time.time() + LONGEST, caller.expires_at),

@@ -13,11 +13,6 @@ from codeai.cli.exits import Stop
 
 app = new()
 
-MOST_HEADERS = 64 * 1024
-"""Bytes that the server itself reads of headers; the API's own limit is below and answers with a problem."""
-DRAIN = 5
-"""Seconds that running requests get when the server stops."""
-
 
 @app.command()
 def serve(
@@ -27,9 +22,8 @@ def serve(
 
     Example: CODEAI_SERVER_PORT=9000 codeai serve
     """
-    import uvicorn
-
     from codeai.api.app import create_app
+    from codeai.api.server import Server
     from codeai.logs import configure
     from codeai.settings import BadSettings, load
 
@@ -39,16 +33,13 @@ def serve(
     except BadSettings as error:
         raise Stop(str(error)) from None
     configure(settings.logging, process="api")
-    uvicorn.run(
-        api,
-        host=settings.server.host,
-        port=settings.server.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.server.trusted_proxies),
-        forwarded_allow_ips=list(settings.server.trusted_proxies),
-        h11_max_incomplete_event_size=MOST_HEADERS,
-        timeout_graceful_shutdown=DRAIN,
-        ws="none",
-    )
+    server = Server(api, settings.server)
+    try:
+        server.run()
+    except SystemExit:
+        place = f"{settings.server.host}:{settings.server.port}"
+        raise Stop(
+            f"cannot listen at {place} (CODEAI_SERVER_HOST, CODEAI_SERVER_PORT); the log says why"
+        ) from None
+    if not server.started:
+        raise Stop("the API could not start; the log says why")

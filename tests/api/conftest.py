@@ -13,7 +13,6 @@ from unittest.mock import sentinel
 
 import httpx2
 import pytest
-import uvicorn
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -32,6 +31,7 @@ from codeai.activities.publishing import Publishing
 from codeai.activities.records import Records
 from codeai.activities.unsealing import Keys
 from codeai.api.app import create_app
+from codeai.api.server import Server as ApiServer
 from codeai.persistence.engine import Address, Database
 from codeai.persistence.roles import API, WORKER
 from codeai.settings import (
@@ -132,16 +132,8 @@ def settings_for(address: Address, temporal: str) -> Settings:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[None]:
     """The API on its port, in this event loop."""
-    config = uvicorn.Config(
-        create_app(settings),
-        host="127.0.0.1",
-        port=settings.server.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = ApiServer(create_app(settings), settings.server)
+    server.config.timeout_graceful_shutdown = 1
     running = asyncio.create_task(server._serve())
     while not server.started:
         assert not running.done(), running.exception()
