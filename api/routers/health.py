@@ -1,10 +1,10 @@
-"""Whether the API lives and whether it can work: database, Temporal, a worker on every queue."""
+"""Whether the API lives and whether it can work: database, Temporal, a worker on every queue, the hosts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -15,15 +15,32 @@ from temporalio.client import Client
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts, Route, Using, optional_caller
+from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.views import View
-from codeai.workflows.contracts.queues import EXEC, WORKFLOWS
+from codeai.persistence.hosts import Host, Hosts
+from codeai.workflows.contracts.queues import TASK_QUEUES, control_on, exec_on
 
 router = APIRouter(prefix="/health", tags=["health"], route_class=Route)
 
 LIMIT = 2.0
 """Seconds for each part to answer."""
-QUEUES = {WORKFLOWS: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, EXEC: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY}
+POLLED_WITHIN = timedelta(minutes=2)
+"""A poll is open for a minute at most; Temporal tells for longer of those that were there."""
+SEEN_WITHIN = timedelta(hours=1)
+"""Hosts that were not seen for longer are taken to be gone for good."""
+MOST_HOSTS = 50
+WORKFLOW, ACTIVITY = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+NEEDED = {
+    f"queue {queue.name} ({word})": (queue.name, kind)
+    for queue in TASK_QUEUES
+    if not queue.name.endswith(("@", "-"))  # those of one host, or of a label, come and go
+    for word, kind, slots in (
+        ("workflows", WORKFLOW, queue.workflow_slots),
+        ("activities", ACTIVITY, queue.slots),
+    )
+    if slots
+}
 """The queues without which nothing runs, and what is polled there."""
 
 
@@ -37,11 +54,12 @@ async def _asker(request: Request) -> Caller | None:
         return None
 
 
+_HOST = "host "
 Asker = Annotated[Caller | None, Depends(_asker)]
 
 
 class HealthView(View):
-    """`parts` are shown to whoever may read them: a part and `ok`, or what is wrong with it."""
+    """`parts` are shown to whoever may read them: a part and `ok`, or what is wrong with it; each host is one."""
 
     status: str
     parts: dict[str, str] | None = None
@@ -49,9 +67,8 @@ class HealthView(View):
 
 @router.get("")
 async def show_health(parts: Using, caller: Asker) -> HealthView:
-    """Always answered; `degraded` where a part does not answer."""
-    found = await _examined(parts)
-    return _view(found, caller)
+    """Always answered; `degraded` where a part does not answer, or a host that was there within the hour."""
+    return _view(await _examined(parts), caller)
 
 
 @router.get("/live")
@@ -62,9 +79,10 @@ async def show_live() -> HealthView:
 
 @router.get("/ready", responses={503: {"model": HealthView, "description": "Something is missing"}})
 async def show_ready(parts: Using, caller: Asker, response: Response) -> HealthView:
-    """503 where the database, Temporal or a worker is missing."""
+    """503 where the database, Temporal or a worker for one of the platform's queues is missing. A host that is away
+    is not that: others take its runs."""
     found = await _examined(parts)
-    if not all(state == "ok" for state in found.values()):
+    if not all(state == "ok" for name, state in found.items() if not name.startswith(_HOST)):
         response.status_code = 503
         response.headers["Retry-After"] = "1"
     return _view(found, caller)
@@ -78,8 +96,14 @@ def _view(found: dict[str, str], caller: Caller | None) -> HealthView:
 
 
 async def _examined(parts: Parts) -> dict[str, str]:
-    asked = {"database": parts.database.answers(), "temporal": _temporal(parts.temporal)}
-    asked |= {f"queue {name}": _polled(parts.temporal, name) for name in QUEUES}
+    """Every part by its name, and how it is."""
+    temporal = parts.temporal
+    asked: dict[str, Awaitable[None]] = {
+        "database": parts.database.answers(),
+        "temporal": _temporal(temporal),
+    }
+    asked |= {name: _polled(temporal, queue, kind) for name, (queue, kind) in NEEDED.items()}
+    asked |= {f"{_HOST}{host.name} ({host.id})": _works(temporal, host) for host in await _hosts(parts)}
     answers = await asyncio.gather(*(_state(one) for one in asked.values()))
     return dict(zip(asked, answers, strict=True))
 
@@ -104,10 +128,32 @@ async def _temporal(temporal: Client) -> None:
         raise NotThere("says that it is not healthy")
 
 
-async def _polled(temporal: Client, queue: str) -> None:
+async def _polled(temporal: Client, queue: str, kind: TaskQueueType.ValueType) -> None:
     asked = DescribeTaskQueueRequest(
-        namespace=temporal.namespace, task_queue=TaskQueue(name=queue), task_queue_type=QUEUES[queue]
+        namespace=temporal.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
     )
     answer = await temporal.workflow_service.describe_task_queue(asked, timeout=timedelta(seconds=LIMIT))
-    if not answer.pollers:
+    since = datetime.now(UTC) - POLLED_WITHIN
+    if not any(poller.last_access_time.ToDatetime(UTC) > since for poller in answer.pollers):
         raise NotThere("no worker; start one with: codeai worker all")
+
+
+async def _hosts(parts: Parts) -> list[Host]:
+    """The hosts that were there lately; none while the database cannot say."""
+    since = datetime.now(UTC) - SEEN_WITHIN
+    try:
+        async with asyncio.timeout(LIMIT), reading(parts.database) as rows:
+            return [host for host in await Hosts(rows).all() if host.last_seen > since][:MOST_HOSTS]
+    except (TimeoutError, Refused):
+        return []
+
+
+async def _works(temporal: Client, host: Host) -> None:
+    """Raises NotThere where no worker takes the host's commands, or what controls them."""
+    for queue in (exec_on(host.id), control_on(host.id)):
+        try:
+            await _polled(temporal, queue, ACTIVITY)
+        except NotThere:
+            raise NotThere(
+                f"no worker since {host.last_seen:%Y-%m-%d %H:%M} UTC; its runs wait for it"
+            ) from None

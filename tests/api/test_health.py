@@ -1,0 +1,81 @@
+"""Whether the platform can work, part by part."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import delete
+from temporalio import activity
+from temporalio.worker import Worker
+
+from codeai.api.routers.health import ACTIVITY, NotThere, _polled
+from codeai.persistence.hosts import HostRow, Hosts
+from codeai.workflows.contracts.queues import TASK_QUEUES, control_on, exec_on
+from tests.api.conftest import Served
+
+
+@activity.defn
+async def nothing() -> None: ...
+
+
+@contextlib.asynccontextmanager
+async def host(served: Served, seen: timedelta) -> AsyncIterator[str]:
+    """A host that was last seen so long ago."""
+    id = str(uuid.uuid4())
+    async with served.database.session() as rows:
+        await Hosts(rows).seen(id, "build-7", "spool", datetime.now(UTC) - seen)
+        await rows.commit()
+    try:
+        yield id
+    finally:
+        async with served.database.session() as rows:
+            await rows.execute(delete(HostRow).where(HostRow.id == id))
+            await rows.commit()
+
+
+async def parts(client: httpx2.AsyncClient, path: str) -> tuple[int, str, dict[str, Any]]:
+    answer = await client.get(path)
+    return answer.status_code, answer.json()["status"], answer.json()["parts"]
+
+
+async def test_every_queue_of_the_platform_is_a_part(admin: httpx2.AsyncClient) -> None:
+    status, word, found = await parts(admin, "/health/ready")
+    assert (status, word) == (200, "ok")
+    named = {queue.name for queue in TASK_QUEUES if not queue.name.endswith(("@", "-"))}
+    assert {name.split()[1] for name in found if name.startswith("queue ")} == named
+    assert {f"queue codeai-workflows ({kind})" for kind in ("workflows", "activities")} <= set(found)
+
+
+async def test_a_queue_that_nobody_polls_is_missing(served: Served) -> None:
+    with pytest.raises(NotThere, match="codeai worker all"):
+        await _polled(served.temporal, "a-queue-of-nobody", ACTIVITY)
+
+
+async def test_a_host_that_is_away_degrades_and_does_not_stop(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    async with host(served, timedelta(minutes=5)) as id:
+        name = f"host build-7 ({id})"
+        status, word, found = await parts(admin, "/health/ready")
+        assert (status, word) == (200, "degraded")
+        assert found[name].startswith("no worker since ")
+        async with (
+            Worker(served.temporal, task_queue=exec_on(id), activities=[nothing]),
+            Worker(served.temporal, task_queue=control_on(id), activities=[nothing]),
+        ):
+            while found[name] != "ok":  # the first poll is on its way
+                _, word, found = await parts(admin, "/health")
+        assert word == "ok"
+
+
+async def test_a_host_that_has_been_away_for_long_is_forgotten(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    async with host(served, timedelta(hours=2)) as id:
+        assert id not in str(await parts(admin, "/health"))
