@@ -89,13 +89,15 @@ async def read_page(
 
 
 async def _count(rows: AsyncSession, statement: Select[Any]) -> int | None:
-    some = statement.with_only_columns(literal_column("1")).limit(MOST_COUNTED + 1).subquery()
+    # Without its tables there would be one row, however many things the list has.
+    one: Select[Any] = statement.with_only_columns(literal_column("1"), maintain_column_froms=True)
+    some = one.limit(MOST_COUNTED + 1).subquery()
     counted = (await rows.execute(select(func.count()).select_from(some))).scalar_one()
     return counted if counted <= MOST_COUNTED else None
 
 
 def _encode(row: Row[Any], keys: Sequence[InstrumentedAttribute[Any]]) -> str:
-    values = [row._mapping[key.key] for key in keys]
+    values = [_list_of(keys), *(row._mapping[key.key] for key in keys)]
     text = json.dumps([value.isoformat() if isinstance(value, datetime) else value for value in values])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -103,11 +105,16 @@ def _encode(row: Row[Any], keys: Sequence[InstrumentedAttribute[Any]]) -> str:
 def _decode(cursor: str, keys: Sequence[InstrumentedAttribute[Any]]) -> list[Any]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
-        if not isinstance(values, list) or len(values) != len(keys):
+        if not isinstance(values, list) or len(values) != len(keys) + 1 or values[0] != _list_of(keys):
             raise BadCursor
-        return [literal(_typed(value, key), key.type) for value, key in zip(values, keys, strict=True)]
+        return [literal(_typed(value, key), key.type) for value, key in zip(values[1:], keys, strict=True)]
     except (binascii.Error, UnicodeError, RecursionError, ValueError) as problem:
         raise BadCursor from problem
+
+
+def _list_of(keys: Sequence[InstrumentedAttribute[Any]]) -> str:
+    """What is in a cursor beside its place: it is of no use for another list."""
+    return str(keys[0].class_.__tablename__)
 
 
 def _typed(value: Any, key: InstrumentedAttribute[Any]) -> Any:

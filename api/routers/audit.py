@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
@@ -25,6 +26,7 @@ from codeai.persistence.engine import Database
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
 
 JSON_LINES = "application/jsonl"
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 AT_ONCE = 500
 """Entries that an export reads at a time."""
 Reader = Annotated[Caller, require_permission("audit:read")]
@@ -32,14 +34,17 @@ Where = Annotated[ColumnElement[bool] | None, filter_of("audit_log")]
 Text = Annotated[str | None, Query(max_length=512, pattern=r"^[^\x00]*$")]
 
 
-def _in_utc(time: datetime) -> datetime:
+def _in_utc(text: object) -> datetime:
+    """A time as RFC 3339 has it. pydantic alone takes a number for one, and what lies outside the years 1 to 9999."""
     try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time is in the years 1 to 9999, in UTC as well") from None
+        if not _TIME.fullmatch(str(text)):
+            raise ValueError
+        return datetime.fromisoformat(str(text).upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("is no time such as 2026-11-28T12:00:00Z") from None
 
 
-Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Time = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
 
 _LINES: dict[int | str, dict[str, Any]] = {
     200: {
