@@ -26,7 +26,7 @@ from codeai.api.auth.tokens import Verifier
 from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
-from codeai.api.openapi import PROBLEM_ANSWERS, described_api
+from codeai.api.openapi import described_api
 from codeai.api.outages import by_temporal_error
 from codeai.api.problems import Refused, by_status, field_errors, problem_response
 from codeai.api.routers import (
@@ -105,7 +105,6 @@ def assemble(
         redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
-        responses=PROBLEM_ANSWERS,
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -1,19 +1,17 @@
-"""What the OpenAPI says beyond what FastAPI sees: problems, and no answer that is never given."""
+"""What the OpenAPI says beyond what FastAPI sees: the problems of each operation, and an example of each body."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from codeai.api.problems import MEDIA_TYPE, PROBLEMS
+from codeai.api.examples import OF_OPERATIONS, example_of
+from codeai.api.problems import MEDIA_TYPE, PROBLEMS, Refused
 
-_TITLES = {
-    status: "; ".join(row.title for row in PROBLEMS.values() if row.status == status)
-    for status in sorted({row.status for row in PROBLEMS.values()})
-}
 _SCHEMA = {
     "type": "object",
     "title": "Problem",
@@ -36,13 +34,11 @@ _SCHEMA = {
         "diagnostics": {"type": "array", "items": {"type": "object"}},
     },
 }
-_REFERENCE = {"$ref": "#/components/schemas/Problem"}
-
-PROBLEM_ANSWERS: dict[int | str, dict[str, Any]] = {
-    status: {"description": titles, "content": {MEDIA_TYPE: {"schema": _REFERENCE}}}
-    for status, titles in _TITLES.items()
-}
-"""Every problem that any route may answer with."""
+_REQUEST_ID = "1ee95d5c-d2cf-4a84-87c7-0d3bbd1cd33a"
+_EVERYWHERE = (400, 401, 403, 414, 421, 429, 431, 500, 503, 504)
+"""What a request may be refused with before anybody looks at what it wants, or while parts are away."""
+_METHODS = ("get", "post", "put", "delete")
+_NAMED = re.compile(r"#/components/schemas/(\w+)")
 
 
 def described_api(app: FastAPI) -> Callable[[], dict[str, Any]]:
@@ -53,11 +49,90 @@ def described_api(app: FastAPI) -> Callable[[], dict[str, Any]]:
             made = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            schemas = made.setdefault("components", {}).setdefault("schemas", {})
+            components = made.setdefault("components", {})
+            schemas = components.setdefault("schemas", {})
             schemas["Problem"] = _SCHEMA
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            components["responses"] = {
+                _name(status): _problem(status)
+                for status in sorted({row.status for row in PROBLEMS.values()})
+            }
+            for path, methods in made["paths"].items():
+                for method in _METHODS:
+                    if method in methods:
+                        _tell_problems(path, method, methods[method])
+                        _show_examples(methods[method])
             app.openapi_schema = made
         return app.openapi_schema
 
     return document
+
+
+def _tell_problems(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Adds the problems that an operation may answer with; what it says itself stays."""
+    parameters = operation.get("parameters", ())
+    statuses = set(_EVERYWHERE)
+    of_one = "{" in path
+    if of_one or method == "post":
+        statuses |= {404, 409}
+    if method != "get":
+        statuses.add(409)
+    if any(one["name"] == "If-Match" for one in parameters):
+        statuses.add(412)
+    if "requestBody" in operation:
+        statuses |= {413, 415, 422}
+    if parameters:
+        statuses.add(422)
+    told = operation["responses"]
+    if told.get("422", {}).get("content", {}).get("application/json"):  # FastAPI's own, which we never give
+        del told["422"]
+    for status in sorted(statuses):
+        told.setdefault(str(status), {"$ref": f"#/components/responses/{_name(status)}"})
+
+
+def _show_examples(operation: dict[str, Any]) -> None:
+    """Puts an example beside every JSON body of an operation."""
+    for content, own in _bodies(operation):
+        example = OF_OPERATIONS.get(own)
+        for name in _NAMED.findall(str(content.get("schema"))):
+            example = example if example is not None else example_of(name)
+        if example is not None:
+            content["example"] = example
+
+
+def _bodies(operation: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The JSON that an operation takes and gives, the latter with the operation's id."""
+    taken = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in taken:
+        yield taken["application/json"], ""
+    for answer in operation["responses"].values():
+        if (given := answer.get("content", {}).get("application/json")) is not None:
+            yield given, operation["operationId"]
+
+
+def _name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _problem(status: int) -> dict[str, Any]:
+    """All problems of a status, with the first as the example."""
+    rows = {code: row for code, row in PROBLEMS.items() if row.status == status}
+    code, first = next(iter(rows.items()))
+    answer: dict[str, Any] = {
+        "description": "; ".join(row.title for row in rows.values()),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "example": Refused(code, first.title).document(_REQUEST_ID),
+            }
+        },
+    }
+    if any(row.retry_after for row in rows.values()):
+        answer["headers"] = {
+            "Retry-After": {
+                "description": "seconds after which to come again",
+                "schema": {"type": "integer"},
+            }
+        }
+    return answer

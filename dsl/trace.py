@@ -118,6 +118,8 @@ def _run(recorded: Recorded, recorder: Recorder) -> _Pass:
     machine: Traced | None = None
     try:
         machine = _started(program, recorded)
+        if recorded.state is None:
+            machine.note_inputs()
         begun = machine.instructions + EFFECT_WORK * machine.steps
         for rounds in recorded.journals:
             for outcome in replay(machine, rounds, result_of, program_of):
@@ -145,6 +147,4 @@ def _started(program: Watched, recorded: Recorded) -> Traced:
     if recorded.state is not None:
         return Traced.resume(program, recorded.state)
     inputs = inputs_of(recorded.journals[0]) if recorded.journals else None
-    machine = Traced.start(program, recorded.inputs if inputs is None else inputs)
-    machine.note_inputs()
-    return machine
+    return Traced.start(program, recorded.inputs if inputs is None else inputs)

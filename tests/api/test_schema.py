@@ -3,37 +3,141 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
+from unittest.mock import sentinel
 
+import httpx2
+import jsonschema_rs  # comes with schemathesis
+import pytest
+from fastapi.routing import APIRoute
+
+from codeai.api.app import ROUTERS, assemble
+from codeai.api.examples import BODIES, OF_OPERATIONS, VIEWS, example_of
+from codeai.api.problems import PROBLEMS
+from codeai.observing import Observing
+from codeai.settings import Settings
 from tests.api.conftest import Served, bearer
+from tests.generated_requests import words
 
-SECONDS = 30
+SECONDS = 20
+DOCUMENT: dict[str, Any] = assemble(
+    cast(Any, sentinel.parts), Observing.by(Settings(), "api"), ["localhost"]
+).openapi()
+OPERATIONS = {
+    operation["operationId"]: operation
+    for methods in DOCUMENT["paths"].values()
+    for operation in methods.values()
+}
 
 
-async def test_generated_requests_are_answered_as_documented(served: Served, tmp_path: Path) -> None:
-    """Schemathesis makes requests up, good and bad ones, and compares the answers with the document."""
-    words = [
-        *(
-            "run",
-            f"{served.url}/openapi.json",
-            "--header",
-            f"Authorization: {bearer('admin')['Authorization']}",
-        ),
-        # `wait: true` may be answered after 55 s.
-        *("--request-timeout", "60"),
-        *("--max-time", str(SECONDS), "--phases", "examples,coverage,fuzzing", "--workers", "1"),
-        *("--exclude-checks", "positive_data_acceptance,unsupported_method", "--no-color"),
-        *("--exclude-path", "/events/stream"),  # has no end
-        # One worker: ast.parse of Python 3.11, which Hypothesis uses, breaks in threads.
-        *("--generation-database", "none", "--continue-on-failure"),
-    ]
+@pytest.mark.parametrize(
+    "phases", [("examples", "coverage", "fuzzing"), ("stateful",)], ids=["alone", "in turn"]
+)
+async def test_generated_requests_are_answered_as_documented(
+    served: Served, tmp_path: Path, phases: tuple[str, ...]
+) -> None:
     tester = await asyncio.create_subprocess_exec(
-        Path(sys.prefix) / "bin" / "schemathesis",
-        *words,
+        *words(served.url, bearer("admin")["Authorization"], SECONDS, *phases),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(tester.communicate(), 4 * SECONDS)
+    said, _ = await asyncio.wait_for(tester.communicate(), 6 * SECONDS)
     assert tester.returncode == 0, said.decode(errors="replace")[-6000:]
+
+
+def test_every_operation_says_what_it_is_and_how_it_refuses() -> None:
+    """Its id is the route's name and never changes by itself; each status that a problem may have is told."""
+    names = [route.name for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert sorted(OPERATIONS) == sorted(names)
+    for id, operation in OPERATIONS.items():
+        assert operation["summary"] and operation["description"], id
+        assert {"401", "403", "429", "500", "503", "504"} <= set(operation["responses"]), id
+        assert ("requestBody" in operation) == ("413" in operation["responses"]), id
+    told = {status for operation in OPERATIONS.values() for status in operation["responses"]}
+    of_no_operation = {"405"}  # the path is there, the method is not
+    assert {str(row.status) for row in PROBLEMS.values()} - told == of_no_operation
+
+
+def bodies() -> Iterator[Any]:
+    """Every JSON that an operation takes or gives, problems among it."""
+    for id, operation in OPERATIONS.items():
+        contents = {"request": operation.get("requestBody", {}), **operation["responses"]}
+        for of, content in contents.items():
+            told = (
+                DOCUMENT["components"]["responses"][content["$ref"].split("/")[-1]]
+                if "$ref" in content
+                else content
+            )
+            for media_type, body in told.get("content", {}).items():
+                if media_type.endswith("json"):
+                    yield pytest.param(body, id=f"{id} {of}")
+
+
+@pytest.mark.parametrize("body", list(bodies()))
+def test_every_body_has_an_example_that_fits(body: dict[str, Any]) -> None:
+    schema = {**body["schema"], "components": DOCUMENT["components"]}
+    jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(body["example"])
+
+
+def test_no_example_is_left_over() -> None:
+    schemas = set(DOCUMENT["components"]["schemas"])
+    assert set(BODIES) | set(VIEWS) <= schemas
+    assert set(OF_OPERATIONS) <= set(OPERATIONS)
+
+
+async def test_examples_look_like_what_is_answered(admin: httpx2.AsyncClient) -> None:
+    """What is sent is taken, and what is answered has the same fields, with values of the same kinds."""
+
+    async def shown(method: str, path: str, schema: str, send: str | None = None, **more: Any) -> Any:
+        body = None if send is None else {**BODIES[send], **more}
+        answer = await admin.request(method, path, json=body)
+        assert answer.status_code < 300, answer.text
+        found, example = answer.json(), example_of(schema)
+        if schema.startswith("Listing_"):
+            found, example = found["items"][0], example["items"][0]
+        assert set(found) == set(example), (path, schema)
+        for name, value in example.items():
+            if value is not None and found[name] is not None:
+                assert type(found[name]) is type(value), (path, name)
+        return answer.json()
+
+    config = await shown(
+        "POST", "/configs", "ConfigView", "ConfigBody", name="an-example", content="log(1)\n"
+    )
+    version = await shown("GET", f"/configs/{config['id']}/versions/1", "VersionView")
+    assert version["ast"] == VIEWS["VersionView"]["ast"]
+    await shown("GET", "/configs", "Listing_ConfigView_")
+    for path, schema in (("validate", "Examination"), ("format", "Layout")):
+        assert (await shown("POST", f"/configs/{path}", schema, "ProgramBody")) == VIEWS[schema]
+    deployment = await shown(
+        "POST",
+        "/deployments",
+        "DeploymentView",
+        "DeploymentBody",
+        name="an-example",
+        config_id=config["id"],
+        inputs={},
+    )
+    await shown("POST", f"/deployments/{deployment['id']}/plan", "PlanView", "PlanBody", inputs={})
+    started = await shown("POST", "/executions", "ResultView", "RunBody", wait=True)
+    run = f"/executions/{started['execution_id']}"
+    await shown("GET", run, "ExecutionView")
+    await shown("GET", f"{run}/result", "ResultView")
+    await shown("GET", f"{run}/logs", "Listing_LogView_")
+    await shown("GET", f"{run}/trace", "TraceView")
+    state = (await admin.get(f"{run}/state")).json()
+    assert set(state) - {"as_of"} == set(OF_OPERATIONS["show_state"])
+    await shown("POST", f"/deployments/{deployment['id']}/stop", "StoppedView")
+    await shown("POST", "/events", "StartedView", "EventBody")
+    await shown("PUT", "/secrets/an-example", "SecretView", "SecretValue")
+    assert set((await admin.get("/secrets")).json()) == set(VIEWS["SecretListing"])
+    await shown("PUT", "/roles/an-example", "RoleView", "RoleBody")
+    for path, schema in (("/me", "MeView"), ("/health", "HealthView"), ("/audit", "Listing_AuditView_")):
+        await shown("GET", path, schema)
+    await shown("POST", "/query", "RowsView", "QueryBody")
+    for path in (f"/deployments/{deployment['id']}", f"/configs/{config['id']}", "/secrets/an-example"):
+        assert (await admin.delete(path)).status_code == 204
+    assert (await admin.delete("/roles/an-example")).status_code == 204

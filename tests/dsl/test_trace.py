@@ -331,3 +331,10 @@ def test_the_trace_of_any_run(seed: int, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [told((entry,)) for entry in part] == [
         told((entry,)) for entry in found.entries[found.total - len(part) :]
     ]
+
+
+def test_what_can_be_seen_behind_an_input() -> None:
+    """The first entry of all, before the first statement."""
+    found = trace(recorded('param name = "x"\nlog(name)\n', {"name": "ann"}), Window(at=1))
+    assert [entry.kind for entry in found.entries] == ["input"]
+    assert found.view is not None and found.view["fibres"][0]["variables"] == {"name": "ann"}

@@ -10,7 +10,7 @@ import argparse
 import random
 
 from tests.platform import platform
-from tests.soak import durability, hosts, lanes, limits, query
+from tests.soak import api, durability, hosts, lanes, limits, query
 from tests.soak.item import Alone, Item
 
 ITEMS: dict[str, Item | Alone] = {
@@ -19,6 +19,7 @@ ITEMS: dict[str, Item | Alone] = {
     **lanes.ITEMS,
     **limits.ITEMS,
     **query.ITEMS,
+    **api.ITEMS,
 }
 
 
