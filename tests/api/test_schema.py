@@ -62,18 +62,15 @@ def test_every_operation_says_what_it_is_and_how_it_refuses() -> None:
 
 
 def bodies() -> Iterator[Any]:
-    """Every JSON that an operation takes or gives, problems among it."""
+    """Every JSON that an operation takes or gives, and every problem."""
+    contents = {(status, "problem"): told for status, told in DOCUMENT["components"]["responses"].items()}
     for id, operation in OPERATIONS.items():
-        contents = {"request": operation.get("requestBody", {}), **operation["responses"]}
-        for of, content in contents.items():
-            told = (
-                DOCUMENT["components"]["responses"][content["$ref"].split("/")[-1]]
-                if "$ref" in content
-                else content
-            )
-            for media_type, body in told.get("content", {}).items():
-                if media_type.endswith("json"):
-                    yield pytest.param(body, id=f"{id} {of}")
+        contents[id, "request"] = operation.get("requestBody", {})
+        contents |= {(id, status): told for status, told in operation["responses"].items()}
+    for (id, of), told in contents.items():
+        for media_type, body in told.get("content", {}).items():
+            if media_type.endswith("json"):
+                yield pytest.param(body, id=f"{id} {of}")
 
 
 @pytest.mark.parametrize("body", list(bodies()))
