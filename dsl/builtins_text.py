@@ -7,13 +7,14 @@ import binascii
 import hashlib
 import json
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NoReturn
 
 import re2
 
 from codeai.dsl.faults import type_fault, value_fault
-from codeai.dsl.limits import INSTRUCTIONS, ITEMS, NESTING, STRING
+from codeai.dsl.limits import INSTRUCTIONS, ITEMS, KIB, NESTING, STATE, STRING
 from codeai.dsl.operators import as_string
 from codeai.dsl.values import (
     MOST,
@@ -190,24 +191,46 @@ def sha256(s: Value) -> Value:
 # Regular expressions: RE2, so in linear time; on bytes, as RE2 works
 
 
+_LONGEST_PATTERN = 4 * KIB
+_MEMORY = 2 * 1024 * KIB
+"""Bytes that RE2 may use for one pattern: a larger one takes 0.2 s to compile, and as much again for the next."""
+
+
 @lru_cache(maxsize=64)
 def _compiled(pattern: str) -> Any:
+    if len(pattern) > _LONGEST_PATTERN:
+        raise INSTRUCTIONS.fault()
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = _MEMORY
     try:
         return re2.compile(pattern.encode(), options)
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         words = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        if words.startswith("pattern too large"):
+            raise INSTRUCTIONS.fault() from None
         raise value_fault(f"not a regular expression (RE2): {words}") from None
 
 
-# RE2 takes time in proportion to text times pattern for one match with its groups (measured 7 ns for each byte
-# and instruction of its program), and for all matches together it may walk the rest of the text for each
-# (`a.*b|a` in "aaaa…": 1.7 ns a byte, 58 s for 256 KiB). So both are counted, in bytes of the second kind,
-# and bounded to about a second.
-_MOST_WALKED = 512 * 1024 * 1024
-_WALKED_PER_INSTRUCTION = 4096
+# RE2 takes time in proportion to text times pattern for a walk through the text (measured up to 10 ns for each
+# byte and instruction of its program, more where it keeps many groups), and a search may look past its match, so
+# that all matches together walk more than the text (`a.*b|a` in "aaaa…" walks the rest of it for each). All is
+# counted in fourths of such a step and bounded to about 0.3 s.
+_MOST_WALKED = 128 * 1024 * 1024
+_WALKED_PER_INSTRUCTION = 2048
+_STEP = 4
+_MATCH = 256
+_GROUP = 40
+
+_ENDLESS = re.compile(r"[*+]|,}")
+_RUN = re.compile(r"(?:\\[dDsSwW]|\.|\[\^?(?:[^]\[\\]|\\[^pPxQ0-9])+\])\+")
+_OVER_LINES = re.compile(
+    r"\[\^|\[:|\\[^dwSbBAz.\\\[\](){}*+?|$^/\"'=:;,@%&#<>_~`!-]|\(\?[a-zA-Z-]*s|[\x00-\x1f]"
+)
+"""What may take the end of a line; all that is not known not to."""
+_SMALL = 20
+"""Instructions of a program that has so few states that each is made once: its walks take a fourth of a step."""
 
 
 def _counted(walked: int) -> int:
@@ -221,15 +244,39 @@ def _counted(walked: int) -> int:
     return walked // _WALKED_PER_INSTRUCTION
 
 
+def _walk(compiled: Any, size: int) -> int:
+    """What one walk through a text counts, with the making of the pattern's program."""
+    step: int = _STEP * compiled.programsize * (4 + compiled.groups) // 4
+    return step * max(size, 32) + len(compiled.pattern) * _WALKED_PER_INSTRUCTION // 4
+
+
+def _looks_past(compiled: Any, pattern: str, source: bytes) -> Callable[[int], int]:
+    """How far a search may look at most whose match ends at a place of the text.
+
+    A program without loops passes each of its instructions once, for one byte at most. A search for a run of one
+    class of characters ends at the character that is none of them; one that takes no end of a line, there."""
+    end = len(source)
+    if not _ENDLESS.search(pattern) or _RUN.fullmatch(pattern):
+        past = compiled.programsize
+        return lambda stop: min(stop + past, end)
+    if _OVER_LINES.search(pattern):
+        return lambda _: end
+    return lambda stop: end if (found := source.find(b"\n", stop)) < 0 else found + 1
+
+
 def regex_match(s: Value, pattern: Value) -> tuple[Value, int]:
     """The match, and how many instructions the search counts as."""
     source, compiled = given_text("regex_match", s).encode(), _compiled(given_text("regex_match", pattern))
-    count = _counted(4 * compiled.programsize * len(source))
+    count = _counted(_walk(compiled, len(source)))
     found = compiled.search(source)
     if found is None:
         return None, count
-    parts = (found.group(0), *found.groups())
-    return array(None if part is None else part.decode(errors="replace") for part in parts), count
+    spans = [found.span(group) for group in range(compiled.groups + 1)]
+    if sum(end - start for start, end in spans) > STATE.most:  # before so many copies are made
+        raise STATE.fault()
+    return array(
+        None if start < 0 else source[start:end].decode(errors="replace") for start, end in spans
+    ), count
 
 
 _REFERENCE = re.compile(r"\$([0-9$])")
@@ -238,24 +285,47 @@ _REFERENCE = re.compile(r"\$([0-9$])")
 def regex_replace(s: Value, pattern: Value, replacement: Value) -> tuple[Value, int]:
     """The text, and how many instructions the search counts as."""
     source = given_text("regex_replace", s).encode()
-    compiled = _compiled(given_text("regex_replace", pattern))
+    words = given_text("regex_replace", pattern)
+    compiled = _compiled(words)
     pieces = _pieces(given_text("regex_replace", replacement), compiled.groups)
+    looks_to, per_match = _looks_past(compiled, words, source), _MATCH + _GROUP * compiled.groups
+    again = 1 if compiled.programsize <= _SMALL else _STEP * compiled.programsize
     made: list[bytes] = []
-    size, at, walked = 0, 0, 4 * compiled.programsize * len(source)
+    size, at, walked = 0, 0, _walk(compiled, len(source))
     _counted(walked)
-    for found in compiled.finditer(source):
-        start, end = found.span()
-        walked += len(source) - at
-        new = [source[at:start]]
-        new += [one if isinstance(one, bytes) else found.group(one) or b"" for one in pieces]
-        size += sum(map(len, new))
+    for spans in _matches(compiled, source):
+        start, stop = spans[0]
+        walked += per_match + again * (looks_to(stop) - stop)
+        if walked > _MOST_WALKED:
+            raise INSTRUCTIONS.fault()
+        made.append(source[at:start])
+        size += start - at
+        for piece in pieces:
+            if isinstance(piece, int):
+                first, last = spans[piece]
+                piece = source[first:last] if first >= 0 else b""
+            made.append(piece)
+            size += len(piece)
         if size > STRING.most:
             raise STRING.fault()
-        _counted(walked)
-        made += new
-        at = end
+        at = stop
     made.append(source[at:])
     return text(b"".join(made).decode(errors="replace")), _counted(walked)
+
+
+_ANYWHERE = re2._Anchor.UNANCHORED
+
+
+def _matches(compiled: Any, source: bytes) -> Iterator[list[tuple[int, int]]]:
+    """The spans of each match and its groups, as `finditer` finds them: its objects take longer than the search."""
+    search, at, end = compiled._regexp.Match, 0, len(source)
+    while at <= end:
+        spans = search(_ANYWHERE, source, at, end)
+        if spans[0][0] < 0:
+            return
+        yield spans
+        stop = spans[0][1]
+        at = stop if stop > at else at + 1
 
 
 def _pieces(replacement: str, groups: int) -> list[bytes | int]:

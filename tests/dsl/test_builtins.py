@@ -136,3 +136,17 @@ def test_arguments_go_to_their_parameters() -> None:
 
 def test_every_row_says_what_it_is_for() -> None:
     assert all(row.help and row.signature.startswith(row.name) for row in BUILTINS.values())
+
+
+@pytest.mark.parametrize("pattern", ["a", "a+b?", "(a)", "x*", "aa|b", "[^b]+"])
+def test_many_matches_in_the_longest_text_are_no_limit(pattern: str) -> None:
+    text = 'var s = "aaaaaaaaaaaaaaa\\n"\nfor i in range(14) { s += s }\n'
+    assert run(f'{text}return len(regex_replace(s, "{pattern}", "")) < 262145').result is True
+
+
+@pytest.mark.parametrize("pattern", ["(a?)" * 900, "(a?)" * 2000, r"\\pL{1000}"])
+def test_a_pattern_that_takes_too_much_is_a_limit(pattern: str) -> None:
+    done = run(
+        f'var s = "aaaaaaaaaaaaaaaa"\nfor i in range(14) {{ s += s }}\nregex_match(s, "{pattern}x|{pattern}")'
+    )
+    assert done.error is not None and done.error.kind == "limit"
