@@ -13,6 +13,7 @@ from codeai.activities.notes import write_notes_of
 from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions
+from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.records import (
     Checkpoint,
     CheckpointFound,
@@ -40,7 +41,12 @@ class CheckpointRecords:
         async with self.database.session() as rows:
             run = await Executions(rows).get(given.execution_id)
             kept = await Checkpoints(rows).newest(given.execution_id)
-        return CheckpointFound(carried=kept.text if kept else None, status=run.status if run else None)
+            interrupted = await Steps(rows).interrupted_undos(given.execution_id)
+        return CheckpointFound(
+            carried=kept.text if kept else None,
+            status=run.status if run else None,
+            interrupted=tuple(interrupted),
+        )
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.save_checkpoint, self.find_checkpoint]

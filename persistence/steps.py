@@ -198,6 +198,15 @@ class Steps:
         asked = exists().where(StepRow.execution_id == execution_id, StepRow.kind == "undo")
         return bool((await self.rows.execute(select(asked))).scalar_one())
 
+    async def interrupted_undos(self, execution_id: str) -> list[int]:
+        """The numbers of the run's undo blocks that were killed, or lost with their host, before they ended."""
+        asked = select(StepRow.seq).where(
+            StepRow.execution_id == execution_id,
+            StepRow.kind == "undo",
+            StepRow.status.in_(("cancelled", "lost")),
+        )
+        return list((await self.rows.execute(asked)).scalars())
+
     async def undo_entries(self, execution_id: str, seqs: Sequence[int]) -> list[Step]:
         """Those of the steps that have a compensation, in the order of their starts."""
         asked = (

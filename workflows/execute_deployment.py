@@ -153,7 +153,8 @@ class ExecuteDeployment(KeptRun):
         self.cancelled, self.paused = carried.cancelled, carried.paused
         self.run_number = carried.run
         self.lane.key = carried.lane
-        self.park.parking, self.undone = carried.parking, carried.undone
+        self.park.parking = carried.parking
+        self.undone, self.undo_seq = carried.undone, carried.undo_seq
         program, _ = await self._load(LoadInput(program_hash=carried.program))
         self.machine = Machine.resume(program, unpack(carried.state))
         run = Run(self.record, carried.budget, carried.workspace, carried.use_secrets, carried.depth)
@@ -200,7 +201,17 @@ class ExecuteDeployment(KeptRun):
             self.effects.notes.status(ExecutionStatus.RUNNING.value, None, reopens=True)
             return None
         self.effects.notes.status(ExecutionStatus.UNDOING.value, None, reopens=True)
-        return Undoing(steps=steps, next_seq=self.machine.steps + 1, status=ExecutionStatus.COMPENSATED)
+        first = self._next_undo(frozenset(found.interrupted))
+        return Undoing(steps=steps, next_seq=first, status=ExecutionStatus.COMPENSATED)
+
+    def _next_undo(self, interrupted: frozenset[int] = frozenset()) -> int:
+        """The number of the next undo block's step: behind those that have run, also in a run before. One that was
+        under way when that was ended by force has the same again, so that it is never started twice, unless it was
+        killed with it."""
+        number = self.undo_seq or self.machine.steps + 1
+        while number in interrupted:
+            number += 1
+        return number
 
     def _asked_by(self) -> HoldInput:
         """Who gives a command to an ended run."""
@@ -314,7 +325,7 @@ class ExecuteDeployment(KeptRun):
         keeps = keeps or self.park.ends_by == "abort"
         if not steps or (keeps and not self.cancelled):
             return await self._end(status, error=error)
-        undoing = Undoing(steps=steps, next_seq=self.machine.steps + 1, status=status, error=error)
+        undoing = Undoing(steps=steps, next_seq=self._next_undo(), status=status, error=error)
         self.effects.notes.status(ExecutionStatus.UNDOING.value, None)
         return await self._undo(undoing)
 
@@ -322,14 +333,16 @@ class ExecuteDeployment(KeptRun):
         """Runs the undo stack, whoever cancels meanwhile."""
         self.run_status = ExecutionStatus.UNDOING
         describe_status(ExecutionStatus.UNDOING.value)
-        await self._shielded(self.effects.notes.write())
+        self.undone, self.undo_seq = self.undone or bool(undoing.steps), undoing.next_seq
+        # Whoever ends the run by force now shall find what is to be undone, and later what has been.
+        await self._shielded(calls.SAVE_CHECKPOINT(await self._kept(undoing)))
         while undoing.steps and self.park.ends_by != "abort":
             self.machine.undone(undoing.steps[-1])
-            self.undone = True
             undoing = await self._shielded(undo_next(self.effects, undoing))
+            self.undo_seq = undoing.next_seq
             if self._is_over_budget(hard=False):
                 await self._continue_as_new(undoing)
-            elif undoing.steps:  # whoever ends the run by force shall not have this block run again
+            elif undoing.steps:
                 await self._shielded(calls.SAVE_CHECKPOINT(await self._kept(undoing)))
         status, error = undoing.status, undoing.error
         if undoing.steps:

@@ -28,6 +28,8 @@ class KeptRun(RunCommands):
         super().__init__()
         self.undone = False
         """An undo block has run."""
+        self.undo_seq = 0
+        """The number of the step that the next undo block is; 0: that behind the machine's last."""
         self.saving: asyncio.Future[Nothing] | None = None
 
     def _take_answers(self) -> None:
@@ -110,6 +112,7 @@ class KeptRun(RunCommands):
             tried=effects.tried,
             parking=self.park.parking,
             undone=self.undone,
+            undo_seq=self.undo_seq,
             since=effects.since,
             decisions=effects.decisions,
             secrets=tuple(effects.secrets),

@@ -126,6 +126,7 @@ class Carried(Contract):
     tried: dict[int, int] = Field(default_factory=dict, description="step -> attempts before a retry")
     parking: Parking = Parking()
     undone: bool = Field(False, description="an undo block has run")
+    undo_seq: int = Field(0, description="the next undo block's step; 0: none has run")
     since: dict[int, float] = Field(default_factory=dict, description="step -> when it began to wait")
     status_text: str | None = None
     paused: bool = False

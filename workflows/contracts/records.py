@@ -98,6 +98,7 @@ class CheckpointFound(Contract):
 
     carried: str | None = None
     status: str | None = None
+    interrupted: tuple[int, ...] = Field((), description="steps of undo blocks that were killed or lost")
 
 
 class CloseInput(Contract):
