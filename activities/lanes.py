@@ -16,19 +16,24 @@ from temporalio.service import RPCError, RPCStatusCode
 from codeai.activities.records import open_row
 from codeai.activities.runs import is_running, run_as_it_is
 from codeai.persistence.engine import Database
+from codeai.persistence.lanes import LaneRun, LaneRuns
 from codeai.persistence.leftovers import Leftovers
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.executions import ExecutionStatus
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, LANE, TASK_TIMEOUT
 from codeai.workflows.contracts.lanes import (
+    Concurrency,
     LaneAnswer,
     LaneInput,
     ReleaseInput,
     ReleaseLane,
     TakeLane,
     Told,
+    Turn,
     TurnFound,
     TurnInput,
+    TurnsKnown,
+    TurnsWanted,
     Whereabouts,
 )
 from codeai.workflows.contracts.records import Nothing
@@ -93,6 +98,15 @@ class Lanes:
             return Told(told=False)
         return Told(told=True)
 
+    @activity.defn(name="find_turns")
+    async def find_turns(self, given: TurnsWanted) -> TurnsKnown:
+        async with self.database.session() as rows:
+            found = await LaneRuns(rows).of(given.key)
+        turns = [(one, await _turn(activity.client(), one)) for one in found]
+        holders = [turn for one, turn in turns if turn is not None and one.status != ExecutionStatus.QUEUED]
+        waiting = [turn for one, turn in turns if turn is not None and one.status == ExecutionStatus.QUEUED]
+        return TurnsKnown(holder=holders[0] if holders else None, queue=tuple(waiting))
+
     @activity.defn(name="look_at_turn")
     async def look_at_turn(self, given: TurnInput) -> TurnFound:
         if await self._as_it_is(given) is not None:
@@ -124,7 +138,32 @@ class Lanes:
         return found if first == given.turn.run else None
 
     def activities(self) -> list[Callable[..., Any]]:
-        return [self.take_lane, self.release_lane, self.grant_turn, self.cancel_turn, self.look_at_turn]
+        return [
+            self.take_lane,
+            self.release_lane,
+            self.find_turns,
+            self.grant_turn,
+            self.cancel_turn,
+            self.look_at_turn,
+        ]
+
+
+async def _turn(client: Client, run: LaneRun) -> Turn | None:
+    """The turn that a run asked for; None where it waits no more, or Temporal knows nothing of it. One that has ended
+    and had the lane still has it: the lane looks whether its commands are dead. One that waits and is not of the
+    patient sort has not asked yet, or asks again."""
+    if run.status == ExecutionStatus.QUEUED and run.concurrency not in (None, Concurrency.QUEUE):
+        return None
+    found = await run_as_it_is(client, run.workflow_id)
+    if found is None or (run.status == ExecutionStatus.QUEUED and not is_running(found)):
+        return None
+    return Turn(
+        execution=run.id,
+        workflow_id=run.workflow_id,
+        run=found.raw_description.workflow_execution_info.first_run_id,
+        since=found.start_time.timestamp(),
+        concurrency=Concurrency(run.concurrency or Concurrency.QUEUE),
+    )
 
 
 async def _ask(client: Client, given: TakeLane) -> LaneAnswer:

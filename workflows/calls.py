@@ -45,6 +45,8 @@ from codeai.workflows.contracts.lanes import (
     Told,
     TurnFound,
     TurnInput,
+    TurnsKnown,
+    TurnsWanted,
     Whereabouts,
 )
 from codeai.workflows.contracts.queues import CONTROL, EXEC, WORKFLOWS, exec_on
@@ -149,6 +151,7 @@ TAKE_LANE = Call("take_lane", TakeLane, LaneAnswer, timedelta(seconds=5), retry=
 RELEASE_LANE = Call("release_lane", ReleaseLane, Nothing, timedelta(seconds=5), local=True)
 GRANT_TURN = Call("grant_turn", TurnInput, Told, timedelta(seconds=5), local=True)
 CANCEL_TURN = Call("cancel_turn", TurnInput, Told, timedelta(seconds=5), local=True)
+FIND_TURNS = Call("find_turns", TurnsWanted, TurnsKnown, timedelta(seconds=10), local=True)
 LOOK_AT_TURN = Call("look_at_turn", TurnInput, TurnFound, timedelta(seconds=10), local=True)
 CHECK_DECISION = Call("check_decision", CheckInput, Checked, timedelta(seconds=5), local=True)
 WRITE_NOTES = Call("write_notes", NotesInput, Nothing, timedelta(seconds=10), local=True)
@@ -227,6 +230,7 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     RELEASE_LANE,
     GRANT_TURN,
     CANCEL_TURN,
+    FIND_TURNS,
     LOOK_AT_TURN,
     CHECK_DECISION,
     WRITE_NOTES,

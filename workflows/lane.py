@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         ReleaseInput,
         Turn,
         TurnInput,
+        TurnsWanted,
     )
     from codeai.workflows.hosts import end_commands
 
@@ -45,10 +46,14 @@ class Lane:
         self.state = LaneState()
         self.invalid: InvalidInput | None = None
         self.asked = 0
+        self.asking: set[str] = set()
+        self.knows = False
+        """Whether it has looked if a lane before it was ended by force."""
         self.following: asyncio.Task[None] | None = None
         # Here, not in `run`: a question may come in the first task, before `run` begins.
         try:
             self.state = decode(raw.payload.data, LaneInput).carried
+            self.knows = self.state != LaneState()
         except InvalidInput as error:
             self.invalid = error
 
@@ -63,6 +68,10 @@ class Lane:
             )
         self.key = workflow.info().workflow_id.removeprefix(LANE.workflow_id(""))
         describe(LANE.type, LANE.workflow_id(self.key), None)
+        if not self.knows:
+            known = await calls.FIND_TURNS(TurnsWanted(key=self.key))
+            self.state = lane_rules.recovered(self.state, known, self.asking)
+            self.knows = True
         while True:
             await self._cancel_the_replaced()
             await self._call_the_next()
@@ -137,6 +146,9 @@ class Lane:
             raise ApplicationError(
                 str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True
             ) from None
+        if not self.knows:
+            self.asking.add(turn.run)
+            await workflow.wait_condition(lambda: self.knows)
         self.asked += 1
         self.state, answer = lane_rules.ask(self.state, turn)
         return answer

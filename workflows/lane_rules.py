@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from codeai.workflows.contracts.lanes import Concurrency, LaneAnswer, LaneState, Turn
+from codeai.workflows.contracts.lanes import Concurrency, LaneAnswer, LaneState, Turn, TurnsKnown
 
 MOST = 5_000
 """Runs that may wait in one lane: what continue-as-new carries is bounded (2 MiB)."""
@@ -26,6 +27,16 @@ def ask(state: LaneState, turn: Turn) -> tuple[LaneState, LaneAnswer]:
     queue = tuple(sorted((*state.queue, turn), key=lambda one: (one.since, one.run)))
     state = state.model_copy(update={"queue": queue})
     return state, _queued(state, turn)
+
+
+def recovered(state: LaneState, known: TurnsKnown, asking: Collection[str] = ()) -> LaneState:
+    """What the lane before this one knew, if it was ended by force; what this one was told meanwhile is newer. Runs
+    that are `asking` get their answer as any other."""
+    queue = [one for one in known.queue if one.run not in state.gone and one.run not in asking]
+    holder = known.holder if known.holder is not None and known.holder.run not in state.gone else None
+    return state.model_copy(
+        update={"holder": holder, "queue": tuple(sorted(queue, key=lambda one: (one.since, one.run)))}
+    )
 
 
 def release(state: LaneState, run: str) -> LaneState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from temporalio import workflow
 
 from codeai.workflows import calls
@@ -10,6 +12,9 @@ from codeai.workflows.beginning import Refused
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
 from codeai.workflows.contracts.lanes import Concurrency, LaneAnswer, ReleaseLane, TakeLane, Turn
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=15)
+"""How long a run waits before it asks its lane again."""
 
 
 class LaneTurn:
@@ -43,8 +48,23 @@ class LaneTurn:
         if answer.answer == "queued":
             self.position = answer.position
             describe_status(ExecutionStatus.QUEUED.value)
-            await workflow.wait_condition(lambda: self.granted)
+            await self._wait(TakeLane(key=key, turn=turn, execution=record))
             describe_status(ExecutionStatus.RUNNING.value)
+
+    async def _wait(self, asked: TakeLane) -> None:
+        """Until the lane says that it is the run's turn. It is asked again now and then, for it may have been ended by
+        force: then the question begins another one."""
+        pause = FIRST_PAUSE
+        while not self.granted:
+            try:
+                await workflow.wait_condition(lambda: self.granted, timeout=pause)
+            except TimeoutError:
+                answer = await calls.TAKE_LANE(asked)
+                self.granted = self.granted or answer.answer == "granted"
+                self.position = answer.position or self.position
+                if answer.answer == "rejected":
+                    raise Rejected(asked.key, asked.turn, answer) from None
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     async def give_back(self) -> None:
         """The run has ended: the lane goes on, also where it never was this run's turn."""

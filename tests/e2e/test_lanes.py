@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.test_events import temporal
 from tests.platform import Platform, wait_until
 from tests.soak.lanes import in_turn, turns
 
@@ -176,6 +177,23 @@ def test_stop_cancels_what_runs_and_what_waits(stack: Platform, token: str, name
         lane.is_at(id, "cancelled")
     assert lane.did() == ["begin 0", "undone 0"]
     assert lane.status() == "stopped"
+
+
+def test_a_lane_that_is_terminated_never_runs_two_and_forgets_nobody(
+    stack: Platform, token: str, name: Iterator[str]
+) -> None:
+    lane = Lane(stack, token, next(name))
+    first = lane.start(0, pause=4)
+    lane.has_begun(0)
+    second = lane.start(1)
+    lane.is_at(second, "queued")
+    ended = temporal(stack, "workflow", "terminate", "--workflow-id", f"lane/{lane.id}")
+    assert "terminate" in ended.lower()
+    third = lane.start(2)
+    assert lane.is_at(third, "queued")
+    for id in (first, second, third):
+        lane.is_at(id, "complete")
+    assert lane.did() == [f"{what} {n}" for n in range(3) for what in ("begin", "end")]
 
 
 def test_a_lane_survives_its_worker_and_temporal(stack: Platform) -> None:

@@ -19,7 +19,16 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from codeai.workflows import lane as lane_module
 from codeai.workflows.contracts.hosts import KillInput, KillResult
 from codeai.workflows.contracts.kinds import LANE
-from codeai.workflows.contracts.lanes import LaneAnswer, Told, Turn, TurnFound, TurnInput, Whereabouts
+from codeai.workflows.contracts.lanes import (
+    LaneAnswer,
+    Told,
+    Turn,
+    TurnFound,
+    TurnInput,
+    TurnsKnown,
+    TurnsWanted,
+    Whereabouts,
+)
 from codeai.workflows.contracts.queues import control_on
 from codeai.workflows.lane import Lane
 
@@ -33,6 +42,7 @@ class World:
     ended: set[str] = field(default_factory=set)
     commands: tuple[Whereabouts, ...] = ()
     told: list[str] = field(default_factory=list)
+    before: TurnsKnown = field(default_factory=TurnsKnown)
 
     @activity.defn(name="grant_turn")
     async def grant(self, given: TurnInput) -> Told:
@@ -45,6 +55,10 @@ class World:
     async def cancel(self, given: TurnInput) -> Told:
         self.told.append(f"cancel {given.turn.run}")
         return Told(told=True)
+
+    @activity.defn(name="find_turns")
+    async def find(self, given: TurnsWanted) -> TurnsKnown:
+        return self.before
 
     @activity.defn(name="look_at_turn")
     async def look(self, given: TurnInput) -> TurnFound:
@@ -113,7 +127,7 @@ async def meeting(
             workflow_runner=UnsandboxedWorkflowRunner(),
         )
         for queue, workflows, activities in (
-            (LANE.queue, [Lane], [world.grant, world.cancel, world.look]),
+            (LANE.queue, [Lane], [world.grant, world.cancel, world.find, world.look]),
             (control_on("h"), [], [world.kill]),
         )
     ]

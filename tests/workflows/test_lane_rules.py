@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from codeai.workflows.contracts.lanes import Concurrency, LaneState, Turn
-from codeai.workflows.lane_rules import MOST, REMEMBERED, ask, call_next, cancelled, release, told
+from codeai.workflows.contracts.lanes import Concurrency, LaneState, Turn, TurnsKnown
+from codeai.workflows.lane_rules import MOST, REMEMBERED, ask, call_next, cancelled, recovered, release, told
 
 MODES = {"q": Concurrency.QUEUE, "!": Concurrency.REPLACE, "x": Concurrency.REJECT}
 
@@ -176,3 +176,11 @@ def test_whatever_comes_nobody_is_forgotten_and_never_two_have_it(seed: int) -> 
     assert not fresh
     assert now.is_empty
     assert ended == {str(n) for n in range(1, 30)}
+
+
+def test_a_lane_that_follows_one_that_was_ended_by_force_knows_whose_it_is() -> None:
+    known = TurnsKnown(holder=turn("1q"), queue=(turn("3q"), turn("2q")))
+    assert text(recovered(state("|||"), known)) == text(state("1q|2q 3q||"))
+    assert text(recovered(state("|||1"), known)) == text(state("|2q 3q||1"))
+    assert text(recovered(state("|||2"), known)) == text(state("1q|3q||2"))
+    assert text(recovered(state("|||"), known, asking={"3"})) == text(state("1q|2q||"))

@@ -83,6 +83,19 @@ class ReleaseLane(Contract):
     run: str
 
 
+class TurnsWanted(Contract):
+    """A lane that begins asks whether there was one before it that did not end by itself."""
+
+    key: str
+
+
+class TurnsKnown(Contract):
+    """Whose the lane is as far as the rows say, and who waits for it."""
+
+    holder: Turn | None = None
+    queue: tuple[Turn, ...] = ()
+
+
 class TurnInput(Contract):
     """A run that its lane tells something, or looks at."""
 
