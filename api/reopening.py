@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import WorkflowExecutionDescription, WorkflowFailureError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from codeai.api.dependencies import Parts
 from codeai.api.operations import RPC_LIMIT, Operation, described, is_running
@@ -33,7 +34,8 @@ async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInp
         raise no_execution(id)
     if await _is_of(known, operation):
         return workflow_id
-    if known is not None and is_running(known):
+    ended = found is not None and found.ended
+    if known is not None and is_running(known) and not (ended and await _closes(parts, workflow_id)):
         raise _not_ended(id)
     if found is not None and found.ended:
         if asked.do == "compensate":
@@ -59,6 +61,18 @@ async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInp
         if not await _is_of(await described(parts.temporal, workflow_id), operation):
             raise _not_ended(id) from None
     return workflow_id
+
+
+async def _closes(parts: Parts, workflow_id: str) -> bool:
+    """Whether a run whose row has its end is over in Temporal, too, a moment later."""
+    run = parts.temporal.get_workflow_handle(workflow_id)
+    try:
+        await run.result(follow_runs=False, rpc_timeout=RPC_LIMIT)
+    except WorkflowFailureError:
+        return True
+    except RPCError:
+        return False
+    return True
 
 
 async def _is_of(known: WorkflowExecutionDescription | None, operation: Operation) -> bool:
