@@ -9,17 +9,20 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from codeai.activities.canonical import canonical
 from codeai.dsl.check import check
 from codeai.dsl.compile import compile_source
+from codeai.dsl.diagnostics import Diagnostic
 from codeai.dsl.diagnostics import to_json as diagnostics_to_json
-from codeai.dsl.program import pack
+from codeai.dsl.patch import Differs, patch
+from codeai.dsl.patched import Standing
+from codeai.dsl.program import Code, pack
 from codeai.dsl.tree_json import to_json as tree_to_json
 from codeai.workflows.contracts.errors import RunError
 
@@ -32,19 +35,39 @@ Answer = TypeVar("Answer")
 def compiled(text: str) -> str | RunError:
     """The packed form of a program, or why it cannot be run: it has errors, or it is too large."""
     made = compile_source(text)
-    if made.code is None:
-        errors = [one for one in made.diagnostics if one.severity == "error"]
-        first = errors[0]
-        return RunError(
-            kind="invalid_input",
-            message=f"the program has {len(errors)} error{'s' if len(errors) > 1 else ''}; "
-            f"line {first.line}: {first.message}",
-            line=first.line,
-            details=tuple(
-                {"field": f"program:{one.line}:{one.column}", "message": one.message} for one in errors
-            ),
-        )
-    packed = pack(made.code)
+    return _invalid(made.diagnostics) if made.code is None else _packed(made.code)
+
+
+def patched(before: str, standing: dict[str, Any], text: str) -> tuple[str, dict[str, Any]] | RunError:
+    """The packed form of an edited program and where a run that stands so in the one before stands in it (as plain
+    data, see `dsl/patched.py`), or why it cannot go on with it."""
+    checked = check(text)
+    if checked.errors:
+        return _invalid(checked.diagnostics)
+    try:
+        code, to = patch(check(before), checked, Standing.from_json(standing))
+    except Differs as differs:
+        return RunError(kind="has_run", message=str(differs), line=differs.line)
+    packed = _packed(code)
+    return packed if isinstance(packed, RunError) else (packed, to.to_json())
+
+
+def _invalid(diagnostics: Sequence[Diagnostic]) -> RunError:
+    errors = [one for one in diagnostics if one.severity == "error"]
+    first = errors[0]
+    return RunError(
+        kind="invalid_input",
+        message=f"the program has {len(errors)} error{'s' if len(errors) > 1 else ''}; "
+        f"line {first.line}: {first.message}",
+        line=first.line,
+        details=tuple(
+            {"field": f"program:{one.line}:{one.column}", "message": one.message} for one in errors
+        ),
+    )
+
+
+def _packed(code: Code) -> str | RunError:
+    packed = pack(code)
     if len(packed) > MOST_PACKED:
         said = f"the compiled program is over {MOST_PACKED >> 20} MiB; split it with run()"
         return RunError(kind="limit", message=said)

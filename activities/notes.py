@@ -33,6 +33,8 @@ async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) ->
         )
     for told in notes.told:
         await Audit(rows).append(command_entry(execution_id, told))
+        if told.program is not None:
+            await Executions(rows).set_program(execution_id, told.program)
     if notes.status is not None:
         if notes.reopens:
             await Executions(rows).reopen(execution_id, notes.status)

@@ -6,12 +6,13 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
-from codeai.activities.compilers import Compilers, compiled
+from codeai.activities.compilers import Compilers, compiled, patched
 from codeai.persistence.blobs import Blobs, hash_of
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.deployments import Deployments, lane_of
@@ -19,10 +20,11 @@ from codeai.persistence.engine import Database
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import FailurePolicy
 from codeai.workflows.contracts.lanes import Concurrency
-from codeai.workflows.contracts.records import LoadInput, LoadResult
+from codeai.workflows.contracts.records import LoadInput, LoadResult, PatchInput, PatchResult
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 KEPT = 256
+GONE = "the program's text is gone from the database"
 
 
 class NotLoadable(Exception):
@@ -56,11 +58,25 @@ class Programs:
             return LoadResult(error=problem.error)
         return found.model_copy(update={"program_hash": content_hash, "code": code})
 
+    @activity.defn(name="patch_program")
+    async def patch_program(self, given: PatchInput) -> PatchResult:
+        """The edited program, compared with what has run of the one before; its text is kept."""
+        async with self.database.transaction() as rows:
+            before = await Blobs(rows).get(given.before)
+            content_hash = await Blobs(rows).put(given.program)
+        if before is None:
+            return PatchResult(error=RunError(kind="no_trace", message=GONE))
+        made = await self.compilers.run(partial(patched, before, given.standing), given.program)
+        if isinstance(made, RunError):
+            return PatchResult(error=made)
+        code, moved = made
+        return PatchResult(program_hash=content_hash, code=code, moved=moved)
+
     async def _find(self, rows: AsyncSession, given: LoadInput) -> tuple[str, LoadResult]:
         if given.program_hash is not None:
             text = await Blobs(rows).get(given.program_hash)
             if text is None:
-                raise _refusal("not_found", "the program's text is gone from the database")
+                raise _refusal("not_found", GONE)
             return text, LoadResult()
         if given.program is not None:
             return given.program, LoadResult()
@@ -114,7 +130,7 @@ class Programs:
         return known
 
     def activities(self) -> list[Callable[..., Any]]:
-        return [self.load_program]
+        return [self.load_program, self.patch_program]
 
 
 def _refusal(kind: str, message: str) -> NotLoadable:

@@ -7,7 +7,9 @@ from typing import Any
 from codeai.dsl.bind import bind
 from codeai.dsl.check import Checked, check
 from codeai.dsl.compile import compile_program
+from codeai.dsl.diagnostics import Source
 from codeai.dsl.machine import Machine
+from codeai.dsl.program import Code
 from codeai.dsl.requests import EffectResult
 from codeai.dsl.trace import Recorded, Window, trace
 from codeai.dsl.view import with_source
@@ -18,6 +20,7 @@ from codeai.workflows.contracts.packing import unpack
 
 def traced(
     content: str,
+    patched: dict[str, str],
     inputs: dict[str, Any],
     journals: list[str],
     results: dict[str, tuple[str, int, str]],
@@ -25,7 +28,8 @@ def traced(
     before: str | None,
 ) -> dict[str, Any]:
     """`{items, total, complete, cut, view}` of a window of a run. `journals` and the checkpoint `before` them are
-    packed as they are kept; `results` has kind, line and result of each step's row."""
+    packed as they are kept; `results` has kind, line and result of each step's row; `patched` by hash the programs
+    with which it went on."""
     checked = check(content)
     if checked.errors:
         return {"items": [], "total": 0, "complete": False, "cut": _refused(checked), "view": None}
@@ -36,13 +40,25 @@ def traced(
 
     rounds = [unpack(journal) for journal in journals]
     state = None if before is None else _state(before)
-    found = trace(Recorded(compile_program(checked), rounds, result_of, inputs, state), Window(**window))
+
+    def code_of(hash: str) -> Code:
+        if hash not in patched:
+            raise ValueError("a program with which the run went on is not kept")
+        return compile_program(check(patched[hash]))
+
+    recorded = Recorded(compile_program(checked), rounds, result_of, inputs, state, code_of)
+    found = trace(recorded, Window(**window))
+    sources = {0: checked.source} | {first: Source(patched[hash]) for first, hash in found.programs}
+
+    def source_at(index: int) -> Source:
+        return sources[max(first for first in sources if first <= index)]
+
     return {
-        "items": [entry.to_json(checked.source) for entry in found.entries],
+        "items": [entry.to_json(source_at(entry.index)) for entry in found.entries],
         "total": found.total,
         "complete": found.complete,
         "cut": found.cut,
-        "view": None if found.view is None else with_source(found.view, checked.source),
+        "view": None if found.view is None else with_source(found.view, sources[max(sources)]),
     }
 
 

@@ -38,6 +38,7 @@ PROBLEMS: dict[str, Row] = {
     "which_approval": Row(409, "Several approvals are open"),
     "not_parked": Row(409, "Nothing is parked there"),
     "which_fibre": Row(409, "Several fibres are parked"),
+    "has_run": Row(409, "What has run is changed"),
     "undone": Row(409, "What the run had done is undone"),
     "nothing_to_do": Row(409, "There is nothing to do"),
     "conflict": Row(409, "It is in the way of something else"),

@@ -17,10 +17,12 @@ from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.runs import known
 from codeai.api.views import StartedView
+from codeai.dsl.journal import programs_in
 from codeai.persistence.blobs import Blobs
 from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.executions import Execution
 from codeai.persistence.steps import Steps
+from codeai.workflows.contracts.executions import Carried
 from codeai.workflows.contracts.packing import pack, unpack
 
 QUERY_LIMIT = timedelta(seconds=2)
@@ -34,11 +36,13 @@ UNKNOWN_END = "what the run did last was not kept"
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A run, or one of its workflow runs, packed as it was kept. `parts` are the numbers of all its workflow runs;
-    `cut` says what of it is missing."""
+    """A run, or one of its workflow runs, packed as it was kept. `content` is the program that it began with, `patched`
+    by hash those with which it went on; `parts` are the numbers of all its workflow runs; `cut` says what is missing.
+    """
 
     execution: Execution
     content: str
+    patched: dict[str, str]
     journals: list[str]
     before: str | None
     results: dict[int, tuple[str, int, str]]
@@ -54,7 +58,6 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
         raise Refused("no_trace", "the run has not begun yet")
     live = None if found.ended else await asked(parts, found.workflow_id, "journal")
     async with reading(parts.database) as rows:
-        content = await program_of(rows, found)
         kept = await Checkpoints(rows).journals(found.id)
         if live is not None and all(run <= live["run"] for run in kept):
             kept[live["run"]] = pack(live["rounds"])
@@ -69,10 +72,16 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
             before = await Checkpoints(rows).before(found.id, part)
         chosen = [kept[run] for run in sorted(kept) if part is None or run == part]
         wanted = await asyncio.to_thread(_steps_in_rows, chosen)
+        later = [kept[run] for run in sorted(kept) if part is None or run >= part]
+        patches = await asyncio.to_thread(_patches, later)
+        now = live["program"] if live is not None else found.content_hash
+        content = await program_of(rows, patches[0][0] if patches else now)
+        texts = {hash: await Blobs(rows).get(hash) for _, hash in patches}
         results, more = await Steps(rows).results(found.id, wanted, MOST_RESULTS)
         if more:
             cut = f"there are more than {MOST_RESULTS >> 20} MiB of recorded results"
-    return Recording(found, content, chosen, before, results, sorted(kept), cut)
+    patched = {hash: text for hash, text in texts.items() if text is not None}
+    return Recording(found, content, patched, chosen, before, results, sorted(kept), cut)
 
 
 async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | None:
@@ -85,12 +94,22 @@ async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | 
     return answer
 
 
-async def program_of(rows: AsyncSession, execution: Execution) -> str:
-    """The text that the run was started with. Raises Refused(no_trace)."""
-    content = await Blobs(rows).get(execution.content_hash) if execution.content_hash else None
+async def program_of(rows: AsyncSession, content_hash: str | None) -> str:
+    """A program's text. Raises Refused(no_trace)."""
+    content = await Blobs(rows).get(content_hash) if content_hash else None
     if content is None:
-        raise Refused("no_trace", "the program that this run was started with is not kept")
+        raise Refused("no_trace", "the program of this run is not kept")
     return content
+
+
+def program_in(carried: str) -> str:
+    """The hash of the program that a run has at a checkpoint (packed as it was kept)."""
+    return Carried.model_validate(unpack(carried)).program
+
+
+def _patches(journals: list[str]) -> list[tuple[str, str]]:
+    """The hashes of the programs with which a run went on, each behind that of the one before."""
+    return [patch for journal in journals for patch in programs_in(unpack(journal))]
 
 
 def _nothing_kept(execution: Execution) -> Refused:

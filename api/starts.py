@@ -83,15 +83,21 @@ async def _check(parts: Parts, asked: ExecuteInput) -> None:
         if refused.code == "no_database":
             return
         raise
+    found = await must_be_valid(parts, content, inputs)
+    if found["input_errors"]:
+        detail = "; ".join(error["message"] for error in found["input_errors"])
+        raise Refused("invalid_input", detail, errors=found["input_errors"])
+
+
+async def must_be_valid(parts: Parts, content: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What `examine` says of a program. Raises Refused(invalid_program)."""
     found = await parts.compilers.examine(content, inputs)
     if not found["valid"]:
         errors = [one for one in found["diagnostics"] if one["severity"] == "error"]
         first = errors[0]
         detail = f"line {first['line']}: {first['message']}"
         raise Refused("invalid_program", detail, diagnostics=found["diagnostics"])
-    if found["input_errors"]:
-        detail = "; ".join(error["message"] for error in found["input_errors"])
-        raise Refused("invalid_input", detail, errors=found["input_errors"])
+    return found
 
 
 async def program_of(parts: Parts, asked: ExecuteInput) -> tuple[str, dict[str, Any]]:
@@ -148,12 +154,12 @@ async def begin(
             raise Refused("idempotency_key_reused", detail) from None
 
 
-async def awaited(parts: Parts, workflow_id: str, id: str) -> ResultView | None:
-    """The result of a run; None where it goes on for longer than one may wait, or than this server runs."""
+async def awaited(parts: Parts, workflow_id: str, id: str, limit: float = WAIT_LIMIT) -> ResultView | None:
+    """The result of a run; None where it goes on for longer than `limit`, in seconds, or than this server runs."""
     handle = parts.temporal.get_workflow_handle(workflow_id, result_type=dict)
     asking = asyncio.ensure_future(handle.result())
     stopping = asyncio.ensure_future(parts.stopping.wait())
-    await asyncio.wait({asking, stopping}, timeout=WAIT_LIMIT, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({asking, stopping}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not asking.done():
         asking.cancel()

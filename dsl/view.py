@@ -13,7 +13,7 @@ from codeai.dsl.program import Code
 from codeai.dsl.requests import Request
 from codeai.dsl.running import UNSET, Slots
 
-CAN = ("retry", "skip", "set", "rollback", "abort")
+CAN = ("retry", "skip", "set", "patch", "rollback", "abort")
 """What can be said to a parked fibre."""
 LONGEST = 10_000
 """About how many characters of a variable are shown."""

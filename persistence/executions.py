@@ -212,6 +212,14 @@ class Executions:
             .values(status=status, status_text=status_text, updated_at=func.now())
         )
 
+    async def set_program(self, id: str, content_hash: str) -> None:
+        """The program that the run goes on with."""
+        await self.rows.execute(
+            update(ExecutionRow)
+            .where(ExecutionRow.id == id)
+            .values(content_hash=content_hash, updated_at=func.now())
+        )
+
     async def reopen(self, id: str, status: str) -> None:
         """A command to an ended run begins. Does nothing where that has been done, or undone, already. One that goes on
         has no outcome yet."""

@@ -62,6 +62,8 @@ from codeai.workflows.contracts.records import (
     LoadResult,
     NotesInput,
     Nothing,
+    PatchInput,
+    PatchResult,
     UndoEntriesInput,
     UndoEntriesResult,
 )
@@ -146,6 +148,7 @@ class Call(Generic[Given, Answer]):
 
 
 LOAD_PROGRAM = Call("load_program", LoadInput, LoadResult, timedelta(seconds=60), local=True)
+PATCH_PROGRAM = Call("patch_program", PatchInput, PatchResult, timedelta(seconds=60), local=True)
 CLAIM_HOST = Call("claim_host", ClaimInput, ClaimResult, timedelta(seconds=5), EXEC, AT_ONCE_AGAIN)
 TAKE_LANE = Call("take_lane", TakeLane, LaneAnswer, timedelta(seconds=5), retry=AT_ONCE_AGAIN)
 RELEASE_LANE = Call("release_lane", ReleaseLane, Nothing, timedelta(seconds=5), local=True)
@@ -225,6 +228,7 @@ REMOVE_WORKSPACES = Call(
 
 CALLS: tuple[Call[Contract, Contract], ...] = (
     LOAD_PROGRAM,
+    PATCH_PROGRAM,
     CLAIM_HOST,
     TAKE_LANE,
     RELEASE_LANE,

@@ -55,6 +55,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.kept_run import KeptRun
     from codeai.workflows.lane_turn import Rejected
+    from codeai.workflows.patching import MOVED, NotPatched, compared
     from codeai.workflows.programs import bound_program
     from codeai.workflows.standing import where_it_stands
     from codeai.workflows.states import run_error
@@ -184,7 +185,7 @@ class ExecuteDeployment(KeptRun):
         if found.carried is None:
             raise Refused(RunError(kind="nothing_to_do", message="no state of this run was kept"))
         carried = Carried.model_validate(unpack(found.carried))
-        if asked.do == "retry":
+        if asked.do != "compensate":
             must_be_retriable(found.status, carried)
         await self._take_up(carried)
         self.run_number += 1
@@ -192,12 +193,17 @@ class ExecuteDeployment(KeptRun):
         if asked.do == "compensate" and not steps:
             self.begun = False
             raise Refused(RunError(kind="nothing_to_do", message="there is nothing left to undo in this run"))
+        if asked.do != "compensate":
+            self._revive()
+        details = await self._revived_with(asked.program) if asked.do == "patch" else {}
         if asked.do == "retry":
-            await self._revive()
+            for one in self.machine.parked:
+                self.machine.retry(one.fibre)
+                self.journal.retried(one.fibre)
         await self.lane.take(self.lane.key, self.record, Concurrency.QUEUE)
         await self.effects.places.reach()
-        self._note(str(asked.do), self._asked_by())
-        if asked.do == "retry":
+        self._note(str(asked.do), self._asked_by(), **details)
+        if asked.do != "compensate":
             self.effects.notes.status(ExecutionStatus.RUNNING.value, None, reopens=True)
             return None
         self.effects.notes.status(ExecutionStatus.UNDOING.value, None, reopens=True)
@@ -220,8 +226,8 @@ class ExecuteDeployment(KeptRun):
             by=asked.triggered_by, comment=asked.comment, via=asked.via, request_id=asked.request_id
         )
 
-    async def _revive(self) -> None:
-        """The failed statement of an ended run is done again. Raises Refused(nothing_to_do)."""
+    def _revive(self) -> None:
+        """An ended run is parked at its failed statement. Raises Refused(nothing_to_do)."""
         machine, journal = self.machine, self.journal
         try:
             if not machine.parked:
@@ -230,9 +236,19 @@ class ExecuteDeployment(KeptRun):
         except NotParked as error:
             self.begun = False
             raise Refused(RunError(kind="nothing_to_do", message=str(error))) from None
-        for one in machine.parked:
-            machine.retry(one.fibre)
-            journal.retried(one.fibre)
+
+    async def _revived_with(self, program: str | None) -> dict[str, Any]:
+        """It goes on with an edited program; what there is to note of it. Raises Refused(invalid_input, has_run, limit,
+        conflict, no_trace)."""
+        try:
+            patch = await compared(self.machine, self.program_hash, program or "")
+        except NotPatched as problem:
+            self.begun = False
+            raise Refused(problem.error) from None
+        if not patch.fits(self.machine, self.program_hash):
+            self.begun = False
+            raise Refused(RunError(kind="conflict", message=MOVED))
+        return self._go_on_with(patch, use_secrets=self.asked.use_secrets)
 
     async def _advance(self) -> Finished | Failed:
         """Runs the machine to its end: starts what it asks for, gives it what came back."""

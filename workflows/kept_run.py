@@ -9,7 +9,7 @@ from typing import TypeVar
 from temporalio import workflow
 
 from codeai.workflows import calls
-from codeai.workflows.contracts.executions import Carried, ExecuteInput, ExecutionRecord, Undoing
+from codeai.workflows.contracts.executions import Carried, ExecuteInput, Undoing
 from codeai.workflows.contracts.kinds import TASK_TIMEOUT
 from codeai.workflows.contracts.packing import pack
 from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, Nothing
@@ -21,8 +21,6 @@ Answer = TypeVar("Answer")
 
 class KeptRun(RunCommands):
     """A run that outlives its workflow runs: all that it knows stands in `Carried`."""
-
-    record: ExecutionRecord
 
     def __init__(self) -> None:
         super().__init__()

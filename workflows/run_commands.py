@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from temporalio import workflow
@@ -23,16 +24,18 @@ from codeai.workflows.contracts.commands import (
     EventArrived,
     HoldInput,
     ParkedInput,
+    PatchCommand,
     SetInput,
     SkipInput,
 )
 from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
-from codeai.workflows.contracts.executions import ExecutionStatus
+from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
 from codeai.workflows.contracts.steps import Told
 from codeai.workflows.decisions import decide, open_approvals
 from codeai.workflows.effects.under_way import Effects
 from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
+from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
 
 Given = TypeVar("Given", bound=Contract)
 Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
@@ -41,6 +44,7 @@ Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 class RunCommands:
     """The handlers of a run, on what it knows. They only note: the run's own loop acts."""
 
+    record: ExecutionRecord
     machine: Machine
     effects: Effects
 
@@ -128,6 +132,10 @@ class RunCommands:
     async def set_update(self, raw: RawValue = NOTHING) -> Answered:
         return await self._told(raw, SetInput, self._set)
 
+    @workflow.update(name="patch")
+    async def patch_update(self, raw: RawValue = NOTHING) -> Answered:
+        return await self._told(raw, PatchCommand, self._patch)
+
     @workflow.update(name="rollback")
     async def rollback_update(self, raw: RawValue = NOTHING) -> Answered:
         return await self._told(raw, ParkedInput, self._rollback)
@@ -163,6 +171,10 @@ class RunCommands:
     @workflow.signal(name="set")
     async def set_signal(self, raw: RawValue = NOTHING) -> None:
         await self._signalled("set", raw, SetInput, self._set)
+
+    @workflow.signal(name="patch")
+    async def patch_signal(self, raw: RawValue = NOTHING) -> None:
+        await self._signalled("patch", raw, PatchCommand, self._patch)
 
     @workflow.signal(name="rollback")
     async def rollback_signal(self, raw: RawValue = NOTHING) -> None:
@@ -245,6 +257,39 @@ class RunCommands:
         parked.set_variable(self.machine, self.journal, one, given)
         self._note("set", given, fibre=one.fibre, line=one.error.line, name=given.name, value=given.value)
         return Answered(status=self.run_status.value, fibre=one.fibre)
+
+    async def _patch(self, given: PatchCommand) -> Answered:
+        """Another program; what is parked goes on, in a paused run when it is resumed."""
+        self._must_stand()
+        try:
+            patch = await compared(self.machine, self.program_hash, given.program)
+        except NotPatched as problem:
+            code = "too_large" if problem.error.kind == "limit" else problem.error.kind
+            raise refused(code, problem.error.message) from None
+        self._must_stand()
+        if not patch.fits(self.machine, self.program_hash):
+            raise refused("conflict", MOVED)
+        for one in self.machine.parked:
+            self.park.goes_on(one.fibre)
+        self._note("patch", given, **self._go_on_with(patch, use_secrets=given.use_secrets))
+        status = ExecutionStatus.PAUSED if self.paused else ExecutionStatus.RUNNING
+        return Answered(status=status.value)
+
+    def _must_stand(self) -> None:
+        self._must_run("not_parked")
+        self._must_go_on()
+        parks = self.machine.is_parked and not self.effects.under_way
+        if not parks and self.run_status is not ExecutionStatus.PAUSED:
+            raise refused("not_parked", "the run goes on: pause it first, or patch it when it has parked")
+
+    def _go_on_with(self, patch: Patch, *, use_secrets: bool) -> dict[str, Any]:
+        """What there is to note of it."""
+        line = next((one.error.line for one in self.machine.parked), None)
+        patch.apply(self.machine, self.journal)
+        self.program_hash = patch.hash
+        self.record = self.record.model_copy(update={"content_hash": patch.hash})
+        self.effects.run = replace(self.effects.run, use_secrets=self.effects.run.use_secrets and use_secrets)
+        return {"line": line, "program": patch.hash, "before": patch.before}
 
     def _rollback(self, given: ParkedInput) -> Answered:
         one = self._meant(given)

@@ -11,25 +11,31 @@ from fastapi.responses import JSONResponse
 
 from codeai.api.auth.caller import Caller
 from codeai.api.cancels import cancel
-from codeai.api.commands import Addressed, must_hold, question
-from codeai.api.dependencies import IdempotencyKey, Parts, Route, Using, require_permission
-from codeai.api.operations import Operation, described
-from codeai.api.problems import Refused
-from codeai.api.reopening import reopen
-from codeai.api.runs import no_execution, row_in_time, workflow_of
-from codeai.api.starts import STARTED, awaited
-from codeai.api.views import (
-    CommandView,
+from codeai.api.command_bodies import (
     CompensateBody,
     DecideBody,
     HoldBody,
     ParkedBody,
-    ResultView,
+    PatchBody,
     RetryBody,
     SetBody,
     SkipBody,
-    StartedView,
 )
+from codeai.api.commands import Addressed, must_hold, question
+from codeai.api.dependencies import (
+    IdempotencyKey,
+    Parts,
+    Route,
+    Using,
+    require_all_permissions,
+    require_permission,
+)
+from codeai.api.operations import Operation, described
+from codeai.api.problems import Refused
+from codeai.api.reopening import reopen
+from codeai.api.runs import no_execution, row_in_time, workflow_of
+from codeai.api.starts import STARTED, WAIT_LIMIT, awaited, must_be_valid
+from codeai.api.views import CommandView, ResultView, StartedView
 from codeai.signing import signed
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.commands import (
@@ -37,6 +43,7 @@ from codeai.workflows.contracts.commands import (
     DecideInput,
     HoldInput,
     ParkedInput,
+    PatchCommand,
     SetInput,
     SkipInput,
 )
@@ -46,6 +53,13 @@ router = APIRouter(prefix="/executions", tags=["executions"], route_class=Route)
 
 Approver = Annotated[Caller, require_permission("executions:approve")]
 Controller = Annotated[Caller, require_permission("executions:control")]
+Patcher = Annotated[Caller, require_all_permissions("executions:control", "configs:write")]
+
+COMPARING = 2.0
+"""Seconds in which a run that has ended says why it does not go on with an edited program."""
+
+NOT_REOPENED = frozenset({"nothing_to_do", "undone", "has_run", "conflict", "no_trace"})
+"""Why a run that has ended does not go on."""
 
 TAKEN: dict[int | str, dict[str, Any]] = {
     202: {"model": CommandView, "description": "No worker answers; the command waits for one"}
@@ -142,6 +156,22 @@ async def set_variable(sent: Sent, caller: Controller, id: UUID, body: SetBody) 
     return await _tell("set", sent, caller, await Addressed.of(sent.parts, id), command)
 
 
+@router.post("/{id}/patch", response_model=CommandView | ResultView, responses=TAKEN)
+async def patch_execution(sent: Sent, caller: Patcher, id: UUID, body: PatchBody) -> Any:
+    """A parked or paused run, or one that has failed, goes on at its failed statement with an edited program, in which
+    all that has run is unchanged. One that its caller may give no secrets to has none from then on."""
+    await must_be_valid(sent.parts, body.program)
+    run = await Addressed.of(sent.parts, id)
+    uses = caller.may("secrets:use")
+    if run.ended is None and await run.is_running():
+        command = PatchCommand(program=body.program, use_secrets=uses, **sent.who(caller, body.comment))
+        return await _tell("patch", sent, caller, run, command)
+    more = {"program": body.program, "use_secrets": uses}
+    return await _reopened(
+        "patch", sent, caller, id, body.comment, wait=body.wait, at_least=COMPARING, **more
+    )
+
+
 @router.post("/{id}/rollback", responses=TAKEN)
 async def roll_back(sent: Sent, caller: Controller, id: UUID, body: ParkedBody | None = None) -> CommandView:
     """Ends a parked run: what was done is undone, and it has failed."""
@@ -224,27 +254,34 @@ async def _tell(name: str, sent: Sending, caller: Caller, run: Addressed, comman
 
 
 async def _reopened(
-    do: Literal["compensate", "retry"],
+    do: Literal["compensate", "retry", "patch"],
     sent: Sending,
     caller: Caller,
     id: UUID,
     comment: str | None,
     *,
     wait: bool,
+    at_least: float = 0.0,
+    **more: Any,
 ) -> JSONResponse:
-    """Starts a command to an ended run, and answers with its outcome where that is waited for."""
+    """Starts a command to an ended run, and answers with its outcome where that is waited for; a refusal is waited for
+    `at_least` so many seconds."""
     who = sent.who(caller, comment)
     asked = ExecuteInput(
         execution=str(id),
         do=do,
         triggered_by=caller.subject,
         **{name: one for name, one in who.items() if name != "by"},
+        **more,
     )
     workflow_id = await reopen(sent.parts, id, sent.operation(caller, asked), asked)
     headers = {"Location": f"/executions/{id}"}
-    result = await awaited(sent.parts, workflow_id, str(id)) if wait else None
-    if result is None:
-        return JSONResponse(StartedView(id=str(id)).model_dump(), status_code=202, headers=headers)
-    if result.error is not None and result.error["kind"] in ("nothing_to_do", "undone"):
+    result = None
+    if wait or at_least:
+        limit = WAIT_LIMIT if wait else at_least
+        result = await awaited(sent.parts, workflow_id, str(id), limit)
+    if result is not None and result.error is not None and result.error["kind"] in NOT_REOPENED:
         raise Refused(result.error["kind"], result.error["message"])
+    if result is None or not wait:
+        return JSONResponse(StartedView(id=str(id)).model_dump(), status_code=202, headers=headers)
     return JSONResponse(result.model_dump(mode="json"), headers=headers)

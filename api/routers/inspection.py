@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,7 +13,7 @@ from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts, Route, Using, require_permission
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.recordings import UNKNOWN_END, asked, program_of, recording
+from codeai.api.recordings import UNKNOWN_END, asked, program_in, program_of, recording
 from codeai.api.runs import must_exist, row_in_time, workflow_of
 from codeai.api.views import TraceView
 from codeai.dsl.diagnostics import Source
@@ -41,7 +42,7 @@ async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
         return state
     try:
         async with reading(parts.database) as rows:
-            source = Source(await program_of(rows, found))
+            source = Source(await program_of(rows, state["program"]))
             return await _with_undo(Steps(rows), found, with_source(state, source))
     except Refused:  # the worker's answer is worth more than the words beside it
         return state
@@ -73,6 +74,7 @@ async def show_trace(
     kept = await recording(parts, id, run)
     made = await parts.compilers.traced(
         content=kept.content,
+        patched=kept.patched,
         inputs=json.loads(kept.execution.inputs),
         journals=kept.journals,
         results=kept.results,
@@ -96,7 +98,7 @@ async def _kept_state(parts: Parts, id: UUID, found: Execution | None) -> dict[s
         kept = await Checkpoints(rows).newest(found.id)
         if kept is None:
             raise Refused("no_worker", "no worker answers for this run, and no state of it was kept yet")
-        content = await program_of(rows, found)
+        content = await program_of(rows, await asyncio.to_thread(program_in, kept.text))
     state = await parts.compilers.standing(content, kept.text)
     state |= {"status": found.status, "as_of": kept.created_at.isoformat()}
     async with reading(parts.database) as rows:

@@ -12,6 +12,7 @@ from codeai.cli.files import read_bytes
 from codeai.cli.terminal import Output, put_json, visible
 
 if TYPE_CHECKING:
+    from codeai.dsl.check import Checked
     from codeai.dsl.program import Code
 
 
@@ -24,6 +25,21 @@ class CheckedProgram:
     inputs: dict[str, Any]
 
 
+def valid_program(file: Path, output: Output) -> Checked:
+    """Reads and checks a program, and shows its warnings. Ends with 2 and diagnostics where it has errors."""
+    from codeai.dsl.check import check
+    from codeai.dsl.diagnostics import render_text, to_json
+
+    checked = check(read_bytes(file))
+    diagnostics = to_json(checked.diagnostics, str(file))
+    text = render_text(checked.diagnostics, checked.source, str(file))
+    if checked.errors:
+        refuse(diagnostics, text, file, output)
+    if diagnostics and output is not Output.JSON:
+        print(visible(text), end="", file=sys.stderr)
+    return checked
+
+
 def checked_program(
     file: Path,
     texts: dict[str, str],
@@ -33,19 +49,11 @@ def checked_program(
     may_miss_inputs: bool = False,
 ) -> CheckedProgram:
     """Reads and checks a program and its inputs. Ends with 2 and diagnostics where one of them is wrong."""
-    from codeai.dsl.check import check
     from codeai.dsl.compile import compile_program
-    from codeai.dsl.diagnostics import Severity, render_text, to_json
     from codeai.dsl.inputs import check_inputs, parse_inputs
     from codeai.dsl.values import to_result
 
-    checked = check(read_bytes(file))
-    diagnostics = to_json(checked.diagnostics, str(file))
-    if any(one.severity is Severity.ERROR for one in checked.diagnostics):
-        refuse(diagnostics, render_text(checked.diagnostics, checked.source, str(file)), file, output)
-    if diagnostics and output is not Output.JSON:
-        text = render_text(checked.diagnostics, checked.source, str(file))
-        print(visible(text), end="", file=sys.stderr)
+    checked = valid_program(file, output)
     code = compile_program(checked)
     read, problems = parse_inputs(code, texts)
     given = values | {name: to_result(value) for name, value in read.items()}

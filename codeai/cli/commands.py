@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "retry": "codeai.cli.retry",
     "skip": "codeai.cli.skip",
     "set": "codeai.cli.set",
+    "patch": "codeai.cli.patch",
     "rollback": "codeai.cli.rollback",
     "abort": "codeai.cli.abort",
     "compensate": "codeai.cli.compensate",

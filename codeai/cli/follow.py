@@ -167,7 +167,8 @@ def put_ending(api: Api, result: dict[str, Any], source: str | None, again: str)
     print(f"what next:  codeai logs {id}\n            codeai executions steps {id}", file=sys.stderr)
     if status == "failed" and not any(step["kind"] == "undo" for step in steps):
         print(f"            codeai retry {id}", file=sys.stderr)
-    if not again.startswith("codeai retry"):
+        print(f"            codeai patch {id} FILE", file=sys.stderr)
+    if not again.startswith(("codeai retry", "codeai patch")):
         print(f"            {again}", file=sys.stderr)
 
 
@@ -188,6 +189,7 @@ def put_parked(api: Api, id: str) -> None:
     name = next((name for one in parked for name in one["variables"]), "NAME")
     print(f"what next:  codeai retry {words}", file=sys.stderr)
     print(f"            codeai set {id} {name}=TEXT", file=sys.stderr)
+    print(f"            codeai patch {id} FILE", file=sys.stderr)
     for word in ("skip", "rollback", "abort"):
         print(f"            codeai {word} {words if word == 'skip' else id}", file=sys.stderr)
 

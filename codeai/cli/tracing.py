@@ -11,7 +11,7 @@ from codeai.cli.terminal import painter, plain, visible
 
 LONGEST_SOURCE = 44
 LONGEST = 60
-_COLOURS = {"error": "red", "caught": "yellow", "cancel": "yellow", "cancelled": "yellow"}
+_COLOURS = {"error": "red", "caught": "yellow", "patch": "yellow", "cancel": "yellow", "cancelled": "yellow"}
 
 
 def put_entries(items: Sequence[dict[str, Any]], *, before: bool) -> None:
@@ -106,6 +106,7 @@ _SAYS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "join": _join,
     "caught": _caught,
     "error": lambda item, _: _failure(item),
+    "patch": lambda *_: "the run goes on with another program",
     "cancel": lambda *_: "the run is cancelled",
     "cancelled": lambda item, _: f"fibre {item['fibre']} is ended",
 }

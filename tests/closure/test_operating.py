@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from codeai.api.app import ROUTERS
 from codeai.dsl.check import check
-from codeai.workflows.contracts.commands import Command, DecideInput, ParkedInput, SetInput
+from codeai.workflows.contracts.commands import Command, DecideInput, ParkedInput, PatchCommand, SetInput
 from codeai.workflows.contracts.executions import ExecuteInput
 from codeai.workflows.contracts.kinds import LANE, RECONCILE
 from codeai.workflows.contracts.schedules import PLATFORM_SCHEDULES
@@ -21,7 +21,12 @@ from tests.tree import ROOT
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-COMMANDS: dict[str, type[Command]] = {"approve": DecideInput, "retry": ParkedInput, "set": SetInput}
+COMMANDS: dict[str, type[Command]] = {
+    "approve": DecideInput,
+    "retry": ParkedInput,
+    "set": SetInput,
+    "patch": PatchCommand,
+}
 LINES = [shlex.split(line) for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
 
 
@@ -70,4 +75,4 @@ def test_what_temporal_is_given_is_what_the_workflow_takes() -> None:
             assert hasattr(ExecuteDeployment, f"{options['--name']}_{how}")
             COMMANDS[options["--name"]].model_validate(json.loads(options["--input"]))
     starts = [json.loads(options["--input"]) for how, options in lines if how == "start"]
-    assert [ExecuteInput.model_validate(one).do for one in starts] == ["compensate", "retry"]
+    assert [ExecuteInput.model_validate(one).do for one in starts] == ["compensate", "retry", "patch"]

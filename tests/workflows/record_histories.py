@@ -67,8 +67,10 @@ class Recording:
     cancel_at: int | None = None
     """The number of the step during which the run is cancelled."""
     tells: tuple[Tell, ...] = ()
-    again: Literal["compensate", "retry"] | None = None
+    again: Literal["compensate", "retry", "patch"] | None = None
     """The run that is this command to the ended one is kept instead."""
+    patched: str | None = None
+    """With which program it goes on."""
     through_us: bool = False
     """Started as the API does, with its search attributes; else by Temporal alone."""
 
@@ -208,6 +210,15 @@ RECORDINGS: dict[str, Recording] = {
         {"failure_policy": "fail"},
         again="retry",
     ),
+    "patched": Recording(
+        """
+        exec { true } undo { echo unmade }
+        exec { exit 5 }
+        """,
+        {"failure_policy": "fail"},
+        again="patch",
+        patched='exec { true } undo { echo unmade }\nreturn "done"\n',
+    ),
     "not_an_input": Recording(None, {"nothing": 1}),
     "approved": Recording(
         """
@@ -326,6 +337,7 @@ async def _execute(client: Client, name: str, recording: Recording) -> WorkflowH
         print(name, repr(error.cause))
     if recording.again is not None:
         again = {"execution": id, "do": recording.again}
+        again |= {} if recording.patched is None else {"program": recording.patched}
         handle = await client.start_workflow(
             EXECUTE_DEPLOYMENT.type, again, id=name, task_queue=EXECUTE_DEPLOYMENT.queue
         )

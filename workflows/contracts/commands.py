@@ -103,10 +103,13 @@ class CancelInput(Command):
         return cls(word=found["word"], by=found["by"], request_id=found["request"], via="api")
 
 
-class PatchInput(Command):
+class PatchCommand(Command):
     """`patch`: the run goes on with this program."""
 
     program: str = Field(max_length=MOST_PROGRAM)
+    use_secrets: bool = Field(
+        True, description="whether who gives it may use secrets; else the run no longer may"
+    )
 
 
 class Answered(Contract):

@@ -147,7 +147,7 @@ class ExecuteInput(Contract):
     )
     deployment: str | None = Field(None, description="id or name of a deployment")
     config: str | None = Field(None, description="id or name of a config")
-    program: str | None = Field(None, description="the program's text")
+    program: str | None = Field(None, description="the program's text; of `patch` the edited one")
     version: int | None = Field(None, ge=1, description="of the config; the newest where it is not given")
     inputs: dict[str, Any] = Field(default_factory=dict)
     values: dict[str, Any] | None = Field(
@@ -159,7 +159,7 @@ class ExecuteInput(Contract):
     triggered_by: str | None = None
     use_secrets: bool = Field(True, description="whether who started it may use secrets")
     depth: int = Field(0, ge=0, description="how many runs stand above it, by run()")
-    do: Literal["compensate", "retry"] | None = Field(
+    do: Literal["compensate", "retry", "patch"] | None = Field(
         None, description="a command to an ended run; needs `execution`"
     )
     comment: str | None = Field(None, max_length=4096, description="why, of a command to an ended run")

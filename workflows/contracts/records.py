@@ -42,6 +42,23 @@ class LoadResult(Contract):
     error: RunError | None = None
 
 
+class PatchInput(Contract):
+    """An edited program for a run: by the hash of its own, and where it stands in it (`dsl/patched.py`)."""
+
+    before: str
+    program: str
+    standing: dict[str, Any]
+
+
+class PatchResult(Contract):
+    """The edited program, compiled as in `LoadResult`, and where the run stands in it; or `error`."""
+
+    program_hash: str = ""
+    code: str = ""
+    moved: dict[str, Any] = Field(default_factory=dict)
+    error: RunError | None = None
+
+
 class ClaimInput(Contract):
     """Asks for a host; whoever answers writes the run's first row as well."""
 

@@ -87,6 +87,11 @@ class Told(Contract):
     workflow_id: str | None = None
     details: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def program(self) -> str | None:
+        """The hash of the program that the run goes on with."""
+        return str(self.details["program"]) if self.word == "patch" else None
+
 
 class Notes(Contract):
     """What nobody has written yet: it travels with the next record. Each can be written again and again."""
