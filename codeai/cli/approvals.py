@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_thing
+from codeai.cli.resources import put_list
+from codeai.cli.terminal import Output, put_thing
+
+_COLUMNS = ("execution_id", "step", "text", "role", "deadline", "asked_at")
 
 app = new("What waits for a person; without a word behind it: the list.", invoke_without_command=True)
 
@@ -36,8 +38,7 @@ def list_approvals(
 
     Example: codeai approvals list
     """
-    items = connect(url).everything("/approvals", limit, filter=filter)
-    put_items(items, ("execution_id", "step", "text", "role", "deadline", "asked_at"), output)
+    put_list("/approvals", _COLUMNS, limit, output, url, filter=filter)
 
 
 @app.command("key")

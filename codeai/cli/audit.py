@@ -15,7 +15,8 @@ from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.files import read_bytes
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_json
+from codeai.cli.resources import put_list
+from codeai.cli.terminal import Output, put_json
 
 app = new("Who did what, and whether the log of it is whole.", no_args_is_help=True)
 
@@ -46,7 +47,7 @@ def list_audit(
     Example: codeai audit list --entity role --since 2026-11-01
     """
     sought = _sought(actor, action, entity, since, until)
-    put_items(connect(url).everything("/audit", limit, filter=filter, **sought), _COLUMNS, output)
+    put_list("/audit", _COLUMNS, limit, output, url, filter=filter, **sought)
 
 
 @app.command("export")

@@ -10,6 +10,7 @@ import typer
 from codeai.cli.checking import Format, check_files
 from codeai.cli.commands import new
 from codeai.cli.exits import Done
+from codeai.cli.terminal import Output
 
 app = new()
 
@@ -20,10 +21,13 @@ def check(
     format: Annotated[
         Format, typer.Option("--format", help="text, json, or GitHub's annotations.")
     ] = Format.TEXT,
+    output: Annotated[
+        Output, typer.Option("--output", help="How the answer is printed; json is --format json.")
+    ] = Output.TABLE,
     shell: Annotated[bool, typer.Option("--shell", help="Ask `bash -n` about the commands, too.")] = False,
 ) -> None:
     """Shows what is wrong with programs; ends with 1 where there are errors.
 
     Example: codeai check release.cai --format json
     """
-    raise Done(check_files(files, format, shell))
+    raise Done(check_files(files, Format.JSON if output is Output.JSON else format, shell))

@@ -12,7 +12,8 @@ from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.files import read_bytes
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_json, put_line, put_thing, visible
+from codeai.cli.resources import delete, put_list
+from codeai.cli.terminal import Output, put_json, put_thing, visible
 
 app = new("Named programs and their versions.", no_args_is_help=True)
 
@@ -29,7 +30,7 @@ def list_configs(
 
     Example: codeai configs list --output json
     """
-    put_items(connect(url).everything("/configs", limit, filter=filter), _COLUMNS, output)
+    put_list("/configs", _COLUMNS, limit, output, url, filter=filter)
 
 
 @app.command("show")
@@ -85,8 +86,7 @@ def delete_config(config: Config, output: AsOutput = Output.TABLE, url: Url = No
 
     Example: codeai configs delete release
     """
-    connect(url).change("DELETE", f"/configs/{segment(config)}")
-    put_line(f"deleted: {config}", {"deleted": config}, output)
+    delete("configs", config, output, url)
 
 
 @app.command("versions")
@@ -97,8 +97,8 @@ def list_versions(
 
     Example: codeai configs versions release
     """
-    items = connect(url).everything(f"/configs/{segment(config)}/versions", limit, filter=filter)
-    put_items(items, ("version", "content_hash", "updated_at"), output)
+    columns = ("version", "content_hash", "updated_at")
+    put_list(f"/configs/{segment(config)}/versions", columns, limit, output, url, filter=filter)
 
 
 def _text(file: Path) -> str:

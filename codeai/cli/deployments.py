@@ -21,8 +21,9 @@ from codeai.cli.options import (
     input_values,
     on_failure,
 )
+from codeai.cli.resources import delete, put_list
 from codeai.cli.run import follow_to_end
-from codeai.cli.terminal import Output, put_items, put_json, put_line, put_thing
+from codeai.cli.terminal import Output, put_json, put_thing
 
 app = new("What is run, started and stopped by name.", no_args_is_help=True)
 
@@ -54,8 +55,8 @@ def list_deployments(
 
     Example: codeai deployments list
     """
-    items = connect(url).everything("/deployments", limit, filter=filter)
-    put_items(items, ("name", "status", "id", "config_id", "version", "concurrency", "updated_at"), output)
+    columns = ("name", "status", "id", "config_id", "version", "concurrency", "updated_at")
+    put_list("/deployments", columns, limit, output, url, filter=filter)
 
 
 @app.command("show")
@@ -131,8 +132,7 @@ def delete_deployment(deployment: Deployment, output: AsOutput = Output.TABLE, u
 
     Example: codeai deployments delete billing
     """
-    connect(url).change("DELETE", f"/deployments/{segment(deployment)}")
-    put_line(f"deleted: {deployment}", {"deleted": deployment}, output)
+    delete("deployments", deployment, output, url)
 
 
 @app.command("execute")

@@ -12,7 +12,8 @@ from codeai.cli.client import Api, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_json, put_thing
+from codeai.cli.resources import put_list
+from codeai.cli.terminal import Output, put_json, put_thing
 
 app = new("What happened, and telling runs that wait for it.", no_args_is_help=True)
 
@@ -32,8 +33,8 @@ def list_events(
 
     Example: codeai events list --type change.config.created
     """
-    items = connect(url).everything("/events", limit, filter=filter, type=type)
-    put_items(items, ("id", "type", "source", "timestamp", "data"), output)
+    columns = ("id", "type", "source", "timestamp", "data")
+    put_list("/events", columns, limit, output, url, filter=filter, type=type)
 
 
 @app.command("show")

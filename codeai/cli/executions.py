@@ -10,6 +10,7 @@ from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.newest import RunId, run_id
 from codeai.cli.options import AsOutput, Filter, Limit, Url
+from codeai.cli.resources import put_list
 from codeai.cli.terminal import Output, put_items, put_thing
 
 app = new("The runs there were.", no_args_is_help=True)
@@ -29,8 +30,8 @@ def list_executions(
 
     Example: codeai executions list --status failed
     """
-    items = connect(url).everything("/executions", limit, filter=filter, status=status)
-    put_items(items, ("id", "status", "started_at", "completed_at", "triggered_by", "command"), output)
+    columns = ("id", "status", "started_at", "completed_at", "triggered_by", "command")
+    put_list("/executions", columns, limit, output, url, filter=filter, status=status)
 
 
 @app.command("show")

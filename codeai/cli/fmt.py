@@ -6,14 +6,15 @@ import difflib
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
 from codeai.cli.files import read_bytes
-from codeai.cli.terminal import visible
+from codeai.cli.options import AsOutput
+from codeai.cli.terminal import Output, put_json, visible
 
 app = new()
 
@@ -25,35 +26,43 @@ def fmt(
         bool, typer.Option("--check", help="Change nothing; end with 1 where it would.")
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Change nothing; show what would be changed.")] = False,
+    output: AsOutput = Output.TABLE,
 ) -> None:
     """Rewrites programs in the canonical layout; comments stay where they are.
 
     Example: codeai fmt --check *.cai
     """
-    from codeai.dsl.diagnostics import Source, render_text
+    from codeai.dsl.diagnostics import Source, render_text, to_json
     from codeai.dsl.format import format_source
 
     code = Exit.OK
+    told: list[dict[str, Any]] = []
     for file in files:
         data = read_bytes(file)
         formatted = format_source(data)
+        changes = formatted.text is not None and formatted.text.encode() != data
+        told.append({"file": str(file), "changes": changes, "diagnostics": to_json(formatted.diagnostics)})
         if formatted.text is None:
             text = render_text(formatted.diagnostics, Source(data.decode("utf-8", "replace")), str(file))
             print(visible(text), end="", file=sys.stderr)
             code = Exit.FAILED
         elif str(file) == "-" and not (check or diff):
-            print(formatted.text, end="")
-        elif formatted.text.encode() != data:
-            if diff:
+            if output is Output.TABLE:
+                print(formatted.text, end="")
+            told[-1]["content"] = formatted.text
+        elif changes:
+            if diff and output is Output.TABLE:
                 _put_diff(data.decode("utf-8"), formatted.text, file)
             elif check:
                 print(
                     f"{file}: not in the canonical layout; rewrite it with: codeai fmt {file}",
                     file=sys.stderr,
                 )
-            else:
+            elif not diff:
                 _rewrite(file, formatted.text)
             code = Exit.FAILED if check else code
+    if output is Output.JSON:
+        put_json({"items": told})
     raise Done(code)
 
 

@@ -9,7 +9,8 @@ import typer
 from codeai.cli.client import connect, segment
 from codeai.cli.commands import new
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_line, put_thing
+from codeai.cli.resources import delete, put_list
+from codeai.cli.terminal import Output, put_thing
 
 app = new("What callers may do, by the names of their roles.", no_args_is_help=True)
 
@@ -32,7 +33,7 @@ def list_roles(
 
     Example: codeai roles list
     """
-    put_items(connect(url).everything("/roles", limit, filter=filter), _COLUMNS, output)
+    put_list("/roles", _COLUMNS, limit, output, url, filter=filter)
 
 
 @app.command("show")
@@ -66,5 +67,4 @@ def delete_role(name: Name, output: AsOutput = Output.TABLE, url: Url = None) ->
 
     Example: codeai roles delete releaser
     """
-    connect(url).change("DELETE", f"/roles/{segment(name)}")
-    put_line(f"deleted: {name}", {"deleted": name}, output)
+    delete("roles", name, output, url)

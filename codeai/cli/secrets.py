@@ -13,7 +13,8 @@ from codeai.cli.client import Api, ProblemAnswer, connect, segment
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
 from codeai.cli.options import AsOutput, Filter, Limit, Url
-from codeai.cli.terminal import Output, put_items, put_json, put_line, put_thing
+from codeai.cli.resources import delete, put_list
+from codeai.cli.terminal import Output, put_items, put_json, put_thing
 
 app = new("What programs may use and nobody is shown.", no_args_is_help=True)
 
@@ -43,7 +44,7 @@ def list_secrets(
 
     Example: codeai secrets list
     """
-    put_items(connect(url).everything("/secrets", limit, filter=filter), _COLUMNS, output)
+    put_list("/secrets", _COLUMNS, limit, output, url, filter=filter)
 
 
 @app.command("delete")
@@ -52,8 +53,7 @@ def delete_secret(name: Name, output: AsOutput = Output.TABLE, url: Url = None) 
 
     Example: codeai secrets delete npm
     """
-    connect(url).change("DELETE", f"/secrets/{segment(name)}")
-    put_line(f"deleted: {name}", {"deleted": name}, output)
+    delete("secrets", name, output, url)
 
 
 @app.command("rotate")

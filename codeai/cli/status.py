@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
 from codeai.cli.terminal import Output, put_json, put_table
+
+if TYPE_CHECKING:
+    from codeai.stack.folder import DataFolder, Running
 
 app = new()
 
@@ -24,12 +27,32 @@ def status(
     from codeai.stack.errors import NotRunning
     from codeai.stack.folder import DataFolder
     from codeai.stack.locate import data_folder
-    from codeai.stack.processes import Process
 
     folder = DataFolder.chosen(data_dir, os.environ) if data_dir else data_folder()
     running = None if folder is None else folder.running()
     if folder is None or running is None:
         raise Stop(str(NotRunning()))
+    told = described(folder, running)
+    if output is Output.JSON:
+        put_json(told)
+    else:
+        rows = [
+            ["up", str(running.process.pid), "running" if running.ready else "starting", str(folder.path)]
+        ]
+        rows += [
+            [str(child[key] or "-") for key in ("name", "pid", "status", "address")]
+            for child in told["children"]
+        ]
+        rows += [["web ui", "-", "running", running.ui]] if running.ui else []
+        put_table(rows, ("name", "pid", "status", "where"))
+    if told["status"] != "running":
+        raise Done(Exit.FAILED)
+
+
+def described(folder: DataFolder, running: Running) -> dict[str, Any]:
+    """A platform as JSON: `status` is `starting` until all of its processes run."""
+    from codeai.stack.processes import Process
+
     places = {"api": running.url, "temporal": running.temporal, "worker": None}
     places["postgres"] = f"127.0.0.1:{folder.noted()['postgres']['port']}"
     children = [
@@ -42,26 +65,12 @@ def status(
         for name, pid in sorted(running.children.items())
     ]
     well = running.ready and all(child["status"] == "running" for child in children)
-    if output is Output.JSON:
-        put_json(
-            {
-                "status": "running" if well else "starting",
-                "pid": running.process.pid,
-                "url": running.url,
-                "temporal_address": running.temporal,
-                "ui_url": running.ui,
-                "data": str(folder.path),
-                "children": children,
-            }
-        )
-    else:
-        rows = [
-            ["up", str(running.process.pid), "running" if running.ready else "starting", str(folder.path)]
-        ]
-        rows += [
-            [str(child[key] or "-") for key in ("name", "pid", "status", "address")] for child in children
-        ]
-        rows += [["web ui", "-", "running", running.ui]] if running.ui else []
-        put_table(rows, ("name", "pid", "status", "where"))
-    if not well:
-        raise Done(Exit.FAILED)
+    return {
+        "status": "running" if well else "starting",
+        "pid": running.process.pid,
+        "url": running.url,
+        "temporal_address": running.temporal,
+        "ui_url": running.ui,
+        "data": str(folder.path),
+        "children": children,
+    }

@@ -7,12 +7,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Exit, Stop
+from codeai.cli.options import AsOutput
+from codeai.cli.status import described
+from codeai.cli.terminal import Output, put_json
+
+if TYPE_CHECKING:
+    from codeai.stack.folder import DataFolder, Running
 
 app = new()
 PATIENCE = 120.0
@@ -30,6 +36,7 @@ def up(
     external: Annotated[str, typer.Option(help="what runs elsewhere: postgres,temporal")] = "",
     data_dir: Annotated[Path | None, typer.Option(help="the data folder (default: .codeai)")] = None,
     config: Annotated[Path | None, typer.Option(help="a settings file")] = None,
+    output: AsOutput = Output.TABLE,
 ) -> None:
     """Starts Postgres, Temporal with its Web UI, the workers and the API on this machine, under one folder.
 
@@ -44,20 +51,34 @@ def up(
         settings = load(os.environ, config)
         if detach:
             folder.make()
-            _detach(folder.path)
+            _detach(folder.path, output)
             return
         from codeai.stack.up import Up, Wanted
 
         wanted = Wanted(
             port, temporal_port, ui_port, postgres_port, not no_worker, _external(external), config
         )
-        Up(folder, wanted, settings, _tell).run()
+        told = sys.stdout if output is Output.TABLE else sys.stderr
+        Up(
+            folder,
+            wanted,
+            settings,
+            lambda line: print(line, file=told, flush=True),
+            lambda running: _show(folder, running, output),
+        ).run()
     except (StackError, BadSettings) as problem:
         raise Stop(str(problem)) from None
 
 
-def _tell(line: str) -> None:
-    print(line, flush=True)
+def _show(folder: DataFolder, running: Running, output: Output) -> None:
+    """That it is ready, and where."""
+    from codeai.stack.up import banner
+
+    if output is Output.JSON:
+        put_json(described(folder, running))
+    else:
+        print(banner(folder, running))
+    sys.stdout.flush()
 
 
 def _external(given: str) -> frozenset[str]:
@@ -67,10 +88,9 @@ def _external(given: str) -> frozenset[str]:
     return names
 
 
-def _detach(folder: Path) -> None:
+def _detach(folder: Path, output: Output) -> None:
     """Starts the same command in a session of its own and waits until it is ready."""
     from codeai.stack.folder import DataFolder
-    from codeai.stack.up import banner
 
     words = [word for word in sys.argv[1:] if word != "--detach"]
     with (folder / "logs" / "up.log").open("a+b") as log:
@@ -86,7 +106,7 @@ def _detach(folder: Path) -> None:
         while time.monotonic() < until:
             running = DataFolder(folder).running()
             if running is not None and running.process.pid == process.pid and running.ready:
-                print(banner(DataFolder(folder), running))
+                _show(DataFolder(folder), running, output)
                 return
             if process.poll() is not None:
                 log.seek(begin)

@@ -53,15 +53,22 @@ SETTING_NAMES = frozenset(
 
 
 class Up:
-    """One platform, from its start to its end. `tell` gets lines for the person at the terminal."""
+    """One platform, from its start to its end. `tell` gets lines for the person at the terminal, `show` the platform
+    when it is ready."""
 
     def __init__(
-        self, folder: DataFolder, wanted: Wanted, settings: Settings, tell: Callable[[str], None]
+        self,
+        folder: DataFolder,
+        wanted: Wanted,
+        settings: Settings,
+        tell: Callable[[str], None],
+        show: Callable[[Running], None],
     ) -> None:
         self._folder = folder
         self._wanted = wanted
         self._settings = settings
         self._tell = tell
+        self._show = show
         self._ready = False
         self._supervisor = Supervisor(folder.logs, tell, self._note)
         self._ports = Ports(0, 0, 0, 0)
@@ -104,7 +111,7 @@ class Up:
                 self._note()
                 running = self._folder.running()
                 if running is not None:
-                    self._tell(banner(self._folder, running))
+                    self._show(running)
                 await stop.wait()
         finally:
             self._ready = False

@@ -56,6 +56,21 @@ def test_fmt_rewrites_in_place_and_keeps_the_mode(command: Command, tmp_path: Pa
     assert command("fmt", "--check", "a.cai").returncode == 0
 
 
+def test_fmt_and_check_answer_programs_as_well(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.cai").write_text("var  a=1\nlog(a)\n")
+    (tmp_path / "b.cai").write_text("var = 1\n")
+    done = command("fmt", "a.cai", "b.cai", "--output", "json")
+    told = json.loads(done.stdout)["items"]
+    assert done.returncode == 1
+    assert [(one["file"], one["changes"]) for one in told] == [("a.cai", True), ("b.cai", False)]
+    assert told[1]["diagnostics"][0]["line"] == 1
+    assert (
+        json.loads(command("fmt", "-", "--output", "json", data="log( 1 )").stdout)["items"][0]["content"]
+        == "log(1)\n"
+    )
+    assert json.loads(command("check", "b.cai", "--output", "json").stdout)[0]["file"] == "b.cai"
+
+
 def test_fmt_leaves_a_program_with_syntax_errors_alone(command: Command, tmp_path: Path) -> None:
     (tmp_path / "a.cai").write_text("return (")
     done = command("fmt", "a.cai")

@@ -95,6 +95,38 @@ def test_configs_and_deployments_by_name(stack: Platform) -> None:
     assert gone.returncode == 1 and len(gone.stderr.splitlines()) == 1
 
 
+def test_a_query_is_answered_as_a_table_or_as_json(stack: Platform) -> None:
+    """Over pages, with parameters, and as an update; a mistake is shown with its place."""
+    tag = f"queried {time.monotonic_ns()}"
+    names = [f"{tag} {number}" for number in range(3)]
+    for name in names:
+        assert stack.command("deployments", "create", name).returncode == 0
+    asked = "SELECT name, status FROM deployments WHERE name STARTSWITH @tag ORDER BY name"
+    shown = stack.command("query", asked, "--param", f"tag={tag}")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[0].split() == ["NAME", "STATUS"]
+    assert [line.split("  ")[0] for line in shown.stdout.splitlines()[1:]] == names
+    told = json.loads(stack.command("query", asked, "--param", f"tag={tag}", "--output", "json").stdout)
+    assert told["rows"] == [[name, "pending"] for name in names]
+    counted = stack.command(
+        "query", "COUNT FROM deployments WHERE name STARTSWITH @tag", "--param", f"tag={tag}"
+    )
+    assert counted.stdout.split()[-1] == "3"
+    change = f"UPDATE deployments SET failure_policy = 'park' WHERE name = '{names[0]}'"
+    assert stack.command("query", change).stdout.split() == ["UPDATED", "1"]
+    wrong = stack.command("query", "SELECT nam FROM deployments")
+    assert wrong.returncode == 2 and "^" in wrong.stderr and "name" in wrong.stderr
+    for name in names:
+        stack.command("deployments", "delete", name)
+
+
+def test_up_tells_programs_where_it_is(stack: Platform) -> None:
+    told = json.loads(stack.command("status", "--output", "json").stdout)
+    assert told["status"] == "running" and told["url"] == stack.url
+    again = stack.command("up", "--detach", "--output", "json")
+    assert again.returncode == 1 and len(again.stderr.splitlines()) == 1
+
+
 def test_a_token_of_a_viewer_may_only_look(stack: Platform) -> None:
     token = stack.command("token", "create", "--role", "viewer", "--ttl", "5m").stdout.strip()
     assert stack.request("GET", "/executions", token=token)[0] == 200

@@ -63,12 +63,9 @@ def test_every_command_says_what_it_does_and_gives_an_example() -> None:
 
 
 WITHOUT_OUTPUT = {
-    "codeai up": "runs until it is stopped",
     "codeai serve": "runs until it is stopped",
     "codeai worker": "runs until it is stopped",
     "codeai lsp": "speaks the language server's protocol",
-    "codeai check": "has --format, for editors and GitHub",
-    "codeai fmt": "prints programs, or nothing",
     "codeai audit export": "prints lines of JSON",
 }
 

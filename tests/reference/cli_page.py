@@ -32,7 +32,9 @@ def cli() -> str:
     commands = list(every_command())
     parts = [
         "What `codeai` can be asked. `--help` behind any command prints the same; a file named `-` is standard input "
-        "where a\ncommand takes one.\n",
+        "where a\ncommand takes one. What answers takes `--output json`; a mistake is a line on standard error and an "
+        'exit code\nother than 0. In bash, `eval "$(codeai --show-completion bash)"` completes commands, options and '
+        "their values;\n`codeai --install-completion` does it for good (also for zsh and fish).\n",
         table(
             ("command", "what it does"),
             ((f"[{code(one.words)}](#{one.words.replace(' ', '-')})", _first(one.about)) for one in commands),
