@@ -213,6 +213,7 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     refused = _problem(error)
     if refused.code == "method_not_allowed":
         refused.headers["Allow"] = ", ".join(sorted(_methods(request)))
+        refused.detail = f"this path takes {refused.headers['Allow']}"
     return problem_response(refused, request.scope["state"]["request_id"])
 
 
@@ -232,7 +233,11 @@ def _problem(error: Exception) -> Refused:
             "invalid", "; ".join(f"{one['field']}: {one['message']}" for one in errors), errors=errors
         )
     if isinstance(error, HTTPException):
-        refused = by_status(error.status_code, str(error.detail))
+        nothing = error.status_code == 404
+        detail = (
+            "nothing is at this path; GET /openapi.json has all there are" if nothing else str(error.detail)
+        )
+        refused = by_status(error.status_code, detail)
         refused.headers.update(error.headers or {})
         return refused
     if (known := by_temporal_error(error)) is not None:

@@ -10,6 +10,8 @@ from codeai.api.problems import Refused
 from codeai.workflows.contracts.decoding import InvalidInput, read_json
 
 MOST_BYTES = 3 * 1024 * 1024 // 2
+MOST_FIELDS = 1000
+"""Fields of a body itself: none has as many, and telling of 100,000 unknown ones takes seconds."""
 
 
 class StrictRequest(Request):
@@ -37,6 +39,8 @@ class StrictRequest(Request):
             if self.headers.get("content-encoding", "identity").lower() != "identity":
                 raise Refused("unsupported_media_type", "send the body as it is, without Content-Encoding")
             self._json = _decoded(data) if data else None
+            if isinstance(self._json, dict) and len(self._json) > MOST_FIELDS:
+                raise Refused("invalid", f"a body has at most {MOST_FIELDS} fields of its own")
         return self._json
 
 

@@ -63,6 +63,7 @@ def described_api(app: FastAPI) -> Callable[[], dict[str, Any]]:
                     if method in methods:
                         _tell_problems(path, method, methods[method])
                         _show_examples(methods[method])
+                _tell_headers(methods)
             app.openapi_schema = made
         return app.openapi_schema
 
@@ -101,6 +102,25 @@ def _show_examples(operation: dict[str, Any]) -> None:
             content["example"] = example
 
 
+def _tell_headers(methods: dict[str, Any]) -> None:
+    """Adds the headers that the answers of a path have: where it is, when to ask again, its version."""
+    for method in _METHODS:
+        for status, answer in methods.get(method, {}).get("responses", {}).items():
+            content = str(answer.get("content"))
+            if status == "201" or (
+                status == "202" and ("StartedView" in content or "OperationView" in content)
+            ):
+                answer.setdefault("headers", {})["Location"] = _header("where it is, or what becomes of it")
+            if status == "202" and "OperationView" in content:
+                answer["headers"]["Retry-After"] = _header("seconds after which to ask", "integer")
+    if any(one["name"] == "If-Match" for one in methods.get("put", {}).get("parameters", ())):
+        methods["get"]["responses"]["200"]["headers"] = {"ETag": _header("its version, for If-Match")}
+
+
+def _header(description: str, type: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": type}}
+
+
 def _bodies(operation: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     """The JSON that an operation takes and gives, the latter with the operation's id."""
     taken = operation.get("requestBody", {}).get("content", {})
@@ -129,10 +149,5 @@ def _problem(status: int) -> dict[str, Any]:
         },
     }
     if any(row.retry_after for row in rows.values()):
-        answer["headers"] = {
-            "Retry-After": {
-                "description": "seconds after which to come again",
-                "schema": {"type": "integer"},
-            }
-        }
+        answer["headers"] = {"Retry-After": _header("seconds after which to come again", "integer")}
     return answer

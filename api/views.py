@@ -163,7 +163,7 @@ class ExecutionView(View):
 
 
 class ResultView(View):
-    """How a run ended; without `completed_at` it has not."""
+    """How a run ended. `completed_at` is that of its row, and not there in an answer that was waited for."""
 
     execution_id: str
     status: str

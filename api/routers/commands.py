@@ -197,8 +197,11 @@ async def compensate_execution(
 
 
 @router.post("/{id}/cancel", status_code=202)
-async def cancel_execution(request: Request, parts: Using, caller: Controller, id: UUID) -> StartedView:
+async def cancel_execution(
+    request: Request, response: Response, parts: Using, caller: Controller, id: UUID
+) -> StartedView:
     """Stops a run now: its commands are ended, then what was done is undone. An ended run stays as it is."""
+    response.headers["Location"] = f"/executions/{id}"
     found = await row_in_time(parts, id)
     if found is not None and found.ended:
         return StartedView(id=str(id), status=found.status)

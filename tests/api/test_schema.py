@@ -61,6 +61,17 @@ def test_every_operation_says_what_it_is_and_how_it_refuses() -> None:
     assert {str(row.status) for row in PROBLEMS.values()} - told == of_no_operation
 
 
+def test_headers_of_answers_are_told() -> None:
+    def told(id: str, status: str) -> set[str]:
+        return set(OPERATIONS[id]["responses"][status].get("headers", ()))
+
+    assert told("create_config", "201") == {"Location"}
+    assert told("create_config", "202") == {"Location", "Retry-After"}
+    assert told("run_program", "202") == told("cancel_execution", "202") == {"Location"}
+    for id in ("show_config", "show_deployment", "show_secret", "show_role"):
+        assert told(id, "200") == {"ETag"}
+
+
 def bodies() -> Iterator[Any]:
     """Every JSON that an operation takes or gives, and every problem."""
     contents = {(status, "problem"): told for status, told in DOCUMENT["components"]["responses"].items()}

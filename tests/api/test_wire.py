@@ -138,6 +138,18 @@ async def test_two_requests_at_once_get_their_answers_in_order(served: Served) -
     assert said.index(b"401 Unauthorized") < said.index(b"200 OK")
 
 
+@pytest.mark.parametrize("begun", [b"", b"GET /me HTTP/1.1\r\nX: "])
+async def test_who_does_not_come_to_the_point_is_let_go(
+    served: Served, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr("codeai.api.wire.HEAD_WITHIN", 0.2)
+    at = urlsplit(served.url)
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    writer.write(begun)
+    assert await asyncio.wait_for(reader.read(), 30) == b""
+    writer.close()
+
+
 async def test_who_leaves_in_the_middle_of_a_body_is_no_error_of_ours(served: Served) -> None:
     at = urlsplit(served.url)
     with capture_logs() as lines:
