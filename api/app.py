@@ -49,15 +49,17 @@ from codeai.api.routers import (
 from codeai.api.streams import Wakes
 from codeai.integration.client import outbound_client
 from codeai.observing import Observing
-from codeai.persistence.engine import Address, Database
+from codeai.persistence.engine import Address
+from codeai.persistence.pool import Telling
+from codeai.persistence.reads import Reads
 from codeai.settings import BadSettings, Settings
 from codeai.targets import Target
 from codeai.temporal import connect
 
 ROUTERS = (
-    configs.router,
-    deployments.router,
     executions.router,
+    deployments.router,
+    configs.router,
     inspection.router,
     commands.router,
     approvals.router,
@@ -71,7 +73,7 @@ ROUTERS = (
     health.router,
     metrics.router,
 )
-"""The resources (★), one file each."""
+"""The resources (★), one file each; what is asked most stands first, where it is found first."""
 
 CONNECT_LIMIT = 2.0
 """Seconds for a new connection to Postgres."""
@@ -137,22 +139,20 @@ async def open_parts(settings: Settings, observing: Observing) -> AsyncIterator[
     of = settings.database
     address = Address(of.host, of.port, of.name, of.api_user, of.api_password, of.sslmode)
     figures = observing.metrics
-    database = Database.connect(
-        address,
-        connect_timeout=CONNECT_LIMIT,
-        slow_query=settings.logging.slow_query,
-        label="codeai api",
-        watch=figures.query_ended,
-    )
-    figures.count_connections(database.connections_in_use)
+    telling = Telling(settings.logging.slow_query, figures.query_ended)
     temporal = await connect(settings.temporal, "codeai api", observing, lazy=True, retry=RETRY)
     compilers = Compilers()
-    wakes = Wakes(database)
-    book = RoleBook(database)
+    wakes = Wakes(address)
     jwt = settings.jwt
     try:
         await compilers.warm_up()
-        async with _keys(settings) as keys, book.listening(), counted(temporal, figures):
+        async with (
+            Reads.opened(address, telling, connect_timeout=CONNECT_LIMIT, label="codeai api") as database,
+            _keys(settings) as keys,
+            RoleBook(database).listening() as book,
+            counted(temporal, figures),
+        ):
+            figures.count_connections(database.connections_in_use)
             yield Parts(
                 database,
                 temporal,
@@ -171,7 +171,6 @@ async def open_parts(settings: Settings, observing: Observing) -> AsyncIterator[
     finally:
         await compilers.close()
         await wakes.close()
-        await database.close()
         observing.close()
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -26,6 +25,7 @@ from codeai.api.operations import Operation, described
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.views import ChangedView, OperationView
+from codeai.persistence.reads import Reads
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult, Problem
 from codeai.workflows.contracts.kinds import CHANGE_RECORD, TASK_TIMEOUT
@@ -38,7 +38,7 @@ MAY_TAKE_LONGER: dict[int | str, dict[str, Any]] = {
 }
 """The other answer of every route that changes something, for the OpenAPI."""
 
-View = Callable[[AsyncSession, str], Awaitable[BaseModel | None]]
+View = Callable[[Reads, str], Awaitable[BaseModel | None]]
 
 
 async def change(

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.openapi.models import HTTPBearer
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy.ext.asyncio import AsyncSession
+from fastapi.security.base import SecurityBase
 from starlette.types import Receive, Scope, Send
 from temporalio.client import Client
 
@@ -27,20 +27,19 @@ from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.streams import Wakes
 from codeai.observing import Observing
-from codeai.persistence.engine import Database
 from codeai.persistence.pages import Page
-from codeai.persistence.query import limited
+from codeai.persistence.query import TIME_LIMIT
+from codeai.persistence.reads import Reads
 from codeai.settings import MetricsSettings
 
 MOST_OFFSET = 10_000
-_SCHEME = HTTPBearer(auto_error=False, scheme_name="bearer", bearerFormat="JWT")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the API works with; made when it starts."""
 
-    database: Database
+    database: Reads
     temporal: Client
     compilers: Compilers
     wakes: Wakes
@@ -62,6 +61,10 @@ class Parts:
 def parts_of(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
+
+
+async def _using(request: Request) -> Parts:
+    return parts_of(request)  # awaited: FastAPI calls what is not in a thread
 
 
 async def optional_caller(request: Request) -> Caller | None:
@@ -96,24 +99,19 @@ def caller_known(request: Request) -> Caller:
     return caller
 
 
-ShownToken = Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]
-"""Puts the token into the OpenAPI; who calls is read by optional_caller."""
-
-
-class Gate:
+class Gate(SecurityBase):
     """A dependency that lets callers in who have all of `permissions`, or any of `either` where there are some, and
-    hold `role`; any caller where nothing is asked for."""
+    hold `role`; any caller where nothing is asked for. It stands in the OpenAPI as the token that it wants."""
+
+    model = HTTPBearer(bearerFormat="JWT")
+    scheme_name = "bearer"
 
     def __init__(self, *permissions: str, either: tuple[str, ...] = (), role: str | None = None) -> None:
         self.permissions = permissions
         self.either = either
         self.role = role
 
-    async def __call__(
-        self,
-        request: Request,
-        _shown: ShownToken = None,
-    ) -> Caller:
+    async def __call__(self, request: Request) -> Caller:
         caller = await optional_caller(request)
         if caller is None:
             raise _unauthenticated("send a token: Authorization: Bearer <token> (codeai token create)")
@@ -183,14 +181,13 @@ class Route(APIRoute):
             await super().handle(scope, receive, send)
 
 
-async def _rows(request: Request) -> AsyncIterator[AsyncSession]:
-    async with reading(parts_of(request).database) as rows:
-        if "filter" in request.query_params:
-            await limited(rows)
+async def _rows(request: Request) -> AsyncIterator[Reads]:
+    within = TIME_LIMIT if "filter" in request.query_params else None
+    async with reading(parts_of(request).database, within) as rows:
         yield rows
 
 
-def _page(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[
         str | None, Query(max_length=1024, description="next_cursor of the page before")
@@ -205,8 +202,8 @@ def _unauthenticated(detail: str, error: str | None = None) -> Refused:
     return Refused("unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
-Rows = Annotated[AsyncSession, Depends(_rows)]
-Using = Annotated[Parts, Depends(parts_of)]
+Rows = Annotated[Reads, Depends(_rows)]
+Using = Annotated[Parts, Depends(_using)]
 Paged = Annotated[Page, Depends(_page)]
 IdempotencyKey = Annotated[
     str | None,

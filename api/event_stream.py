@@ -14,8 +14,8 @@ from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.streams import AGAIN_AFTER, ALIVE_EVERY, LOOK_EVERY, event_text
 from codeai.api.views import EventView
-from codeai.persistence.engine import Database
 from codeai.persistence.events import Event, Events
+from codeai.persistence.reads import Reads
 
 LATE = timedelta(seconds=10)
 """By how much an event may come to light after one that was stored later: as long as a transaction may take."""
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 class EventStream:
     """One client that follows the events of a type, or all: those behind `last` (an event's id), else new ones."""
 
-    database: Database
+    database: Reads
     stopping: asyncio.Event
     until: float
     type: str | None = None

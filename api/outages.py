@@ -6,28 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import DBAPIError
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.problems import Refused
-from codeai.persistence.engine import Database
 from codeai.persistence.pages import BadCursor
-from codeai.persistence.query import LIMITED, TIME_LIMIT
+from codeai.persistence.reads import Reads, TookTooLong
 
-_AWAY = (
-    OperationalError,
-    InterfaceError,
-    PoolTimeout,
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-)
+_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _AWAY_STATES = ("08", "53", "57")
 """SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
-TOOK_TOO_LONG = "57014"
-"""The SQLSTATE of a statement that was ended, by its time-out above all."""
 _TEMPORAL_AWAY = (
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -39,25 +27,21 @@ _TEMPORAL_AWAY = (
 
 
 @asynccontextmanager
-async def reading(database: Database) -> AsyncIterator[AsyncSession]:
-    """A session for reading. Raises Refused(no_database) where Postgres does not answer, and
-    Refused(invalid) for a cursor that is none."""
+async def reading(database: Reads, within: float | None = None) -> AsyncIterator[Reads]:
+    """The database, where each statement may take `within` seconds. Raises Refused: no_database where Postgres does
+    not answer, invalid for a cursor that is none, too_slow."""
     try:
-        async with database.session() as rows:
-            yield rows
+        yield database if within is None else database.within(within)
     except BadCursor as error:
         raise Refused(
             "invalid", str(error), errors=[{"field": "query.cursor", "message": str(error)}]
         ) from None
     except _AWAY as error:
         raise no_database() from error
+    except TookTooLong:
+        raise Refused("too_slow", f"it took more than {within:g} s; narrow it by its condition") from None
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if state == TOOK_TOO_LONG and rows.info.get(LIMITED):
-            raise Refused(
-                "too_slow", f"it took more than {TIME_LIMIT:g} s; narrow it by its condition"
-            ) from None
-        if error.connection_invalidated or state.startswith(_AWAY_STATES):
+        if getattr(error.orig, "sqlstate", "").startswith(_AWAY_STATES):
             raise no_database() from error
         raise
 

@@ -29,7 +29,7 @@ class Filter:
 
     of: str
 
-    def __call__(
+    async def __call__(
         self,
         request: Request,
         filter: Annotated[

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError
 
@@ -21,6 +20,7 @@ from codeai.dsl.journal import programs_in
 from codeai.persistence.blobs import Blobs
 from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.executions import Execution
+from codeai.persistence.reads import Reads
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.executions import Carried
 from codeai.workflows.contracts.packing import pack, unpack
@@ -94,7 +94,7 @@ async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | 
     return answer
 
 
-async def program_of(rows: AsyncSession, content_hash: str | None) -> str:
+async def program_of(rows: Reads, content_hash: str | None) -> str:
     """A program's text. Raises Refused(no_trace)."""
     content = await Blobs(rows).get(content_hash) if content_hash else None
     if content is None:

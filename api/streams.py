@@ -10,18 +10,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import asyncpg
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.views import ApprovalView, LogView, StepView
 from codeai.persistence.approvals import approval_of
-from codeai.persistence.engine import Database
+from codeai.persistence.engine import Address
 from codeai.persistence.executions import Execution, Executions
 from codeai.persistence.logs import CHANNEL, LogLine, Logs
+from codeai.persistence.notifications import notifications
 from codeai.persistence.pages import Page
+from codeai.persistence.reads import Reads
 from codeai.persistence.steps import Step, Steps
 
 LONGEST = 3600.0
@@ -41,8 +43,8 @@ log = structlog.get_logger()
 class Wakes:
     """Tells streams that their run's log grew: one listening connection for the whole process."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
 
@@ -70,21 +72,12 @@ class Wakes:
         """Streams look by themselves while the connection is away."""
         while True:
             try:
-                async with self._database.engine.connect() as connection:
-                    raw = await connection.get_raw_connection()
-                    asked = raw.driver_connection
-                    assert asked is not None
-                    gone = asyncio.Event()
-                    asked.add_termination_listener(lambda _: gone.set())  # noqa: B023 (of this connection)
-                    await asked.add_listener(CHANNEL, self._wake)
-                    await gone.wait()
-            except (SQLAlchemyError, OSError) as error:
+                async for execution_id in notifications(self._address, CHANNEL):
+                    for woken in self._waiting.get(execution_id, ()):
+                        woken.set()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.info("not listening to the log", reason=type(error).__name__)
             await asyncio.sleep(LISTEN_AGAIN)
-
-    def _wake(self, _connection: object, _pid: int, _channel: str, execution_id: object) -> None:
-        for woken in self._waiting.get(str(execution_id), ()):
-            woken.set()
 
 
 @dataclass(slots=True)
@@ -93,7 +86,7 @@ class Follower:
     whose row is not there yet; `end` is over when the run is, or when that cannot be known; `stopping` is set when the
     server stops."""
 
-    database: Database
+    database: Reads
     wakes: Wakes
     stopping: asyncio.Event
     execution_id: str

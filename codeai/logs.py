@@ -7,6 +7,7 @@ import random
 import re
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -39,6 +40,8 @@ _IN_TEXT = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+@"), r"\1***@"),
 )
 """Secrets in free text (★): bearer tokens, JSON web tokens, passwords in URLs."""
+_SUSPECT = re.compile(r"(?i)bearer|eyJ|://")
+"""What every such secret has about it; few texts do."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What could begin a line, or be obeyed by a terminal."""
 _CONSOLE_WORDS = ("console", "text")
@@ -47,8 +50,9 @@ _CONSOLE_WORDS = ("console", "text")
 def redacted(value: Any, depth: int = 0) -> Any:
     """The value without secrets: those under a sensitive name, and those in its texts."""
     if isinstance(value, str):
-        for pattern, instead in _IN_TEXT:
-            value = pattern.sub(instead, value)
+        if _SUSPECT.search(value):
+            for pattern, instead in _IN_TEXT:
+                value = pattern.sub(instead, value)
         return value
     if depth >= DEEPEST:
         return "…"
@@ -64,7 +68,11 @@ def redacted(value: Any, depth: int = 0) -> Any:
 def escaped(value: Any) -> Any:
     """The value with the control characters of its texts as escapes, so that none makes a line of its own."""
     if isinstance(value, str):
-        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+        return (
+            value
+            if value.isprintable()
+            else _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+        )
     if isinstance(value, dict):
         return {escaped(str(key)): escaped(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -121,6 +129,7 @@ def configure(settings: LoggingSettings, *, process: str) -> None:
     )
 
 
+@lru_cache(1024)
 def _sensitive(key: object) -> bool:
     return _SENSITIVE.search(str(key).lower().replace("-", "_")) is not None
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Index, Row, any_, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Words
+from codeai.persistence.base import Base, Rows, Words
 from codeai.persistence.errors import InUse, NameTaken, VersionDiffers
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 CHANNEL = "codeai_roles"
 """Where is notified that a role was changed."""
@@ -51,7 +50,7 @@ NEWEST_FIRST = Order((RoleRow.created_at, RoleRow.name))
 class Roles:
     """What is written and asked about roles."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def all(self) -> list[Role]:
         """Every role, by name."""
@@ -63,7 +62,7 @@ class Roles:
 
     async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Role]:
         """The roles, newest first; those of which `where` is true."""
-        return await read_page(self.rows, narrowed(_asked(), where), NEWEST_FIRST, page, _role)
+        return await read_page(self.rows, LISTED.narrowed(where), page)
 
     async def locked(self) -> list[Role]:
         """Every role; nobody else changes one before this transaction ends, so that two changes, each without a
@@ -141,3 +140,6 @@ def _role(row: Row[Any]) -> Role:
     return Role(
         row.name, tuple(row.permissions), tuple(row.inherits), row.version, row.created_at, row.updated_at
     )
+
+
+LISTED = Listed(_asked(), NEWEST_FIRST, _role)

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, literal_column, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from codeai.persistence.base import columns
+from codeai.persistence.base import Rows, columns
 from codeai.persistence.executions import LAST, RANK, ExecutionRow
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 from codeai.persistence.steps import Step, StepRow
 
 NEWEST_FIRST = Order((StepRow.started_at, StepRow.id))
@@ -45,15 +44,15 @@ class Approval:
 class Approvals:
     """What is asked about approvals."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def open(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Approval]:
         """The open ones of all runs, newest first; those of which `where` is true."""
-        return await read_page(self.rows, narrowed(_read(), where), NEWEST_FIRST, page, _shape)
+        return await read_page(self.rows, LISTED.narrowed(where), page)
 
     async def open_of(self, execution_id: str) -> list[Approval]:
         """The open ones of one run, in the order of their steps."""
-        asked = _read().where(StepRow.execution_id == execution_id).order_by(StepRow.seq)
+        asked = LISTED.statement.where(StepRow.execution_id == execution_id).order_by(StepRow.seq)
         return [_shape(row) for row in await self.rows.execute(asked)]
 
 
@@ -83,3 +82,6 @@ def _shape(row: Row[Any]) -> Approval:
     values = dict(row._mapping)
     deployment_id = values.pop("deployment_id")
     return approval_of(Step(**values), deployment_id)
+
+
+LISTED = Listed(_read(), NEWEST_FIRST, _shape)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Index, Row, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, key, storable
+from codeai.persistence.base import Base, Rows, as_shape, columns, key, storable
 from codeai.persistence.chain import FIRST, hash_of
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 CHAIN_LOCK = 0x636F6465
 """The advisory lock that makes the chain one chain: who appends holds it until the commit."""
@@ -97,7 +96,7 @@ NEWEST_FIRST = Order((AuditRow.seq,))
 class Audit:
     """What is written and asked about who did what."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def append(self, new: NewEntry) -> None:
         """Adds the entry at the chain's end. Again: changes nothing."""
@@ -130,8 +129,8 @@ class Audit:
         self, page: Page, sought: Sought = ANY, where: ColumnElement[bool] | None = None
     ) -> Slice[Entry]:
         """The entries that are sought and of which `where` is true, newest first."""
-        asked = narrowed(select(*columns(Entry, AuditRow)).where(*_fitting(sought)), where)
-        return await read_page(self.rows, asked, NEWEST_FIRST, page, _entry)
+        asked = replace(LISTED, statement=LISTED.statement.where(*_fitting(sought)))
+        return await read_page(self.rows, asked.narrowed(where), page)
 
     async def behind(self, seq: int, sought: Sought, most: int) -> list[Entry]:
         """The entries that are sought, oldest first, from behind `seq`."""
@@ -161,3 +160,6 @@ def _fitting(sought: Sought) -> list[ColumnElement[bool]]:
 
 def _entry(row: Row[Any]) -> Entry:
     return as_shape(Entry, row)
+
+
+LISTED = Listed(select(*columns(Entry, AuditRow)), NEWEST_FIRST, _entry)

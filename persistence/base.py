@@ -7,15 +7,28 @@ import os
 import time
 import uuid
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, TypeVarTuple, overload
 
-from sqlalchemy import Dialect, MetaData, Text
+from sqlalchemy import Dialect, Executable, MetaData, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.engine import Row
+from sqlalchemy.engine import Result, Row
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine, Uuid
 
 Shape = TypeVar("Shape")
+Columns = TypeVarTuple("Columns")
+
+
+class Rows(Protocol):
+    """Whom repositories ask: a session, or `Reads`, which only answers."""
+
+    @overload
+    async def execute(
+        self, statement: TypedReturnsRows[*Columns], params: Any = None, /
+    ) -> Result[*Columns]: ...
+    @overload
+    async def execute(self, statement: Executable, params: Any = None, /) -> Result[*tuple[Any, ...]]: ...
 
 
 class Words(TypeDecorator[str]):

@@ -8,10 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base
+from codeai.persistence.base import Base, Rows
 
 
 class BlobRow(Base):
@@ -32,7 +31,7 @@ def hash_of(text: str) -> str:
 class Blobs:
     """Texts by hash."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def put(self, text: str) -> str:
         """Keeps `text` and answers its SHA-256 in hexadecimal. Again: changes nothing."""

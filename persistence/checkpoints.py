@@ -7,10 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
 
 
 class CheckpointRow(Base):
@@ -39,7 +38,7 @@ class Checkpoint:
 class Checkpoints:
     """What is kept of runs between their workflow runs."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def save(self, execution_id: str, run: int, text: str, journal: str = "") -> None:
         """Keeps a checkpoint; the same run's newer one takes its place."""

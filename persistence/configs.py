@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, is_uuid, key
+from codeai.persistence.base import Base, Rows, is_uuid, key
 from codeai.persistence.blobs import BlobRow, Blobs
 from codeai.persistence.errors import InUse, NameTaken, VersionDiffers, refused
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 
 class ConfigRow(Base):
@@ -84,7 +83,7 @@ NEWEST_VERSION_FIRST = Order((ConfigVersionRow.number,))
 class Configs:
     """What is written and asked about configs."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def create(self, id: str, new: NewConfig) -> None:
         """A config with its version 1. Again with the same id: changes nothing. Raises NameTaken."""
@@ -135,11 +134,8 @@ class Configs:
 
     async def get(self, id_or_name: str) -> Config | None:
         """The config at its newest version; an id is looked for before a name."""
-        named = ConfigRow.name == id_or_name
-        if is_uuid(id_or_name):
-            named = (ConfigRow.id == id_or_name) | named
-        asked = _read().where(ConfigVersionRow.number == ConfigRow.version, named)
-        found = (await self.rows.execute(asked)).all()
+        named = {"id": id_or_name if is_uuid(id_or_name) else None, "name": id_or_name}
+        found = (await self.rows.execute(ONE, named)).all()
         return next((_config(row) for row in sorted(found, key=lambda row: row.id != id_or_name)), None)
 
     async def version(self, id: str, number: int | None = None) -> Config | None:
@@ -156,13 +152,11 @@ class Configs:
         """The versions of one config, newest first; those of which `where` is true."""
         if not is_uuid(id):
             return Slice(())
-        asked = narrowed(_read().where(ConfigRow.id == id), where)
-        return await read_page(self.rows, asked, NEWEST_VERSION_FIRST, page, _config)
+        return await read_page(self.rows, VERSIONS.narrowed(where), page, id=id)
 
     async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Config]:
         """The configs at their newest versions, newest config first; those of which `where` is true."""
-        asked = narrowed(_read(), where).where(ConfigVersionRow.number == ConfigRow.version)
-        return await read_page(self.rows, asked, NEWEST_FIRST, page, _config)
+        return await read_page(self.rows, LISTED.narrowed(where), page)
 
     async def _add_version(self, id: str, number: int, new: NewConfig) -> None:
         await self.rows.execute(
@@ -202,3 +196,9 @@ def _read() -> Any:
 def _config(row: Row[Any]) -> Config:
     values = dict(row._mapping)
     return Config(version=values.pop("number"), content=values.pop("content").decode("utf-8"), **values)
+
+
+NEWEST = _read().where(ConfigVersionRow.number == ConfigRow.version)
+ONE = NEWEST.where((ConfigRow.id == bindparam("id", None)) | (ConfigRow.name == bindparam("name", None)))
+LISTED = Listed(NEWEST, NEWEST_FIRST, _config)
+VERSIONS = Listed(_read().where(ConfigRow.id == bindparam("id", None)), NEWEST_VERSION_FIRST, _config)

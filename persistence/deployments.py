@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     ScalarSelect,
     Select,
+    bindparam,
     case,
     delete,
     func,
@@ -20,13 +21,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, columns, is_uuid, key
 from codeai.persistence.errors import NameTaken, NoSuch, VersionDiffers, refused
 from codeai.persistence.executions import ExecutionRow
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 STATUS = {
     None: "pending",
@@ -107,7 +107,7 @@ NEWEST_FIRST = Order((DeploymentRow.created_at, DeploymentRow.id))
 class Deployments:
     """What is written and asked about deployments."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def create(self, id: str, new: NewDeployment) -> None:
         """Again with the same id: changes nothing. Raises NameTaken, and NoSuch for an unknown config."""
@@ -141,15 +141,13 @@ class Deployments:
 
     async def get(self, id_or_name: str) -> Deployment | None:
         """One deployment; an id is looked for before a name."""
-        named = DeploymentRow.name == id_or_name
-        if is_uuid(id_or_name):
-            named = (DeploymentRow.id == id_or_name) | named
-        found = (await self.rows.execute(_read().where(named))).all()
+        named = {"id": id_or_name if is_uuid(id_or_name) else None, "name": id_or_name}
+        found = (await self.rows.execute(ONE, named)).all()
         return next((_deployment(row) for row in sorted(found, key=lambda row: row.id != id_or_name)), None)
 
     async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Deployment]:
         """The deployments, newest first; those of which `where` is true."""
-        return await read_page(self.rows, narrowed(_read(), where), NEWEST_FIRST, page, _deployment)
+        return await read_page(self.rows, LISTED.narrowed(where), page)
 
     async def _held(self, id: str, if_match: int | None) -> int | None:
         asked = select(DeploymentRow.revision).where(DeploymentRow.id == id).with_for_update()
@@ -200,3 +198,10 @@ def _read() -> Select[Any]:
 def _deployment(row: Row[Any]) -> Deployment:
     values = dict(row._mapping)
     return Deployment(status=STATUS[values.pop("newest")], **values)
+
+
+READ = _read()
+ONE = READ.where(
+    (DeploymentRow.id == bindparam("id", None)) | (DeploymentRow.name == bindparam("name", None))
+)
+LISTED = Listed(READ, NEWEST_FIRST, _deployment)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import asyncpg
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import QueuePool
 
-from codeai.persistence.pool import IdleConnections, Watch, tell_of_queries
+from codeai.persistence.pool import IdleConnections, Telling, Watch, tell_of_queries
 
 POOL_SIZE, OVERFLOW = 5, 20
 SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -95,7 +93,7 @@ class Database:
             hide_parameters=True,
             connect_args={"timeout": connect_timeout, "server_settings": {"application_name": label}},
         )
-        tell_of_queries(engine, slow_query, watch)
+        tell_of_queries(engine, Telling(slow_query, watch))
         IdleConnections(engine)
         single = engine.execution_options(isolation_level="AUTOCOMMIT")
         return cls(
@@ -123,31 +121,6 @@ class Database:
         done by one statement."""
         async with self.singles() as rows:
             yield rows
-
-    async def notifications(self, channel: str) -> AsyncGenerator[str]:
-        """What is notified on `channel`, on a connection of its own; an empty text first, when it listens.
-
-        Ends when the connection is lost: ask again, and look at what may have been missed.
-        """
-        told: asyncio.Queue[str | None] = asyncio.Queue()
-        address = self.address
-        connection = await asyncpg.connect(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            database=address.name,
-            ssl=address.sslmode,
-            server_settings={"application_name": f"codeai listens to {channel}"},
-        )
-        try:
-            connection.add_termination_listener(lambda _: told.put_nowait(None))
-            await connection.add_listener(channel, lambda *message: told.put_nowait(str(message[-1])))
-            yield ""
-            while (message := await told.get()) is not None:
-                yield message
-        finally:
-            connection.terminate()
 
     async def answers(self) -> None:
         """Asks the database for nothing. Raises what asyncpg or SQLAlchemy raise where it does not answer."""

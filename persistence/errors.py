@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from codeai.persistence.base import Rows
+
 
 class Refused(Exception):
     """The rows do not allow this change; nothing was written."""
@@ -72,8 +74,9 @@ class NoAdmin(Refused):
 
 
 @asynccontextmanager
-async def refused(reasons: Mapping[str, Refused], rows: AsyncSession) -> AsyncIterator[None]:
+async def refused(reasons: Mapping[str, Refused], rows: Rows) -> AsyncIterator[None]:
     """Turns the violation of a named constraint into its reason; the transaction stays usable."""
+    assert isinstance(rows, AsyncSession)  # nothing else can write
     try:
         async with rows.begin_nested():
             yield

@@ -9,11 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Index, Row, Select, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 AT_ONCE = 200
 """Events that one question reads."""
@@ -60,7 +59,7 @@ NEWEST_FIRST = Order((EventRow.timestamp, EventRow.id))
 class Events:
     """What is written and asked about events."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def store(self, event: Event) -> None:
         """Keeps the event. Again: changes nothing.
@@ -88,8 +87,8 @@ class Events:
         self, page: Page, type: str | None = None, where: ColumnElement[bool] | None = None
     ) -> Slice[Event]:
         """The events, newest first; those of which `where` is true."""
-        asked = narrowed(_read() if type is None else _read().where(EventRow.type == type), where)
-        return await read_page(self.rows, asked, NEWEST_FIRST, page, _event)
+        asked = LISTED if type is None else LISTED.narrowed(EventRow.type == type)
+        return await read_page(self.rows, asked.narrowed(where), page)
 
     async def stored_since(self, since: datetime, type: str | None = None) -> AsyncIterator[Event]:
         """The events that were stored at that time or later, in the order in which they were."""
@@ -111,3 +110,6 @@ def _read() -> Select[Any]:
 
 def _event(row: Row[Any]) -> Event:
     return as_shape(Event, row)
+
+
+LISTED = Listed(_read(), NEWEST_FIRST, _event)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -24,11 +25,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 from codeai.persistence.steps import BROKEN, StepRow
 
 RANK = {
@@ -185,7 +185,7 @@ NEWEST_FIRST = Order((ExecutionRow.started_at, ExecutionRow.id))
 class Executions:
     """What is written and asked about runs."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def open(self, new: NewExecution) -> bool:
         """Writes the row of a run that begins. Again: changes nothing, but a host that was not known yet, and that
@@ -292,12 +292,10 @@ class Executions:
         where: ColumnElement[bool] | None = None,
     ) -> Slice[Execution]:
         """The runs, newest first; those of which `where` is true."""
-        asked = narrowed(READ, where)
-        for name in ("deployment_id", "config_id", "status"):
-            value = getattr(filters, name, None)
-            if value is not None:
-                asked = asked.where(getattr(ExecutionRow, name) == value)
-        return await read_page(self.rows, asked, NEWEST_FIRST, page, _shape)
+        wanted = (
+            {name: value for name, value in asdict(filters).items() if value is not None} if filters else {}
+        )
+        return await read_page(self.rows, _listed(*wanted).narrowed(where), page, **wanted)
 
 
 def _rank() -> Any:
@@ -342,6 +340,13 @@ def _read() -> Select[Any]:
     )
 
 
+@cache
+def _listed(*filtered: str) -> Listed[Execution]:
+    """The list of those that have given values in these columns."""
+    wanted = (getattr(ExecutionRow, name) == bindparam(name, None) for name in filtered)
+    return Listed(READ.where(*wanted), NEWEST_FIRST, _shape)
+
+
 READ = _read()
 """The executions as they are shown. Built once: building it takes longer than many of its answers do."""
-ONE = READ.where(ExecutionRow.id == bindparam("id"))
+ONE = READ.where(ExecutionRow.id == bindparam("id", None))

@@ -8,12 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import BigInteger, ColumnElement, UniqueConstraint, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
 from codeai.persistence.executions import ExecutionRow
-from codeai.persistence.pages import narrowed
 
 CHANNEL = "codeai_logs"
 """Postgres tells listeners on this channel which execution's log grew (its id)."""
@@ -72,7 +70,7 @@ class NoSuchExecution(LookupError):
 class Logs:
     """What is written to and read from a run's log."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def append(self, execution_id: str, chunks: Sequence[NewChunk]) -> None:
         """Adds what is not there yet, and wakes the readers when the transaction is committed.
@@ -135,4 +133,6 @@ class Logs:
             .order_by(LogRow.offset)
             .limit(limit)
         )
-        return [as_shape(LogLine, row) for row in await self.rows.execute(narrowed(asked, where))]
+        if where is not None:
+            asked = asked.where(where)
+        return [as_shape(LogLine, row) for row in await self.rows.execute(asked)]

@@ -6,14 +6,16 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, func, literal_column, select, tuple_
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
+
+from codeai.persistence.base import Rows
 
 Item = TypeVar("Item")
 MOST_COUNTED = 10_000
@@ -53,47 +55,82 @@ class Order:
     newest_first: bool = True
 
 
-def narrowed(asked: Select[Any], where: ColumnElement[bool] | None) -> Select[Any]:
-    """The list, of which only those are left of which `where` is true."""
-    return asked if where is None else asked.where(where)
+@dataclass(frozen=True)
+class Listed(Generic[Item]):
+    """A list: what it shows (with the order's columns under their names), in which order, and as what. Its statements
+    are built when they are first asked: keep it."""
+
+    statement: Select[Any]
+    order: Order
+    shape: Callable[[Row[Any]], Item]
+
+    def narrowed(self, where: ColumnElement[bool] | None) -> Listed[Item]:
+        """The list, of which only those are left of which `where` is true."""
+        return self if where is None else replace(self, statement=self.statement.where(where))
+
+    @cached_property
+    def first(self) -> Select[Any]:
+        """The first `most` items."""
+        keys = self.order.columns
+        by = (key.desc() if self.order.newest_first else key.asc() for key in keys)
+        return self.statement.order_by(*by).limit(_MOST)
+
+    @cached_property
+    def skipping(self) -> Select[Any]:
+        """Those behind the first `skipped`."""
+        return self.first.offset(_SKIPPED)
+
+    @cached_property
+    def behind(self) -> Select[Any]:
+        """Those behind the one whose keys have these values."""
+        keys = self.order.columns
+        item = tuple_(*(key.expression for key in keys))
+        last = tuple_(*(bindparam(f"last_{key.key}", None, type_=key.type) for key in keys))
+        return self.first.where(item < last if self.order.newest_first else item > last)
+
+    @cached_property
+    def counted(self) -> Select[Any]:
+        """How many there are, up to one more than are counted."""
+        # Without its tables there would be one row, however many things the list has.
+        one: Select[Any] = self.statement.with_only_columns(literal_column("1"), maintain_column_froms=True)
+        return select(func.count()).select_from(one.limit(MOST_COUNTED + 1).subquery())
 
 
-async def read_page(
-    rows: AsyncSession, statement: Select[Any], order: Order, page: Page, shape: Callable[[Row[Any]], Item]
-) -> Slice[Item]:
-    """Reads one page of `statement` (which must select the order's columns by their names).
+_MOST, _SKIPPED = bindparam("most", None, type_=Integer), bindparam("skipped", None, type_=Integer)
+
+
+async def read_page(rows: Rows, listed: Listed[Item], page: Page, **values: object) -> Slice[Item]:
+    """Reads one page of a list whose parameters have these `values`.
 
     Raises BadCursor for a cursor that is not one of this order.
     """
-    keys = order.columns
-    asked = statement.order_by(*(key.desc() if order.newest_first else key.asc() for key in keys))
+    keys, asked = listed.order.columns, {**values, "most": page.limit + 1}
     if page.cursor is not None:
-        last = tuple_(*(key.expression for key in keys))
-        place = tuple_(*_decode(page.cursor, keys))
-        asked = asked.where(last < place if order.newest_first else last > place)
+        last = _decode(page.cursor, keys)
+        try:
+            found = (await rows.execute(listed.behind, asked | last)).all()
+        except DBAPIError as problem:
+            if getattr(problem.orig, "sqlstate", "").startswith("22"):
+                raise BadCursor from problem
+            raise
     elif page.offset:
-        asked = asked.offset(page.offset)
-    try:
-        found = (await rows.execute(asked.limit(page.limit + 1))).all()
-    except DBAPIError as problem:
-        if page.cursor is not None and getattr(problem.orig, "sqlstate", "").startswith("22"):
-            raise BadCursor from problem
-        raise
+        found = (await rows.execute(listed.skipping, asked | {"skipped": page.offset})).all()
+    else:
+        found = (await rows.execute(listed.first, asked)).all()
     items = found[: page.limit]
     more = len(found) > page.limit
+    if page.cursor is not None:
+        total = None
+    elif more or page.offset:
+        count: int = (await rows.execute(listed.counted, values)).scalar_one()
+        total = count if count <= MOST_COUNTED else None
+    else:
+        total = len(items)
     return Slice(
-        items=tuple(shape(row) for row in items),
+        items=tuple(map(listed.shape, items)),
         next_cursor=_encode(items[-1], keys) if more and items else None,
-        total=await _count(rows, statement) if page.cursor is None else None,
+        total=total,
     )
-
-
-async def _count(rows: AsyncSession, statement: Select[Any]) -> int | None:
-    # Without its tables there would be one row, however many things the list has.
-    one: Select[Any] = statement.with_only_columns(literal_column("1"), maintain_column_froms=True)
-    some = one.limit(MOST_COUNTED + 1).subquery()
-    counted = (await rows.execute(select(func.count()).select_from(some))).scalar_one()
-    return counted if counted <= MOST_COUNTED else None
 
 
 def _encode(row: Row[Any], keys: Sequence[InstrumentedAttribute[Any]]) -> str:
@@ -102,12 +139,12 @@ def _encode(row: Row[Any], keys: Sequence[InstrumentedAttribute[Any]]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, keys: Sequence[InstrumentedAttribute[Any]]) -> list[Any]:
+def _decode(cursor: str, keys: Sequence[InstrumentedAttribute[Any]]) -> dict[str, Any]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
         if not isinstance(values, list) or len(values) != len(keys) + 1 or values[0] != _list_of(keys):
             raise BadCursor
-        return [literal(_typed(value, key), key.type) for value, key in zip(values[1:], keys, strict=True)]
+        return {f"last_{key.key}": _typed(value, key) for value, key in zip(values[1:], keys, strict=True)}
     except (binascii.Error, UnicodeError, RecursionError, ValueError) as problem:
         raise BadCursor from problem
 

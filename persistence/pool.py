@@ -7,6 +7,7 @@ import functools
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -48,9 +49,29 @@ def operation_of(statement: str) -> tuple[str, str]:
     return operation, table if table in METADATA.tables else OTHER
 
 
-def tell_of_queries(engine: AsyncEngine, threshold: float, watch: Watch | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Telling:
     """Tells `watch` of each statement, and logs a warning for one that takes longer than `threshold` seconds; never
     its values."""
+
+    threshold: float = 0.1
+    watch: Watch | None = None
+
+    def ended(self, statement: str, seconds: float) -> None:
+        """Postgres answered it."""
+        if self.watch is not None:
+            self.watch(*operation_of(statement), seconds, None)
+        if seconds > self.threshold:
+            logger.warning("slow query", seconds=round(seconds, 3), statement=statement[:LONGEST_SHOWN])
+
+    def failed(self, statement: str, seconds: float, error: BaseException) -> None:
+        """Postgres refused it, or did not answer."""
+        if self.watch is not None:
+            self.watch(*operation_of(statement), seconds, type(error).__name__)
+
+
+def tell_of_queries(engine: AsyncEngine, telling: Telling) -> None:
+    """Tells of every statement of the engine."""
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def begin(
@@ -60,18 +81,13 @@ def tell_of_queries(engine: AsyncEngine, threshold: float, watch: Watch | None) 
 
     @event.listens_for(engine.sync_engine, "after_cursor_execute")
     def end(_connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
-        seconds = time.perf_counter() - context.begun
-        if watch is not None:
-            watch(*operation_of(statement), seconds, None)
-        if seconds > threshold:
-            logger.warning("slow query", seconds=round(seconds, 3), statement=statement[:LONGEST_SHOWN])
+        telling.ended(statement, time.perf_counter() - context.begun)
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def fail(failed: Any) -> None:
         begun = getattr(failed.execution_context, "begun", None)
-        if watch is not None and begun is not None and failed.statement is not None:
-            seconds = time.perf_counter() - begun
-            watch(*operation_of(failed.statement), seconds, type(failed.original_exception).__name__)
+        if begun is not None and failed.statement is not None:
+            telling.failed(failed.statement, time.perf_counter() - begun, failed.original_exception)
 
 
 class IdleConnections:

@@ -33,6 +33,7 @@ from codeai.dsl.query.operators import Type
 from codeai.dsl.query.parser import read_query
 from codeai.dsl.query.tree import Assignments, Checked, Plain, Selection, Statement, Summary, columns_of
 from codeai.dsl.query.values import Unfit, value_of
+from codeai.persistence.base import Rows
 from codeai.persistence.entities import ENTITIES, Column, Entity
 from codeai.persistence.pages import BadCursor
 from codeai.persistence.query_sql import bound, condition, ordered
@@ -43,8 +44,6 @@ MOST_CHANGED = 1000
 """Rows that one UPDATE may change."""
 TIME_LIMIT = 5.0
 """Seconds for one statement of a query or with a filter."""
-LIMITED = "limited"
-"""What a session's `info` has once its statements have that time."""
 NUMBER_OUT_OF_RANGE = "22003"
 
 
@@ -111,21 +110,11 @@ def understood(text: str, params: Mapping[str, Any]) -> Query:
     return asked(statement, findings, text, params)
 
 
-async def limited(rows: AsyncSession) -> None:
-    """Gives the statements of this transaction their time; a longer one is ended by Postgres."""
-    rows.info[LIMITED] = True
-    milliseconds = str(int(TIME_LIMIT * 1000))
-    await rows.execute(select(func.set_config(literal("statement_timeout"), literal(milliseconds), True)))
-
-
-async def read(
-    rows: AsyncSession, query: Query, cursor: str | None = None, hidden: Collection[str] = ()
-) -> Answer:
+async def read(rows: Rows, query: Query, cursor: str | None = None, hidden: Collection[str] = ()) -> Answer:
     """One page of a SELECT, or an aggregate. `*` leaves the columns `hidden` out.
 
     Raises BadCursor for a cursor that this query did not give out, and OutOfRange.
     """
-    await limited(rows)
     if isinstance(query.checked, Summary):
         return await _summary(rows, query.entity, query.checked)
     assert isinstance(query.checked, Selection)
@@ -134,7 +123,8 @@ async def read(
 
 async def write(rows: AsyncSession, entity: Entity, asked: Assignments) -> Changed:
     """Changes the rows. Raises TooManyRows, and has changed none then."""
-    await limited(rows)
+    milliseconds = str(int(TIME_LIMIT * 1000))
+    await rows.execute(select(func.set_config(literal("statement_timeout"), literal(milliseconds), True)))
     names = [name for name, _ in asked.values]
     keys = [entity.columns[name] for name in entity.keys]
     found = await rows.execute(
@@ -168,7 +158,7 @@ def _where(entity: Entity, of: Checked) -> list[ColumnElement[bool]]:
     return [] if where is None else [where]
 
 
-async def _summary(rows: AsyncSession, entity: Entity, of: Summary) -> Answer:
+async def _summary(rows: Rows, entity: Entity, of: Summary) -> Answer:
     value, type = _aggregate(of.function, entity.columns[of.column] if of.column else None)
     asked = select(value).select_from(entity.source).where(*_where(entity, of))
     try:
@@ -220,7 +210,7 @@ class _Key:
 
 
 async def _page(
-    rows: AsyncSession, query: Query, of: Selection, cursor: str | None, hidden: Collection[str]
+    rows: Rows, query: Query, of: Selection, cursor: str | None, hidden: Collection[str]
 ) -> Answer:
     entity = query.entity
     names = of.columns or tuple(name for name in entity.columns if name not in hidden)

@@ -9,12 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Index, Row, delete, func, select, true
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns
+from codeai.persistence.base import Base, Rows, as_shape, columns
 from codeai.persistence.errors import NameTaken, VersionDiffers
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 
 class SecretRow(Base):
@@ -73,7 +72,7 @@ NEWEST_FIRST = Order((SecretRow.created_at, SecretRow.name))
 class Secrets:
     """What is written and asked about secrets."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def create(self, new: NewSecret) -> None:
         """A secret with its version 1. Raises NameTaken."""
@@ -117,8 +116,7 @@ class Secrets:
 
     async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Secret]:
         """The secrets, newest first; those of which `where` is true."""
-        asked = narrowed(select(*columns(Secret, SecretRow)), where)
-        return await read_page(self.rows, asked, NEWEST_FIRST, page, _secret)
+        return await read_page(self.rows, LISTED.narrowed(where), page)
 
     async def sealed(self, names: Iterable[str]) -> dict[str, SealedSecret]:
         """Those of `names` that there are. Not for the API, whose role may not ask this."""
@@ -148,3 +146,6 @@ def _values(new: NewSecret) -> dict[str, object]:
 
 def _secret(row: Row[Any]) -> Secret:
     return as_shape(Secret, row)
+
+
+LISTED = Listed(select(*columns(Secret, SecretRow)), NEWEST_FIRST, _secret)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, Row, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Index, Row, bindparam, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, is_uuid, key
-from codeai.persistence.pages import Order, Page, Slice, narrowed, read_page
+from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 RESULTS_AT_ONCE = 500
 BROKEN = ("failed", "timeout", "lost")
@@ -105,7 +104,7 @@ IN_ORDER = Order((StepRow.seq, StepRow.id), newest_first=False)
 class Steps:
     """What is written and asked about the steps of a run."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def started(self, new: NewStep) -> bool:
         """An attempt began. Again: changes nothing. A later attempt takes the row over, an earlier never. Answers
@@ -176,8 +175,8 @@ class Steps:
 
     async def result_of(self, step_id: str) -> str | None:
         """How a step ended; None while it has not."""
-        found: str | None = await self.rows.scalar(select(StepRow.result).where(StepRow.id == step_id))
-        return found
+        asked = select(StepRow.result).where(StepRow.id == step_id)
+        return (await self.rows.execute(asked)).scalar_one_or_none()
 
     async def of(
         self, execution_id: str, page: Page, where: ColumnElement[bool] | None = None
@@ -185,8 +184,7 @@ class Steps:
         """The steps of a run in the order of their starts; those of which `where` is true."""
         if not is_uuid(execution_id):
             return Slice(())
-        asked = select(*columns(Step, StepRow)).where(StepRow.execution_id == execution_id)
-        return await read_page(self.rows, narrowed(asked, where), IN_ORDER, page, _shape)
+        return await read_page(self.rows, OF_RUN.narrowed(where), page, run=execution_id)
 
     async def any_undoable(self, execution_id: str) -> bool:
         """Whether any step has a compensation."""
@@ -247,3 +245,8 @@ class Steps:
 
 def _shape(row: Row[Any]) -> Step:
     return as_shape(Step, row)
+
+
+OF_RUN = Listed(
+    select(*columns(Step, StepRow)).where(StepRow.execution_id == bindparam("run", None)), IN_ORDER, _shape
+)

@@ -15,6 +15,7 @@ import pytest
 
 from codeai.persistence import migrate
 from codeai.persistence.engine import Address, Database
+from codeai.persistence.reads import Reads
 from codeai.persistence.roles import API, WORKER, Login, Logins
 from codeai.stack.postgres import OWNER, Cluster, free_port
 from codeai.stack.processes import spawn_options
@@ -108,8 +109,7 @@ async def database(address: Address) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def reading(address: Address) -> AsyncIterator[Database]:
+async def reading(address: Address) -> AsyncIterator[Reads]:
     """The same database, connected as the API is."""
-    database = Database.connect(address.as_user(API, PASSWORD))
-    yield database
-    await database.close()
+    async with Reads.opened(address.as_user(API, PASSWORD)) as reads:
+        yield reads

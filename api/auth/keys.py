@@ -22,9 +22,9 @@ class KeysAway(Exception):
     """No token can be judged: the keys were never read, and cannot be read now."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """A key with the only algorithms that it is used for."""
+    """A key with the only algorithms that it is used for; one that is read anew is another."""
 
     key: OctKey | RSAKey
     algorithms: tuple[str, ...]

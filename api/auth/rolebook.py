@@ -14,7 +14,8 @@ import structlog
 from codeai.api.outages import no_database, reading
 from codeai.api.problems import Refused
 from codeai.persistence.access import CHANNEL, Roles
-from codeai.persistence.engine import Database
+from codeai.persistence.notifications import notifications
+from codeai.persistence.reads import Reads
 from codeai.workflows.contracts.permissions import ADMIN, ROLES, Role
 
 FRESH = 300.0
@@ -35,7 +36,7 @@ logger = structlog.get_logger(__name__)
 class RoleBook:
     """What roles permit, asked for at every request."""
 
-    database: Database
+    database: Reads
     clock: Callable[[], float] = time.monotonic
     _roles: Mapping[str, Role] = field(default_factory=dict, init=False)
     _read_at: float = field(default=float("-inf"), init=False)
@@ -62,11 +63,11 @@ class RoleBook:
         self._again_at = float("-inf")
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Hears of changes while it is open."""
+    async def listening(self) -> AsyncIterator[RoleBook]:
+        """The book, which hears of changes while it is open."""
         task = asyncio.create_task(self._listen())
         try:
-            yield
+            yield self
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
@@ -100,6 +101,6 @@ class RoleBook:
     async def _listen(self) -> None:
         while True:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                async for _ in self.database.notifications(CHANNEL):
+                async for _ in notifications(self.database.address, CHANNEL):
                     self.drop()
             await asyncio.sleep(AGAIN_AFTER)

@@ -8,12 +8,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 
-from codeai.api.auth.keys import InvalidToken, Keys
+from codeai.api.auth.keys import InvalidToken, Key, Keys
 from codeai.workflows.contracts.decoding import InvalidInput, read_json
 
 MOST_BYTES = 8 * 1024
@@ -21,6 +22,8 @@ MOST_BYTES = 8 * 1024
 LONGEST_LIFE = timedelta(days=90)
 LEEWAY = 10.0
 """Seconds that two clocks may differ: for `nbf` and `iat`, never for `exp`."""
+MOST_KNOWN = 1000
+"""Tokens that are known again: the last ones that were sent."""
 _REFUSED_HEADERS = ("crit", "b64", "zip", "jku", "jwk", "x5u", "x5c")
 
 
@@ -35,12 +38,7 @@ class Verifier:
     async def claims(self, header: str) -> dict[str, Any]:
         """The claims of an Authorization header's token. Raises InvalidToken, and KeysAway."""
         token = _bearer(header)
-        protected = _protected(token)
-        found = await self.keys.key(protected.get("kid"))
-        try:
-            claims = jwt.decode(token, found.key, algorithms=list(found.algorithms)).claims
-        except (JoseError, ValueError, TypeError):
-            raise InvalidToken("its signature or algorithm is not accepted") from None
+        claims = _signed(token, await self.keys.key(_protected(token).get("kid")))
         self._check(claims, time.time())
         return dict(claims)
 
@@ -65,6 +63,15 @@ class Verifier:
                 raise InvalidToken(f"it is not valid yet ({name})")
 
 
+@lru_cache(MOST_KNOWN)
+def _signed(token: str, key: Key) -> Mapping[str, Any]:
+    """The claims of a token that this key has signed, which stays so: when they hold is checked every time."""
+    try:
+        return jwt.decode(token, key.key, algorithms=list(key.algorithms)).claims
+    except (JoseError, ValueError, TypeError):
+        raise InvalidToken("its signature or algorithm is not accepted") from None
+
+
 def _bearer(header: str) -> str:
     if len(header) > MOST_BYTES:
         raise InvalidToken(f"the Authorization header has more than {MOST_BYTES} bytes")
@@ -74,7 +81,8 @@ def _bearer(header: str) -> str:
     return token
 
 
-def _protected(token: str) -> dict[str, Any]:
+@lru_cache(MOST_KNOWN)
+def _protected(token: str) -> Mapping[str, Any]:
     """The token's header. Looks first at what JOSE libraries let pass: duplicate members, extensions."""
     parts = token.split(".")
     if len(parts) != 3:

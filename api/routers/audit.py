@@ -21,7 +21,7 @@ from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.views import Listing, View
 from codeai.persistence.audit import Audit, Entry, Sought
-from codeai.persistence.engine import Database
+from codeai.persistence.reads import Reads
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
 
@@ -75,7 +75,7 @@ class AuditView(View):
         return cls(**asdict(row) | {"details": json.loads(row.details)})
 
 
-def _sought(
+async def _sought(
     actor: Text = None,
     action: Text = None,
     entity: Annotated[
@@ -109,7 +109,7 @@ async def list_audit(
     return Listing[AuditView].of(await Audit(rows).page(page, sought, where), AuditView.of)
 
 
-async def _lines(database: Database, sought: Sought) -> AsyncIterator[str]:
+async def _lines(database: Reads, sought: Sought) -> AsyncIterator[str]:
     """Every entry as it is stored. A database that goes away cuts the answer short, which its reader sees."""
     last, more = 0, True
     while more:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import ColumnElement
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
@@ -18,6 +17,7 @@ from codeai.api.queries import filter_of
 from codeai.api.views import ChangedView, ConfigView, Examination, Layout, Listing, ProgramBody, VersionView
 from codeai.persistence.base import is_uuid
 from codeai.persistence.configs import Config, Configs
+from codeai.persistence.reads import Reads
 from codeai.workflows.contracts.changes import Action, ChangeInput, ConfigBody
 
 router = APIRouter(prefix="/configs", tags=["configs"], route_class=Route)
@@ -127,7 +127,7 @@ async def show_config_version(
     return VersionView.of(found)
 
 
-async def _found(rows: AsyncSession, id: str) -> Config:
+async def _found(rows: Reads, id: str) -> Config:
     found = await Configs(rows).get(id)
     if found is None:
         raise Refused("not_found", f"there is no config {id!r}")
@@ -142,6 +142,6 @@ async def _id(parts: Parts, id_or_name: str) -> str:
         return (await _found(rows, id_or_name)).id
 
 
-async def _shown(rows: AsyncSession, id: str) -> ConfigView | None:
+async def _shown(rows: Reads, id: str) -> ConfigView | None:
     found = await Configs(rows).get(id)
     return ConfigView.of(found) if found else None

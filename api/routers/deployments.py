@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import ColumnElement
-from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.client import Client
 
 from codeai.api.auth.caller import Caller
@@ -31,6 +30,7 @@ from codeai.api.views import (
 from codeai.persistence.base import is_uuid
 from codeai.persistence.deployments import Deployment, Deployments
 from codeai.persistence.executions import Executions
+from codeai.persistence.reads import Reads
 from codeai.workflows.contracts.attributes import ENTITY, LONGEST
 from codeai.workflows.contracts.changes import Action, ChangeInput, DeploymentBody
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
@@ -163,7 +163,7 @@ async def _started(temporal: Client, deployment: Deployment) -> list[str]:
     return [run.id async for run in listing]
 
 
-async def _found(rows: AsyncSession, id: str) -> Deployment:
+async def _found(rows: Reads, id: str) -> Deployment:
     found = await Deployments(rows).get(id)
     if found is None:
         raise Refused("not_found", f"there is no deployment {id!r}")
@@ -178,6 +178,6 @@ async def _id(parts: Parts, id_or_name: str) -> str:
         return (await _found(rows, id_or_name)).id
 
 
-async def _shown(rows: AsyncSession, id: str) -> DeploymentView | None:
+async def _shown(rows: Reads, id: str) -> DeploymentView | None:
     found = await Deployments(rows).get(id)
     return DeploymentView.of(found) if found else None

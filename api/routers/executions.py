@@ -36,7 +36,7 @@ from codeai.api.streams import LONGEST, Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
 from codeai.persistence.executions import Execution, ExecutionFilter, Executions
 from codeai.persistence.logs import Logs
-from codeai.persistence.query import limited
+from codeai.persistence.query import TIME_LIMIT
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
 
@@ -161,9 +161,7 @@ async def show_log(
             with_steps=steps,
         )
         return CallersStream(follower.events(), parts.allowances, caller.subject)
-    async with reading(parts.database) as rows:
-        if where is not None:
-            await limited(rows)
+    async with reading(parts.database, TIME_LIMIT if where is not None else None) as rows:
         lines = await Logs(rows).after(str(id), after, limit, where)
     if not lines:
         await must_exist(parts, id)

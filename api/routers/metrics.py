@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Gate, Route, ShownToken, Using, parts_of
+from codeai.api.dependencies import Gate, Route, Using, parts_of
 from codeai.metrics import MEDIA_TYPE
 
 router = APIRouter(tags=["health"], route_class=Route)
@@ -19,7 +19,7 @@ class Scraper(Gate):
     """Lets in as well who sends the scrape token, and everybody where the settings say so."""
 
     async def __call__(  # type: ignore[override]  # who scrapes is no caller
-        self, request: Request, shown: ShownToken = None
+        self, request: Request
     ) -> Caller | None:
         settings = parts_of(request).metrics
         if settings.open:
@@ -29,7 +29,7 @@ class Scraper(Gate):
             sent = f"Bearer {settings.token}".encode()
             if hmac.compare_digest(given[0].encode("latin-1", "replace"), sent):
                 return None
-        return await super().__call__(request, shown)
+        return await super().__call__(request)
 
 
 @router.get(

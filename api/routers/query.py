@@ -16,7 +16,7 @@ from codeai.api.problems import Refused
 from codeai.api.queries import hidden_from, permitted
 from codeai.api.views import View
 from codeai.dsl.query.tree import Assignments
-from codeai.persistence.query import OutOfRange, read
+from codeai.persistence.query import TIME_LIMIT, OutOfRange, read
 from codeai.workflows.contracts.changes import UPDATE_ROWS, Action, ChangeInput, UpdateRowsBody
 
 router = APIRouter(prefix="/query", tags=["query"], route_class=Route)
@@ -61,7 +61,7 @@ async def query(
         count = (result.body or {}).get("updated")
         return _answer([("updated", "integer")], [[count]])
     try:
-        async with reading(parts.database) as rows:
+        async with reading(parts.database, TIME_LIMIT) as rows:
             found = await read(rows, asked, body.cursor, hidden_from(caller, asked.entity))
     except OutOfRange as error:
         raise Refused("invalid", str(error)) from None

@@ -7,7 +7,6 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import ColumnElement
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
@@ -17,6 +16,7 @@ from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.views import ChangedView, Listing, View
 from codeai.persistence.access import Role, Roles
+from codeai.persistence.reads import Reads
 from codeai.workflows.contracts.changes import Action, ChangeInput, RoleBody
 from codeai.workflows.contracts.permissions import ROLE_NAME
 
@@ -100,6 +100,6 @@ async def _changed(request: Request, parts: Parts, caller: Caller, asked: Change
         parts.roles.drop()
 
 
-async def _shown(rows: AsyncSession, name: str) -> RoleView | None:
+async def _shown(rows: Reads, name: str) -> RoleView | None:
     found = await Roles(rows).get(name)
     return RoleView.of(found) if found else None

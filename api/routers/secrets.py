@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 from sqlalchemy import ColumnElement
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
@@ -16,6 +15,7 @@ from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.views import ChangedView, Listing, SecretView
+from codeai.persistence.reads import Reads
 from codeai.persistence.secrets import Secrets
 from codeai.sealing import Unfit, seal
 from codeai.workflows.contracts.base import Contract
@@ -108,6 +108,6 @@ async def rotate_secret(
     return await change(request, parts, caller, key, asked, _shown)
 
 
-async def _shown(rows: AsyncSession, name: str) -> SecretView | None:
+async def _shown(rows: Reads, name: str) -> SecretView | None:
     found = await Secrets(rows).get(name)
     return SecretView.of(found) if found else None

@@ -33,6 +33,7 @@ from codeai.activities.unsealing import Keys
 from codeai.api.app import create_app
 from codeai.api.server import Server as ApiServer
 from codeai.persistence.engine import Address, Database
+from codeai.persistence.reads import Reads
 from codeai.persistence.roles import API, WORKER
 from codeai.settings import (
     ApprovalsSettings,
@@ -103,6 +104,13 @@ async def api_address(migrated: Server) -> AsyncIterator[Address]:
     """A database for all tests of the API."""
     async with migrated.new() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+async def reads(api_address: Address) -> AsyncIterator[Reads]:
+    """The database as the API asks it."""
+    async with Reads.opened(api_address.as_user(API, PASSWORD)) as reads:
+        yield reads
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from codeai.persistence.query import limited
+from codeai.persistence.reads import Reads
 from tests.api.conftest import Served
 from tests.api.test_edge import problem
 
@@ -193,11 +192,10 @@ async def test_steps_and_logs_take_a_filter(admin: httpx2.AsyncClient) -> None:
 async def test_a_query_that_takes_too_long_is_ended(
     admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def sleep(rows: AsyncSession, *_: object) -> None:
-        await limited(rows)
+    async def sleep(rows: Reads, *_: object) -> None:
         await rows.execute(select(func.pg_sleep(60)))
 
-    monkeypatch.setattr("codeai.persistence.query.TIME_LIMIT", 0.05)
+    monkeypatch.setattr("codeai.api.routers.query.TIME_LIMIT", 0.05)
     monkeypatch.setattr("codeai.api.routers.query.read", sleep)
     problem(await admin.post("/query", json={"query": "COUNT FROM configs"}), "too_slow")
 

@@ -17,6 +17,7 @@ from codeai.api.auth.rolebook import FRESH, LONGEST, RoleBook
 from codeai.api.problems import Refused
 from codeai.persistence.access import Roles
 from codeai.persistence.engine import Address, Database
+from codeai.persistence.reads import Reads
 from codeai.stack.postgres import free_port
 from codeai.workflows.contracts.permissions import Role, allows, beyond, cycle_of
 from tests.api.conftest import Served, serving, token
@@ -102,7 +103,7 @@ async def test_another_process_hears_of_a_change(served: Served, admin: httpx2.A
 class Clocked:
     """A book whose clock only a test moves."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Reads) -> None:
         self.now = 0.0
         self.book = RoleBook(database, clock=lambda: self.now)
 
@@ -111,31 +112,29 @@ class Clocked:
 
 
 async def test_roles_are_kept_for_an_hour_while_the_database_is_away(
-    served: Served, api_address: Address
+    reads: Reads, api_address: Address
 ) -> None:
-    nowhere = Database.connect(replace(api_address, port=free_port()), connect_timeout=2)
-    clocked = Clocked(served.database)
+    clocked = Clocked(reads)
     assert {"viewer", "editor", "admin"} <= await clocked.names()
-    clocked.book.database = nowhere
-    clocked.now = LONGEST - 1
-    assert "viewer" in await clocked.names()
-    clocked.now = LONGEST
-    with pytest.raises(Refused) as refused:
-        await clocked.names("viewer")
-    assert refused.value.code == "no_database"
-    assert await clocked.names("viewer", "admin") == {"admin"}
-    assert await clocked.book.roles([]) == {}
-    clocked.book.database = served.database
+    async with Reads.opened(replace(api_address, port=free_port())) as clocked.book.database:
+        clocked.now = LONGEST - 1
+        assert "viewer" in await clocked.names()
+        clocked.now = LONGEST
+        with pytest.raises(Refused) as refused:
+            await clocked.names("viewer")
+        assert refused.value.code == "no_database"
+        assert await clocked.names("viewer", "admin") == {"admin"}
+        assert await clocked.book.roles([]) == {}
+    clocked.book.database = reads
     clocked.now += 5
     assert "viewer" in await clocked.names()
-    await nowhere.close()
 
 
 async def test_roles_are_read_again_after_five_minutes_whoever_told(
-    served: Served, api_address: Address
+    reads: Reads, api_address: Address
 ) -> None:
     name = named()
-    clocked = Clocked(served.database)
+    clocked = Clocked(reads)
     await clocked.names()
     owner = Database.connect(api_address)
     async with owner.transaction() as rows:
@@ -151,8 +150,8 @@ async def test_roles_are_read_again_after_five_minutes_whoever_told(
     await owner.close()
 
 
-async def test_many_requests_read_roles_once(served: Served) -> None:
-    clocked = Clocked(served.database)
+async def test_many_requests_read_roles_once(reads: Reads) -> None:
+    clocked = Clocked(reads)
     await asyncio.gather(*(clocked.names() for _ in range(20)))
     reading = clocked.book._reading
     await clocked.names()

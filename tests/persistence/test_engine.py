@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from codeai.persistence.engine import Address, Database
-from codeai.persistence.pool import IdleConnections, tell_of_queries
+from codeai.persistence.pool import IdleConnections, Telling, tell_of_queries
 from tests.postgres import PASSWORD
 
 
@@ -47,7 +47,7 @@ async def test_a_session_survives_that_the_server_closed_its_connections(address
 
 async def test_a_slow_statement_is_told_of_without_its_values(address: Address) -> None:
     database = Database.connect(address)
-    tell_of_queries(database.engine, 0.0, None)
+    tell_of_queries(database.engine, Telling(0.0))
     with structlog.testing.capture_logs() as told:
         async with database.session() as rows:
             await rows.execute(text("SELECT :word"), {"word": "hush"})

@@ -13,6 +13,8 @@ from codeai.persistence import logs
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions, NewExecution
 from codeai.persistence.logs import Logs, NewChunk, NoSuchExecution
+from codeai.persistence.notifications import notifications
+from codeai.persistence.reads import Reads
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -43,7 +45,7 @@ async def test_a_chunk_written_again_is_there_once(database: Database) -> None:
 
 
 async def test_who_reads_after_the_last_offset_misses_nothing_of_many_writers(
-    database: Database, reading: Database
+    database: Database, reading: Reads
 ) -> None:
     run = await a_run(database)
 
@@ -57,8 +59,7 @@ async def test_who_reads_after_the_last_offset_misses_nothing_of_many_writers(
 
     async def read() -> None:
         while len(seen) < 60:
-            async with reading.session() as rows:
-                seen.extend(line.offset for line in await Logs(rows).after(run, seen[-1] if seen else 0))
+            seen.extend(line.offset for line in await Logs(reading).after(run, seen[-1] if seen else 0))
 
     async with asyncio.timeout(20):
         await asyncio.gather(read(), *(write(str(uuid.uuid4())) for _ in range(4)))
@@ -82,9 +83,9 @@ async def test_a_log_needs_its_run(database: Database) -> None:
             await Logs(rows).append(str(uuid.uuid4()), [chunk(str(uuid.uuid4()), 0)])
 
 
-async def test_readers_are_woken_when_a_log_has_grown(database: Database, reading: Database) -> None:
+async def test_readers_are_woken_when_a_log_has_grown(database: Database, reading: Reads) -> None:
     run = await a_run(database)
-    async with contextlib.aclosing(reading.notifications(logs.CHANNEL)) as woken:
+    async with contextlib.aclosing(notifications(reading.address, logs.CHANNEL)) as woken:
         assert await anext(woken) == ""  # listening from here on
         async with database.transaction() as rows:
             await Logs(rows).append(run, [chunk(str(uuid.uuid4()), 0)])

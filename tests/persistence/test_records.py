@@ -23,6 +23,7 @@ from codeai.persistence.events import Event, Events
 from codeai.persistence.executions import RANK, Executions, NewExecution
 from codeai.persistence.hosts import Hosts
 from codeai.persistence.pages import Page
+from codeai.persistence.reads import Reads
 from codeai.persistence.steps import NewStep, Steps
 from codeai.persistence.workspaces import Workspaces
 from tests.audit import first_broken
@@ -176,9 +177,8 @@ async def test_hosts_and_workspaces_are_remembered(database: Database) -> None:
         assert [found.removed_at for found in await Workspaces(rows).of(run)] == [NOW]
 
 
-async def test_roles_begin_as_viewer_editor_and_admin(reading: Database) -> None:
-    async with reading.session() as rows:
-        roles = {role.name: role for role in await Roles(rows).all()}
+async def test_roles_begin_as_viewer_editor_and_admin(reading: Reads) -> None:
+    roles = {role.name: role for role in await Roles(reading).all()}
     assert roles["admin"].permissions == ("*:*",)
     assert roles["editor"].inherits == ("viewer",) and "secrets:use" not in roles["editor"].permissions
     assert "health:read" in roles["viewer"].permissions

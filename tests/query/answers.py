@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-from sqlalchemy import event
 
 from codeai.dsl.query.diagnostics import BadQuery
 from codeai.dsl.query.tree import Selection, Summary
-from codeai.persistence.engine import Database
+from codeai.persistence.pool import Telling
 from codeai.persistence.query import Query, read, understood
+from codeai.persistence.reads import Reads
 from tests.query import reference
 from tests.query.generated import Queries, Rows
 
@@ -32,41 +29,36 @@ class Seen:
     statements: set[str] = field(default_factory=set)
 
 
-@contextmanager
-def watched(database: Database) -> Iterator[set[str]]:
-    """The texts of the statements that are sent meanwhile."""
-    sent: set[str] = set()
+@dataclass(frozen=True, slots=True)
+class Noted(Telling):
+    """Keeps the texts of the statements that are sent."""
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.add(statement)
+    statements: set[str] = field(default_factory=set)
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+    def ended(self, statement: str, seconds: float) -> None:
+        self.statements.add(statement)
 
 
-async def compare(database: Database, rows: Rows, chance: random.Random, count: int) -> Seen:
+async def compare(database: Reads, rows: Rows, chance: random.Random, count: int) -> Seen:
     """Asks `count` random queries; fails at the first answer that differs, with the query."""
-    queries, seen = Queries(chance, rows), Seen()
-    with watched(database) as sent:
-        for _ in range(count):
-            text, params = queries.query()
-            try:
-                query = understood(text, params)
-            except BadQuery as refused:
-                caret_is_in(text, refused)
-                seen.refused += 1
-                continue
-            try:
-                found = await answer(database, query)
-                assert agrees(found, expected(query, rows)), (found, expected(query, rows))
-            except Exception as error:
-                raise AssertionError(f"{text}\n{params}\n{type(error).__name__}: {error}") from error
-            seen.answered += 1
-            seen.rows += len(found)
-    seen.statements = sent
+    queries, seen, sent = Queries(chance, rows), Seen(), Noted()
+    noted = replace(database, telling=sent)
+    for _ in range(count):
+        text, params = queries.query()
+        try:
+            query = understood(text, params)
+        except BadQuery as refused:
+            caret_is_in(text, refused)
+            seen.refused += 1
+            continue
+        try:
+            found = await answer(noted, query)
+            assert agrees(found, expected(query, rows)), (found, expected(query, rows))
+        except Exception as error:
+            raise AssertionError(f"{text}\n{params}\n{type(error).__name__}: {error}") from error
+        seen.answered += 1
+        seen.rows += len(found)
+    seen.statements = sent.statements
     return seen
 
 
@@ -78,18 +70,17 @@ def caret_is_in(text: str, refused: BadQuery) -> None:
     assert "^" in refused.shown()
 
 
-async def answer(database: Database, query: Query) -> list[tuple[Any, ...]]:
+async def answer(rows: Reads, query: Query) -> list[tuple[Any, ...]]:
     """The rows of all pages."""
     found: list[tuple[Any, ...]] = []
     cursor: str | None = None
-    async with database.session() as rows:
-        while True:
-            page = await read(rows, query, cursor)
-            assert len(page.rows) <= 100
-            found += page.rows
-            cursor = page.next_cursor
-            if cursor is None:
-                return found
+    while True:
+        page = await read(rows, query, cursor)
+        assert len(page.rows) <= 100
+        found += page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
 
 
 def expected(query: Query, rows: Rows) -> list[tuple[Any, ...]]:

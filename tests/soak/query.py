@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from codeai.persistence.engine import Database
+from codeai.persistence.reads import Reads
 from codeai.persistence.roles import API, WORKER
 from tests.postgres import PASSWORD, Server, make_template, running
 from tests.query.answers import LITERAL, compare
@@ -37,9 +38,8 @@ async def _asked(server: Server, chance: random.Random) -> str:
             writing = Database.connect(address.as_user(WORKER, PASSWORD))
             await store(writing, found)
             await writing.close()
-            reading = Database.connect(address.as_user(API, PASSWORD))
-            seen = await compare(reading, found, chance, QUERIES // ROUNDS)
-            await reading.close()
+            async with Reads.opened(address.as_user(API, PASSWORD)) as reading:
+                seen = await compare(reading, found, chance, QUERIES // ROUNDS)
         answered, refused, rows = answered + seen.answered, refused + seen.refused, rows + seen.rows
         statements |= seen.statements
     literals = [one for one in statements if re.search(LITERAL, one)]

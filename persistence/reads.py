@@ -1,0 +1,203 @@
+"""Reading without sessions: statements are built by SQLAlchemy's Core and asked of asyncpg itself, which takes a tenth
+of the computing. What may only read needs no transactions, and no connection for longer than one answer takes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import asyncpg
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.engine.result import IteratorResult, Result, SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError
+
+from codeai.persistence.engine import OVERFLOW, POOL_SIZE, Address
+from codeai.persistence.pool import IDLE, Telling
+
+LETTING_GO = 2.0
+"""Seconds that Postgres has to end a statement whose asker has gone; then the connection is cut."""
+CLOSING = 5.0
+_DIALECT = dialect()  # type: ignore[no-untyped-call]
+
+
+class TookTooLong(Exception):
+    """The statement was ended: it took longer than `Reads.within` allows."""
+
+
+class ReadOnly(asyncpg.Connection):
+    """A connection on which no statement leaves anything behind that the next one would meet."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The database as those see it who only read. Repositories ask it as they ask a session."""
+
+    address: Address
+    pool: asyncpg.Pool
+    telling: Telling
+    time_limit: float | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls,
+        address: Address,
+        telling: Telling = Telling(),
+        *,
+        connect_timeout: float = 10.0,
+        label: str = "codeai",
+    ) -> AsyncIterator[Reads]:
+        """A pool on `address`; the first connection is made when the first question is asked. `connect_timeout` is in
+        seconds, `label` is what Postgres shows as the application's name."""
+        pool = asyncpg.create_pool(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.name,
+            ssl=address.sslmode,
+            timeout=connect_timeout,
+            server_settings={"application_name": label},
+            connection_class=ReadOnly,
+            init=_ids_are_text,
+            min_size=0,
+            max_size=POOL_SIZE + OVERFLOW,
+            max_inactive_connection_lifetime=IDLE,
+        )
+        await pool
+        try:
+            yield cls(address, pool, telling)
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING):
+                    await pool.close()
+
+    def within(self, seconds: float) -> Reads:
+        """The same, where Postgres ends what takes longer: TookTooLong."""
+        return replace(self, time_limit=seconds)
+
+    async def execute(self, statement: Any, values: Mapping[str, Any] | None = None, /) -> Result[Any]:
+        """The rows of a statement. `values` are those of its parameters that have none yet; a statement that is kept
+        and asked again is made SQL once.
+
+        Raises what a session raises for what Postgres refuses (DBAPIError), TookTooLong, and what asyncpg raises where
+        Postgres does not answer.
+        """
+        question = _question(statement)
+        records = await self._answer(question.sql, question.arguments(values or {}))
+        return IteratorResult(question.columns, iter(records))
+
+    async def answers(self) -> None:
+        """Asks the database for nothing. Raises what asyncpg raises where it does not answer."""
+        await self._answer("SELECT 1", [])
+
+    def connections_in_use(self) -> int:
+        """How many connections of the pool somebody has just now."""
+        return self.pool.get_size() - self.pool.get_idle_size()
+
+    async def _answer(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
+        """Asks once more where the connection turns out to have died in the pool, as all do when Postgres restarts."""
+        try:
+            return await self._asked(sql, arguments)
+        except _Died:
+            await self.pool.expire_connections()
+        try:
+            return await self._asked(sql, arguments)
+        except _Died as died:
+            raise died.reason from None
+
+    async def _asked(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
+        connection = await self.pool.acquire()
+        begun = time.perf_counter()
+        try:
+            if self.time_limit is None:
+                found = await connection.fetch(sql, *arguments)
+            else:
+                async with connection.transaction(readonly=True):
+                    milliseconds = str(int(self.time_limit * 1000))
+                    await connection.execute("SELECT set_config('statement_timeout', $1, true)", milliseconds)
+                    found = await connection.fetch(sql, *arguments)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            self.telling.failed(sql, time.perf_counter() - begun, error)
+            if connection.is_closed():
+                raise _Died(error) from None
+            if self.time_limit is not None and isinstance(error, asyncpg.QueryCanceledError):
+                raise TookTooLong from error
+            if isinstance(error, asyncpg.PostgresError):
+                raise DBAPIError(sql, None, error) from error
+            raise
+        finally:
+            with suppress(TimeoutError):
+                await self.pool.release(connection, timeout=LETTING_GO)
+        self.telling.ended(sql, time.perf_counter() - begun)
+        return found
+
+
+class _Died(Exception):
+    """The connection is gone."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A statement as Postgres takes it: its parameters by their places, and those of them that have a value."""
+
+    sql: str
+    names: tuple[str, ...]
+    known: Mapping[str, Any]
+    stored: Mapping[str, Callable[[Any], Any]]
+    columns: SimpleResultMetaData
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        known, stored = self.known, self.stored
+        return [
+            known[name]
+            if name not in values
+            else stored[name](values[name])
+            if name in stored
+            else values[name]
+            for name in self.names
+        ]
+
+
+_QUESTIONS: WeakKeyDictionary[Select[Any], _Question] = WeakKeyDictionary()
+
+
+def _question(statement: Select[Any]) -> _Question:
+    known = _QUESTIONS.get(statement)
+    if known is None:
+        known = _QUESTIONS[statement] = _made(statement)
+    return known
+
+
+def _made(statement: Select[Any]) -> _Question:
+    compiled = statement.compile(dialect=_DIALECT)
+    state = compiled.construct_expanded_state()
+    names = tuple(state.positiontup or ())
+    # Of a list's values each has a name of its own, and its list's way of being stored.
+    stored: dict[str, Callable[[Any], Any]] = dict(state.processors)
+    for name in names:
+        if name in compiled.binds:
+            type = compiled.binds[name].type
+            if (process := type.dialect_impl(_DIALECT).bind_processor(_DIALECT)) is not None:
+                stored[name] = process
+    known = {
+        name: stored[name](value) if name in stored else value for name, value in state.parameters.items()
+    }
+    columns = SimpleResultMetaData([str(column["name"]) for column in statement.column_descriptions])
+    return _Question(state.statement, names, known, stored, columns)
+
+
+async def _ids_are_text(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
