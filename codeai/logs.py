@@ -6,7 +6,8 @@ import logging
 import random
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -45,6 +46,16 @@ _SUSPECT = re.compile(r"(?i)bearer|eyJ|://")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What could begin a line, or be obeyed by a terminal."""
 _CONSOLE_WORDS = ("console", "text")
+
+
+class _Lines(structlog.WriteLogger):
+    """Writes lines. That one cannot be written, because a disk is full or a pipe has no reader, stops nobody."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    debug = info = warning = error = exception = critical = msg
 
 
 def redacted(value: Any, depth: int = 0) -> Any:
@@ -86,10 +97,13 @@ def configure(settings: LoggingSettings, *, process: str) -> None:
     output: TextIO = _open(settings.output)
     level = logging.getLevelNamesMapping()[settings.level.replace("warn", "warning").upper()]
     for_people = settings.format in _CONSOLE_WORDS
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
+    place = structlog.processors.CallsiteParameter
+    where = (
+        [structlog.processors.CallsiteParameterAdder({place.PATHNAME, place.LINENO})]
+        if settings.source
+        else []
+    )
+    told: list[Any] = [
         _of_temporal,
         structlog.processors.TimeStamper("iso", utc=True),
         structlog.processors.format_exc_info,
@@ -97,34 +111,29 @@ def configure(settings: LoggingSettings, *, process: str) -> None:
         _redact,
         *([_escape] if for_people else []),  # JSON escapes by itself
     ]
-    if settings.source:
-        parameters = structlog.processors.CallsiteParameter
-        shared.insert(
-            0, structlog.processors.CallsiteParameterAdder({parameters.PATHNAME, parameters.LINENO})
-        )
     written: Any = (
         structlog.dev.ConsoleRenderer(colors=output.isatty())
         if for_people
         else structlog.processors.JSONRenderer(default=str)
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, written],
-    )
+    context, level_name = structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level
+    kept = _sampled(settings.sample_rate)
     handler = logging.StreamHandler(output)
-    handler.setFormatter(formatter)
-    handler.addFilter(_sampled(settings.sample_rate))
+    handler.addFilter(lambda record: kept(record.levelname))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*where, context, level_name, structlog.stdlib.ExtraAdder(), *told],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, written],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Our own lines go the short way: a record of the standard library costs as much as the rest of a line.
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*where, context, level_name, _dropping(kept), *told, written],
+        logger_factory=lambda *_: _Lines(output),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
 
@@ -178,8 +187,19 @@ def _naming(process: str) -> Any:
     return name
 
 
-def _sampled(rate: float) -> Any:
-    def keep(record: logging.LogRecord) -> bool:
-        return rate >= 1 or record.levelno >= logging.WARNING or random.random() < rate  # noqa: S311 (no secret)
+def _sampled(rate: float) -> Callable[[str], bool]:
+    """Whether a line of that level is kept: of those that warn of nothing a part is."""
+
+    def keep(level: str) -> bool:
+        return rate >= 1 or level.lower() not in ("debug", "info") or random.random() < rate  # noqa: S311 (no secret)
 
     return keep
+
+
+def _dropping(kept: Callable[[str], bool]) -> Any:
+    def drop(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if not kept(level):
+            raise structlog.DropEvent
+        return event
+
+    return drop

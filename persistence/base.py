@@ -101,4 +101,4 @@ def columns(shape: type[Any], table: type[Base], *, without: tuple[str, ...] = (
 
 def as_shape(shape: type[Shape], row: Row[Any]) -> Shape:
     """The row as the frozen dataclass `shape`, by name."""
-    return shape(**row._mapping)
+    return shape(**dict(zip(row._fields, row, strict=True)))
