@@ -27,7 +27,7 @@ from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
 from codeai.api.openapi import described_api
-from codeai.api.outages import by_temporal_error
+from codeai.api.outages import NO_ROWS, by_database_error, by_temporal_error
 from codeai.api.problems import Refused, by_status, field_errors, problem_response
 from codeai.api.routers import (
     approvals,
@@ -115,6 +115,8 @@ def assemble(
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RPCError, _refused)
+    for why in NO_ROWS:
+        app.add_exception_handler(why, _refused)
     app.add_exception_handler(RuntimeError, _refused)
     app.add_middleware(Edge, observing=observing, hosts=frozenset(hosts), time_limit=time_limit)
     return app
@@ -239,6 +241,8 @@ def _problem(error: Exception) -> Refused:
         refused = by_status(error.status_code, detail)
         refused.headers.update(error.headers or {})
         return refused
+    if isinstance(error, NO_ROWS):
+        return by_database_error(error)
     if (known := by_temporal_error(error)) is not None:
         return known
     raise error

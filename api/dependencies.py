@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -23,7 +23,6 @@ from codeai.api.auth.rolebook import RoleBook
 from codeai.api.auth.tokens import Verifier
 from codeai.api.bodies import StrictRequest
 from codeai.api.compiling import Compilers
-from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.streams import Wakes
 from codeai.observing import Observing
@@ -181,10 +180,9 @@ class Route(APIRoute):
             await super().handle(scope, receive, send)
 
 
-async def _rows(request: Request) -> AsyncIterator[Reads]:
-    within = TIME_LIMIT if "filter" in request.query_params else None
-    async with reading(parts_of(request).database, within) as rows:
-        yield rows
+async def _rows(request: Request) -> Reads:
+    database = parts_of(request).database
+    return database.within(TIME_LIMIT) if "filter" in request.query_params else database
 
 
 async def _page(

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
-from sqlalchemy.exc import DBAPIError
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.problems import Refused
 from codeai.persistence.pages import BadCursor
-from codeai.persistence.reads import Reads, TookTooLong
+from codeai.persistence.reads import Away, Reads, TookTooLong
 
-_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_AWAY_STATES = ("08", "53", "57")
-"""SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
 _TEMPORAL_AWAY = (
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -27,23 +22,25 @@ _TEMPORAL_AWAY = (
 
 
 @asynccontextmanager
-async def reading(database: Reads, within: float | None = None) -> AsyncIterator[Reads]:
-    """The database, where each statement may take `within` seconds. Raises Refused: no_database where Postgres does
-    not answer, invalid for a cursor that is none, too_slow."""
+async def reading(database: Reads) -> AsyncIterator[Reads]:
+    """The database, whose errors are told as problems at once. Raises Refused as `by_database_error` has it."""
     try:
-        yield database if within is None else database.within(within)
-    except BadCursor as error:
-        raise Refused(
-            "invalid", str(error), errors=[{"field": "query.cursor", "message": str(error)}]
-        ) from None
-    except _AWAY as error:
-        raise no_database() from error
-    except TookTooLong:
-        raise Refused("too_slow", f"it took more than {within:g} s; narrow it by its condition") from None
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", "").startswith(_AWAY_STATES):
-            raise no_database() from error
-        raise
+        yield database
+    except NO_ROWS as error:
+        raise by_database_error(error) from error
+
+
+NO_ROWS = (Away, TookTooLong, BadCursor)
+"""Why rows cannot be had."""
+
+
+def by_database_error(error: Exception) -> Refused:
+    """The problem behind one of NO_ROWS."""
+    if isinstance(error, BadCursor):
+        return Refused("invalid", str(error), errors=[{"field": "query.cursor", "message": str(error)}])
+    if isinstance(error, TookTooLong):
+        return Refused("too_slow", f"{error}; narrow it by its condition")
+    return no_database()
 
 
 def no_database() -> Refused:

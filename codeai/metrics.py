@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -108,13 +109,16 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._beside: list[Callable[[], bytes]] = []
         made = {name: self._made(name, row) for name, row in METRICS.items()}
-        self._requests: Counter = made["codeai_http_requests_total"]
-        self._request_seconds: Histogram = made["codeai_http_request_duration_seconds"]
-        self._request_bytes: Histogram = made["codeai_http_request_size_bytes"]
-        self._response_bytes: Histogram = made["codeai_http_response_size_bytes"]
-        self._active_requests: Gauge = made["codeai_http_active_requests"]
-        self._queries: Counter = made["codeai_db_queries_total"]
-        self._query_seconds: Histogram = made["codeai_db_query_duration_seconds"]
+        # Labels are bounded: what counts for them is kept, finding it costs as much as counting.
+        self._requests: Callable[..., Counter] = cache(made["codeai_http_requests_total"].labels)
+        self._request_seconds: Callable[..., Histogram] = cache(
+            made["codeai_http_request_duration_seconds"].labels
+        )
+        self._request_bytes: Callable[..., Histogram] = cache(made["codeai_http_request_size_bytes"].labels)
+        self._response_bytes: Callable[..., Histogram] = cache(made["codeai_http_response_size_bytes"].labels)
+        self._active_requests: Callable[..., Gauge] = cache(made["codeai_http_active_requests"].labels)
+        self._queries: Callable[..., Counter] = cache(made["codeai_db_queries_total"].labels)
+        self._query_seconds: Callable[..., Histogram] = cache(made["codeai_db_query_duration_seconds"].labels)
         self._query_errors: Counter = made["codeai_db_query_errors_total"]
         self._connections: Gauge = made["codeai_db_connections_active"]
         self._runs: Counter = made["codeai_workflow_executions_total"]
@@ -143,15 +147,15 @@ class Metrics:
         self, method: str, path: str, status: int, seconds: float, received: int, sent: int
     ) -> None:
         """A request to the route with this template was answered."""
-        self._requests.labels(method, path, str(status)).inc()
-        self._request_seconds.labels(method, path).observe(seconds)
-        self._request_bytes.labels(method, path).observe(received)
-        self._response_bytes.labels(method, path).observe(sent)
+        self._requests(method, path, str(status)).inc()
+        self._request_seconds(method, path).observe(seconds)
+        self._request_bytes(method, path).observe(received)
+        self._response_bytes(method, path).observe(sent)
 
     @contextmanager
     def request_active(self, method: str, path: str) -> Iterator[None]:
         """While a request is being answered."""
-        active = self._active_requests.labels(method, path)
+        active = self._active_requests(method, path)
         active.inc()
         try:
             yield
@@ -160,8 +164,8 @@ class Metrics:
 
     def query_ended(self, operation: str, table: str, seconds: float, error: str | None) -> None:
         """Postgres answered a statement, or refused it with an error of that type."""
-        self._queries.labels(operation, table, "success" if error is None else "error").inc()
-        self._query_seconds.labels(operation, table).observe(seconds)
+        self._queries(operation, table, "success" if error is None else "error").inc()
+        self._query_seconds(operation, table).observe(seconds)
         if error is not None:
             self._query_errors.labels(operation, table, error).inc()
 

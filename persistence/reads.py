@@ -23,11 +23,22 @@ from codeai.persistence.pool import IDLE, Telling
 LETTING_GO = 2.0
 """Seconds that Postgres has to end a statement whose asker has gone; then the connection is cut."""
 CLOSING = 5.0
+_NO_ANSWER = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY_STATES = ("08", "53", "57")
+"""SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
 _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 
+class Away(Exception):
+    """Postgres does not answer, or not now."""
+
+
 class TookTooLong(Exception):
-    """The statement was ended: it took longer than `Reads.within` allows."""
+    """The statement was ended: it took longer than the `seconds` that it had."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it took more than {seconds:g} s")
+        self.seconds = seconds
 
 
 class ReadOnly(asyncpg.Connection):
@@ -89,15 +100,14 @@ class Reads:
         """The rows of a statement. `values` are those of its parameters that have none yet; a statement that is kept
         and asked again is made SQL once.
 
-        Raises what a session raises for what Postgres refuses (DBAPIError), TookTooLong, and what asyncpg raises where
-        Postgres does not answer.
+        Raises Away, TookTooLong, and what a session raises for what Postgres refuses (DBAPIError).
         """
         question = _question(statement)
         records = await self._answer(question.sql, question.arguments(values or {}))
         return IteratorResult(question.columns, iter(records))
 
     async def answers(self) -> None:
-        """Asks the database for nothing. Raises what asyncpg raises where it does not answer."""
+        """Asks the database for nothing. Raises Away."""
         await self._answer("SELECT 1", [])
 
     def connections_in_use(self) -> int:
@@ -110,13 +120,13 @@ class Reads:
             return await self._asked(sql, arguments)
         except _Died:
             await self.pool.expire_connections()
-        try:
             return await self._asked(sql, arguments)
-        except _Died as died:
-            raise died.reason from None
 
     async def _asked(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
-        connection = await self.pool.acquire()
+        try:
+            connection = await self.pool.acquire()
+        except _NO_ANSWER as error:
+            raise Away from error
         begun = time.perf_counter()
         try:
             if self.time_limit is None:
@@ -126,14 +136,14 @@ class Reads:
                     milliseconds = str(int(self.time_limit * 1000))
                     await connection.execute("SELECT set_config('statement_timeout', $1, true)", milliseconds)
                     found = await connection.fetch(sql, *arguments)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except _NO_ANSWER as error:
             self.telling.failed(sql, time.perf_counter() - begun, error)
             if connection.is_closed():
-                raise _Died(error) from None
+                raise _Died from error
             if self.time_limit is not None and isinstance(error, asyncpg.QueryCanceledError):
-                raise TookTooLong from error
+                raise TookTooLong(self.time_limit) from error
             if isinstance(error, asyncpg.PostgresError):
-                raise DBAPIError(sql, None, error) from error
+                raise _as_refused(sql, error) from error
             raise
         finally:
             with suppress(TimeoutError):
@@ -142,11 +152,14 @@ class Reads:
         return found
 
 
-class _Died(Exception):
+class _Died(Away):
     """The connection is gone."""
 
-    def __init__(self, reason: Exception) -> None:
-        self.reason = reason
+
+def _as_refused(sql: str, error: asyncpg.PostgresError) -> Exception:
+    if str(error.sqlstate).startswith(_AWAY_STATES):
+        return Away()
+    return DBAPIError(sql, None, error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from codeai.api.dependencies import (
 )
 from codeai.api.mending import mended
 from codeai.api.operations import described, is_running
-from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.runs import known, must_exist, row, workflow_of
@@ -36,7 +35,6 @@ from codeai.api.streams import LONGEST, Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
 from codeai.persistence.executions import Execution, ExecutionFilter, Executions
 from codeai.persistence.logs import Logs
-from codeai.persistence.query import TIME_LIMIT
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
 
@@ -131,6 +129,7 @@ async def list_steps(
 async def show_log(
     parts: Using,
     caller: Reader,
+    rows: Rows,
     id: UUID,
     where: WhereLine,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -161,8 +160,7 @@ async def show_log(
             with_steps=steps,
         )
         return CallersStream(follower.events(), parts.allowances, caller.subject)
-    async with reading(parts.database, TIME_LIMIT if where is not None else None) as rows:
-        lines = await Logs(rows).after(str(id), after, limit, where)
+    lines = await Logs(rows).after(str(id), after, limit, where)
     if not lines:
         await must_exist(parts, id)
     more = str(lines[-1].offset) if len(lines) == limit else None

@@ -115,7 +115,7 @@ async def _state(asked: Awaitable[None]) -> str:
     except NotThere as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 (whatever keeps a part from answering is the answer)
-        return f"does not answer ({type(error).__name__})"
+        return f"does not answer ({type(error.__cause__ or error).__name__})"
     return "ok"
 
 

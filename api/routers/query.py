@@ -11,7 +11,6 @@ from pydantic import Field
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, accepted, applied
 from codeai.api.dependencies import IdempotencyKey, Route, Using, require_caller
-from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import hidden_from, permitted
 from codeai.api.views import View
@@ -61,8 +60,8 @@ async def query(
         count = (result.body or {}).get("updated")
         return _answer([("updated", "integer")], [[count]])
     try:
-        async with reading(parts.database, TIME_LIMIT) as rows:
-            found = await read(rows, asked, body.cursor, hidden_from(caller, asked.entity))
+        rows = parts.database.within(TIME_LIMIT)
+        found = await read(rows, asked, body.cursor, hidden_from(caller, asked.entity))
     except OutOfRange as error:
         raise Refused("invalid", str(error)) from None
     return _answer(found.columns, found.rows, found.next_cursor)

@@ -6,7 +6,6 @@ import asyncio
 import uuid
 from dataclasses import replace
 
-import asyncpg
 import pytest
 import structlog
 from sqlalchemy import Uuid, bindparam, cast, func, literal, select, text
@@ -14,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from codeai.persistence.engine import Address, Database
 from codeai.persistence.pool import Telling
-from codeai.persistence.reads import Reads, TookTooLong
+from codeai.persistence.reads import Away, Reads, TookTooLong
 from codeai.stack.postgres import free_port
 
 
@@ -72,5 +71,5 @@ async def test_a_slow_statement_is_told_of_without_its_values(reading: Reads) ->
 
 async def test_a_server_that_is_away_is_an_error_at_once(address: Address) -> None:
     async with Reads.opened(replace(address, port=free_port())) as nowhere:
-        with pytest.raises((OSError, asyncpg.PostgresError)):
+        with pytest.raises(Away):
             await nowhere.answers()
