@@ -153,29 +153,13 @@ class ExecutionView(View):
     def of(cls, row: Execution, *, inspected: bool) -> Self:
         """Who may not inspect sees the inputs' names only."""
         inputs = json.loads(row.inputs)
-        return cls(
-            inputs=inputs if inspected else dict.fromkeys(inputs),
-            result=_value(row.result),
-            error=_value(row.error),
-            undo_failed=_value(row.undo_failed) or [],
-            id=row.id,
-            workflow_id=row.workflow_id,
-            deployment_id=row.deployment_id,
-            config_id=row.config_id,
-            version=row.version,
-            content_hash=row.content_hash,
-            status=row.status,
-            status_text=row.status_text,
-            failure_policy=row.failure_policy,
-            triggered_by=row.triggered_by,
-            command=row.command,
-            output=row.output,
-            exit_code=row.exit_code,
-            started_at=row.started_at,
-            completed_at=row.completed_at,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
+        parsed = {
+            "inputs": inputs if inspected else dict.fromkeys(inputs),
+            "result": _value(row.result),
+            "error": _value(row.error),
+            "undo_failed": _value(row.undo_failed) or [],
+        }
+        return cls(**parsed, **{name: getattr(row, name) for name in cls.model_fields.keys() - parsed.keys()})
 
 
 class ResultView(View):

@@ -7,10 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, key
+from codeai.persistence.base import Base, Rows, as_shape, columns, key
 
 
 class HostRow(Base):
@@ -38,7 +37,7 @@ class Host:
 class Hosts:
     """What is written and asked about hosts."""
 
-    rows: AsyncSession
+    rows: Rows
 
     async def seen(self, id: str, name: str, spool_id: str, at: datetime) -> None:
         """A worker of the host is there. An older sighting changes nothing."""
