@@ -1,4 +1,8 @@
-"""The API's requests a second as a part of a bare route's, and its starts as a part of Temporal's own, in one run."""
+"""The API's requests a second as a part of a bare route's, and its starts as a part of Temporal's own, in one run.
+
+The API is served as `codeai up` serves it: it checks the token of every request, logs and counts it; the bare routes do
+nothing of that. Both are asked in turns by one client; while the machine has something else to do, it says little.
+"""
 
 from __future__ import annotations
 
