@@ -28,8 +28,7 @@ from codeai.api.outages import reading
 from codeai.api.problems import PROBLEMS, Refused
 from codeai.api.runs import no_execution, row_in_time, workflow_of
 from codeai.persistence.approvals import Approvals
-from codeai.workflows.contracts.base import Contract
-from codeai.workflows.contracts.commands import Answered, several
+from codeai.workflows.contracts.commands import Answered, Command, several
 
 ANSWER_LIMIT = timedelta(seconds=5)
 """How long a run has to answer an update."""
@@ -79,10 +78,11 @@ class Addressed:
             raise
         return answer
 
-    async def send(self, name: str, command: Contract, update: str, *, by_signal: bool) -> Answered | None:
+    async def send(self, name: str, given: Command, update: str, *, by_signal: bool) -> Answered | None:
         """Sends the command; None where it waits as a signal. Raises Refused with the run's reason."""
         if self.ended is not None:
             raise self.over(self.ended)
+        command = given.model_copy(update={"id": update})
         try:
             if not by_signal:
                 answer: Answered = await self.handle.execute_update(
@@ -92,7 +92,7 @@ class Addressed:
         except WorkflowUpdateFailedError as failed:
             raise _refusal(failed) from None
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            pass  # The worker went away meanwhile. Should it still find the update, it decides the same twice.
+            pass  # The worker went away meanwhile. Should it still find the update, it knows the signal by its id.
         except RPCError as error:
             raise await self._unreached(error) from None
         try:

@@ -32,6 +32,7 @@ from codeai.activities.secrets import Secrets
 from codeai.activities.shell.host import ShellHost
 from codeai.activities.shell.sandbox import try_it
 from codeai.activities.shell.settings import ShellSettings
+from codeai.activities.shell.spool import SpoolGone
 from codeai.activities.sightings import keep_seen
 from codeai.activities.step_records import StepRecords
 from codeai.activities.unsealing import Keys
@@ -67,7 +68,7 @@ HEARTBEAT = timedelta(seconds=2)
 def main(role: str, settings: Settings, label: str | None = None) -> None:
     """Runs the worker of `role` (`all`, or one of the task queues' table) until SIGTERM or SIGINT. With a `label` it
     takes the steps that ask for it, and no others. BadSettings where it could let no decision count; NoSandbox where
-    steps are to run in one and cannot."""
+    steps are to run in one and cannot; SpoolGone where somebody removes what it serves."""
     if role in ("all", "workflows") and settings.approvals.require_api and not settings.approvals.public_key:
         raise BadSettings(
             ["approvals.require_api is set: workers need approvals.public_key (codeai approvals key)"]
@@ -97,7 +98,7 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
         workers: list[Worker] = []
         if role in ("all", "exec"):
             host = await parts.enter_async_context(
-                _host(client, database, settings.worker.root, shell, secrets)
+                _host(client, database, settings.worker.root, shell, secrets, ending)
             )
             workers += _exec_workers(client, database, host, settings.worker, label, ending)
         if role in ("all", "workflows"):
@@ -168,14 +169,28 @@ def _workflow_worker(
 
 @contextlib.asynccontextmanager
 async def _host(
-    client: Client, database: Database, root: Path, settings: ShellSettings, secrets: Secrets
+    client: Client,
+    database: Database,
+    root: Path,
+    settings: ShellSettings,
+    secrets: Secrets,
+    ending: Ending,
 ) -> AsyncIterator[ShellHost]:
     """The runner of shell commands on this host, ready to take them."""
+
+    async def served() -> None:
+        try:
+            await host.serve()
+        except SpoolGone as error:
+            await ending.broke(error)
+
     host = ShellHost(root, client, StepRecords(database), settings, secrets)
     seen = asyncio.create_task(keep_seen(database, host.id, host.spool_id))
     try:
         await host.start()
+        serving = asyncio.create_task(served())
         yield host
+        serving.cancel()
     finally:
         seen.cancel()
         await host.detach()

@@ -154,7 +154,7 @@ class ExecuteDeployment(KeptRun):
         self.cancelled, self.paused = carried.cancelled, carried.paused
         self.run_number = carried.run
         self.lane.key = carried.lane
-        self.park.parking = carried.parking
+        self.park.parking, self.heard = carried.parking, carried.heard
         self.undone, self.undo_seq = carried.undone, carried.undo_seq
         program, _ = await self._load(LoadInput(program_hash=carried.program))
         self.machine = Machine.resume(program, unpack(carried.state))

@@ -109,6 +109,7 @@ class KeptRun(RunCommands):
             attempts=effects.attempts,
             tried=effects.tried,
             parking=self.park.parking,
+            heard=self.heard,
             undone=self.undone,
             undo_seq=self.undo_seq,
             since=effects.since,

@@ -37,6 +37,8 @@ from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
 
+MOST_HEARD = 100
+"""Commands that are known again when they are sent again: by then the first has long been answered."""
 Given = TypeVar("Given", bound=Contract)
 Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 
@@ -56,6 +58,8 @@ class RunCommands:
         self.run_number = 1
         self.journal = Journal()
         self.park = Park()
+        self.heard: tuple[str, ...] = ()
+        """The ids of the commands that were taken last."""
         self.begun = False
         self.told_early: tuple[Told, ...] = ()
         """What was said to a run that had not begun, and so never does."""
@@ -202,6 +206,19 @@ class RunCommands:
             ) from None
         if not self._listens():
             await workflow.wait_condition(self._listens)
+        word = given.id if isinstance(given, Command) else None
+        if word is None:
+            return await self._acted(given, act)
+        if word in self.heard:  # as an update that nobody answered in time, then as a signal
+            return Answered(status=self.run_status.value)
+        self.heard = (*self.heard, word)[-MOST_HEARD:]
+        try:
+            return await self._acted(given, act)
+        except ApplicationError:  # refused, it may be said again
+            self.heard = tuple(one for one in self.heard if one != word)
+            raise
+
+    async def _acted(self, given: Given, act: Act[Given]) -> Answered:
         answer = act(given)
         return answer if isinstance(answer, Answered) else await answer
 

@@ -92,8 +92,9 @@ class Attendants:
 
     async def watch(self) -> None:
         """Adopts what nobody attends; lets go of what another worker's newer token asks for. Never
-        returns."""
+        returns; raises SpoolGone."""
         while True:
+            self._desk.spool.must_be_there()
             try:
                 for key, at in self._desk.spool.newest_tokens().items():
                     await self._adopt(key, at)

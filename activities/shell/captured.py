@@ -6,7 +6,6 @@ Standard library only, and little of it (see supervisor.py).
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from codeai.activities.shell import formats
@@ -26,6 +25,7 @@ class Log:
         self.stream = b""
         self.waiting = bytearray()
         self.since = 0.0
+        self.unsaid = b""  # why the output could not be written, while there is no room for that either
 
     def add(self, stream: bytes, data: bytes) -> None:
         if stream != self.stream:
@@ -52,13 +52,31 @@ class Log:
         if cut:
             frames += formats.frame(formats.CUT, now, b"")
             self.left = -1
+        try:
+            self.write(frames)
+        except OSError as error:  # a full disk ends the log, not the command
+            self.left = -1
+            self.unsaid = os.strerror(error.errno or 0).encode()
+            self.say()
+
+    def say(self) -> None:
+        """Marks where the output ends, if it could not be written; again later, where there is no room for the mark."""
+        if not self.unsaid:
+            return
+        try:
+            self.write(formats.frame(formats.FULL, time.time(), self.unsaid))
+            self.unsaid = b""
+        except OSError:
+            pass
+
+    def write(self, frames: bytes) -> None:
+        """All of it or nothing. OSError where there is no room."""
         begin = os.fstat(self.file).st_size
         try:
             formats.write_all(self.file, frames)
-        except OSError as error:  # a full disk ends the log, not the command
+        except OSError:
             os.ftruncate(self.file, begin)
-            self.left = -1
-            print(f"the output could not be written: {error}", file=sys.stderr)  # noqa: T201 - goes to a log file
+            raise
 
 
 class Head:

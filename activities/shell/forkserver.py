@@ -1,5 +1,5 @@
 """Starts supervisors: the one process of a host that forks them. Run by path, `python -S -E forkserver.py
-SPOOL`.
+SPOOL VERSION`.
 
 Standard library only, and little of it (see supervisor.py). It may die at any time: a lost datagram is a
 spawn that did not happen, and the worker sends it again.
@@ -23,15 +23,17 @@ IDLE = 2.0  # how often it looks whether a worker is there, seconds
 MOST = 4096  # bytes of a datagram
 
 
-def main(spool: str) -> None:
-    """Serves the spool until no worker has held ATTENDED, and no command a lease, at two looks in a row."""
+def main(spool: str, version: str) -> None:
+    """Serves the spool until no worker has held ATTENDED, and no command a lease, at two looks in a row. It notes its
+    version, by which a worker that has other code knows that it must not be served by this one."""
     from codeai.activities.shell import formats, supervisor
 
     os.chdir(spool)  # a socket's path may have 107 bytes, so it is a relative one
     lock = os.open(formats.LISTENER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     if not formats.lock(lock):
         return
-    os.pwrite(lock, b"%-10d\n" % os.getpid(), 0)  # for people: its supervisors look the same in ps
+    os.truncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()} {version}\n".encode(), 0)
     become_subreaper = subreaper()
     if os.path.exists(formats.LISTENER):
         os.unlink(formats.LISTENER)
@@ -130,4 +132,4 @@ if __name__ == "__main__":
     # Not the script's folder, which would come before the standard library: the package's parent, after it.
     sys.path[0:1] = []
     sys.path.append(os.path.dirname(os.path.abspath(__file__)).rsplit(os.sep, 3)[0])
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -27,7 +27,9 @@ LISTENER = "forkserver.sock"
 LISTENER_LOCK = "forkserver.lock"
 ATTENDED = "attended"  # locked, shared, by every worker that may ask for a spawn
 
-STDOUT, STDERR, CUT = b"o", b"e", b"t"  # streams of a frame; CUT: the log's limit was reached, no bytes
+STDOUT, STDERR = b"o", b"e"  # streams of a frame
+CUT = b"t"  # no stream: the log's limit was reached; no bytes
+FULL = b"f"  # no stream: from here on the output could not be written; its bytes say why
 CANCEL, KILL = b"c", b"k"
 
 CPU, MEMORY, FILE_SIZE, PROCESSES = "cpu", "memory", "file_size", "processes"
@@ -231,9 +233,12 @@ def write_whole(path: str, data: bytes, mode: int = 0o600) -> None:
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         write_all(descriptor, data)
+        os.rename(new, path)
+    except OSError:  # it is tried again, perhaps for hours: nothing of it may pile up
+        remove(new)
+        raise
     finally:
         os.close(descriptor)
-    os.rename(new, path)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -84,6 +84,10 @@ class ShellHost:
             asyncio.create_task(self._attendants.sweep()),
         ]
 
+    async def serve(self) -> None:
+        """Until it cannot go on: raises SpoolGone."""
+        await self._loops[0]
+
     async def detach(self) -> None:
         """Lets go of everything at once and kills nothing: commands go on, the next worker adopts them."""
         loops, self._loops = self._loops, []

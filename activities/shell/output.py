@@ -27,6 +27,12 @@ class Chunker:
         for frame in frames:
             if frame.stream == formats.CUT:
                 stream, text = "system", f"[the output past {self._limit} bytes is not kept]\n"
+            elif frame.stream == formats.FULL:
+                why = frame.data.decode(errors="replace")
+                stream, text = (
+                    "system",
+                    f"[from here on the output could not be written on its host: {why}]\n",
+                )
             else:
                 stream = _NAMES[frame.stream]
                 text = clean(self._decoders[frame.stream].decode(frame.data))

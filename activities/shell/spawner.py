@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from array import array
+from hashlib import sha256
 from pathlib import Path
 
 from codeai.activities.shell import formats
 
 _START = 5.0  # how long a fork server may take to listen, seconds
 _LONGEST_PATH = 100  # bytes of a socket's path that every system takes
+_CODE = (
+    "captured",
+    "descendants",
+    "forkserver",
+    "formats",
+    "masks",
+    "supervisor",
+)  # what it and supervisors run
 
 
 class Spawner:
@@ -31,9 +42,10 @@ class Spawner:
         self._server: subprocess.Popen[bytes] | None = None
 
     async def open(self) -> None:
-        """Has a fork server listen. TimeoutError where none does within 5 s."""
+        """Has a fork server listen that runs this worker's code. TimeoutError where none does within 5 s."""
         while not formats.lock(self._attended, shared=True):  # noqa: ASYNC110 - the fork server is just looking
             await asyncio.sleep(0.001)
+        await self._retire()
         await self._start()
 
     async def ask(self, folder: str, slot: int, confided: bytes | None = None) -> None:
@@ -81,6 +93,25 @@ class Spawner:
                 return False
         return True
 
+    async def _retire(self) -> None:
+        """Ends a fork server that was started before an upgrade: it would start supervisors of the code that was. What
+        it has started goes on."""
+        file = self._spool / formats.LISTENER_LOCK
+        pid, _, noted = (formats.read(str(file)) or b"").partition(b" ")
+        if not pid or noted.strip() == version().encode():
+            return
+        with contextlib.suppress(ProcessLookupError):
+            words = (formats.read(f"/proc/{int(pid)}/cmdline") or b"").split(b"\0")
+            if os.fsencode(self._spool) not in words or not any(_is_fork_server(word) for word in words):
+                return
+            os.kill(int(pid), signal.SIGKILL)
+        lock = os.open(file, os.O_RDWR)
+        try:
+            while not formats.lock(lock):  # noqa: ASYNC110 - until it is gone, with what was sent to it
+                await asyncio.sleep(0.001)
+        finally:
+            os.close(lock)
+
     async def _start(self) -> None:
         async with self._starting:
             end = asyncio.get_running_loop().time() + _START
@@ -103,6 +134,7 @@ class Spawner:
                     "-E",
                     str(Path(__file__).with_name("forkserver.py")),
                     str(self._spool),
+                    version(),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -110,6 +142,19 @@ class Spawner:
                 env=kept,
                 start_new_session=True,
             )
+
+
+def version() -> str:
+    """Names the code of the fork server and its supervisors: another one where it was changed, or lies elsewhere."""
+    folder = Path(__file__).parent
+    code = sha256(f"{sys.executable} {folder}".encode())
+    for name in _CODE:
+        code.update((folder / f"{name}.py").read_bytes())
+    return code.hexdigest()[:16]
+
+
+def _is_fork_server(word: bytes) -> bool:
+    return word.endswith(b"/forkserver.py")
 
 
 def _nameless(data: bytes) -> int:

@@ -78,16 +78,17 @@ class Attempt:
         self.key = key
 
     def write_input(self, step: CommandInput) -> None:
-        """Makes the folder with its input, whole; where it is there, the newest activity's input is kept."""
+        """Makes the folder with its input, whole; where it is there, the newest activity's input is kept. OSError where
+        there is no room, or no spool."""
         data = step.model_dump_json().encode()
         if self.folder.is_dir():
             formats.write_whole(str(self.folder / _INPUT), data)
             return
-        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.parent.mkdir(mode=0o700, exist_ok=True)
         new = self.folder.with_name(f".{uuid.uuid4()}")
         new.mkdir(mode=0o700)
-        formats.write_whole(str(new / _INPUT), data)
         try:
+            formats.write_whole(str(new / _INPUT), data)
             new.rename(self.folder)
         except OSError as error:
             shutil.rmtree(new, ignore_errors=True)
@@ -149,6 +150,7 @@ class Attempt:
             return False
         finally:
             own.unlink()
+        formats.remove(formats.lease_file(str(self.folder)))
         shutil.rmtree(self.files, ignore_errors=True)
         return True
 
@@ -207,9 +209,15 @@ class Attempt:
         """Kills what a lost supervisor left behind. Waits until it is gone, and removes the files."""
         end = time.monotonic() + _DYING
         kill_noted(str(self.folder))
-        while kill_marked(str(self.folder)) and time.monotonic() < end:
+        while (left := kill_marked(str(self.folder))) and time.monotonic() < end:
             time.sleep(0.01)
+        if not left:  # a lease from before a reboot could last for days
+            formats.remove(formats.lease_file(str(self.folder)))
         shutil.rmtree(self.files, ignore_errors=True)
+
+
+class SpoolGone(Exception):
+    """Somebody has removed the spool of a worker that serves it."""
 
 
 class Spool:
@@ -237,6 +245,15 @@ class Spool:
                 if not path.is_dir():
                     raise
         return cls(path, f"{(path / 'id').read_text()}.{boot_id()}")
+
+    def must_be_there(self) -> None:
+        """Raises SpoolGone where the folder was removed, or is another one."""
+        found = formats.read(str(self.path / "id"))
+        if found is None or not self.id.startswith(f"{found.decode()}."):
+            raise SpoolGone(
+                f"{self.path} was removed while this worker served it: what it held is lost; "
+                "the next worker makes a new one"
+            )
 
     def attempt(self, step: CommandInput) -> Attempt:
         """ValueError where the ids could not be names of folders."""

@@ -55,6 +55,7 @@ class Command:
         self.poller.register(self.control, select.POLLIN)
         self.pipes: dict[int, bytes] = {}
         self.pid = 0
+        self.entry = -1
         self.pidfd = -1
         self.began = 0.0
         self.code: int | None = None  # of the shell, once it has exited
@@ -85,10 +86,13 @@ class Command:
         if hasattr(os, "pidfd_open"):
             self.pidfd = os.pidfd_open(self.pid)
             self.poller.register(self.pidfd, select.POLLIN)
-        formats.write_all(entry, f"command {self.pid} {formats.start_time(self.pid)}\n".encode())
-        self.began = self.watch_at = time.monotonic()
-        os.write(release, b".")
-        os.close(release)
+        try:
+            formats.write_all(entry, f"command {self.pid} {formats.start_time(self.pid)}\n".encode())
+            self.entry, self.began = entry, time.monotonic()
+            self.watch_at = self.began
+            os.write(release, b".")
+        finally:
+            os.close(release)  # unwritten, the command ends without having begun
 
     def run(self) -> Exit:
         """Until the shell has exited, or was ended with all that it started."""
@@ -99,6 +103,8 @@ class Command:
                 self.cause = "timeout"
             if self.code is None and self.lease_is_over():
                 self.cause = "lease"
+            if self.code is None and forsaken(self.entry):
+                self.cause = "killed"
         if self.cause == "exited" and self.code is not None:
             self.cause = LIMITED_BY.get(self.code, "exited")
             if self.code == 128 + KILL and self.lease_is_over():  # the fork server was quicker
@@ -282,14 +288,20 @@ def claim() -> int | None:
     own = f"{formats.ENTRY}.{os.getpid()}"
     entry = os.open(own, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     formats.lock(entry)
-    formats.write_all(entry, f"supervisor {os.getpid()} {formats.start_time('self')}\n".encode())
     try:
+        formats.write_all(entry, f"supervisor {os.getpid()} {formats.start_time('self')}\n".encode())
         os.link(own, formats.ENTRY)
     except FileExistsError:
         return None
     finally:
         os.unlink(own)
     return entry
+
+
+def forsaken(entry: int) -> bool:
+    """Whether somebody has removed the attempt's folder: nobody can tell the command anything any more, or hear how it
+    ended."""
+    return os.fstat(entry).st_nlink == 0
 
 
 def remove_files() -> None:
@@ -318,28 +330,36 @@ def supervise(folder: str, descriptors: list[int]) -> None:
     lease = formats.lease_file(folder) if spec.leased else None
     if lease is not None and (formats.lease(lease) or 0.0) <= formats.clock():
         return  # it is renewed before this attempt is asked for again
+    command = Command(spec, confided, lease)  # before the entry: where this fails it is asked for again
+    alive = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
     entry = claim()
     if entry is None:
         return
-    alive = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
-    if confided is not None:
-        spec.env |= confided.env
-        for name, data in confided.files.items():
-            formats.write_whole(f"{formats.FILES}/{name}", data)
-    command = Command(spec, confided, lease)
-    command.start(entry)
-    ended = command.run()
+    try:
+        if confided is not None:
+            spec.env |= confided.env
+            for name, data in confided.files.items():
+                formats.write_whole(f"{formats.FILES}/{name}", data)
+        command.start(entry)
+    except OSError as error:
+        why = f"codeai: the command could not be started: {error}"
+        ended = Exit("exited", 126, 0.0, b"", False, why.encode(), False)
+    else:
+        ended = command.run()
     try:
         remove_files()
     except OSError as error:
         print(f"the files of a step could not be removed: {error}", file=sys.stderr)  # noqa: T201
-    while True:  # without the exit the command would count as lost: a full disk is waited for
+    while not forsaken(entry):  # without the exit the command would count as lost: a full disk is waited for
+        command.log.say()
         try:
             formats.write_whole(formats.EXIT, ended.encode())
             break
         except OSError as error:
             print(f"an exit could not be written: {error}", file=sys.stderr)  # noqa: T201
             time.sleep(1.0)
+    else:
+        return
     if lease is not None:
         formats.remove(lease)
     for descriptor in (*release, alive):

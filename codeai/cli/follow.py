@@ -17,6 +17,8 @@ from codeai.cli.terminal import painter, visible
 ENDED = ("complete", "failed", "cancelled", "compensated", "rejected")
 GIVE_UP_AFTER = 60.0
 """Seconds without an answer of the API after which following ends (the run goes on)."""
+TOO_MANY = 429
+"""The status where this user has many streams open: one that was cut may still be counted."""
 LAST_LINES = 20
 _MARKS = {"succeeded": ("green", "✓"), "cancelled": ("yellow", "■"), "skipped": ("yellow", "»")}
 _BROKEN = ("red", "✗")
@@ -111,6 +113,7 @@ def follow(api: Api, id: str, view: View, *, leave_parked: bool = False) -> str:
     last: str | None = None
     heard = time.monotonic()
     while True:
+        refused = None
         try:
             for event in api.events(f"/executions/{id}/logs?follow=true&steps=true", last):
                 heard = time.monotonic()
@@ -125,12 +128,15 @@ def follow(api: Api, id: str, view: View, *, leave_parked: bool = False) -> str:
                         return "parked"
             heard = time.monotonic()
         except ProblemAnswer as problem:
-            if problem.status < 500:
+            if problem.status < 500 and problem.status != TOO_MANY:
                 raise
+            refused = problem
         except _CUT:
             pass
         if time.monotonic() - heard > GIVE_UP_AFTER:
             view.end_line()
+            if refused is not None:
+                raise refused
             raise Stop(f"the API is away; the run goes on. Follow it later with: codeai logs -f {id}")
         time.sleep(0.3)
 

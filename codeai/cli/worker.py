@@ -37,6 +37,7 @@ def worker(
     Example: codeai worker exec
     """
     from codeai.activities.shell.sandbox import NoSandbox
+    from codeai.activities.shell.spool import SpoolGone
     from codeai.logs import configure
     from codeai.settings import BadSettings, load
     from codeai.workers.run import main
@@ -53,5 +54,5 @@ def worker(
     configure(settings.logging, process="worker")
     try:
         main(role.value, settings, label)
-    except (BadSettings, NoSandbox) as problem:
+    except (BadSettings, NoSandbox, SpoolGone) as problem:
         raise Stop(str(problem)) from None

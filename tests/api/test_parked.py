@@ -67,6 +67,19 @@ async def test_a_parked_run_says_where_and_goes_on_with_another_value(
     assert trace["complete"] and trace["cut"] is None
 
 
+async def test_a_word_that_comes_twice_counts_once(admin: httpx2.AsyncClient, served: Served) -> None:
+    """As the API sends it where no worker answers in time: as an update, then as a signal."""
+    id = await parked(admin, DIVIDES)
+    run = served.temporal.get_workflow_handle(f"execution/{id}")
+    for word in ("one", "other"):
+        await run.execute_update("retry", {"id": word})
+        await running(admin, id, "parked")
+        await run.signal("retry", {"id": word})
+    await said(admin, id, "skip", value=7)
+    assert (await running(admin, id, "complete"))["result"] == 7
+    assert (await admin.get(f"/executions/{id}/logs")).text.count("retry (by temporal)") == 2
+
+
 @pytest.mark.parametrize(
     ("word", "body", "status", "result"),
     [

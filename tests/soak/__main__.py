@@ -10,7 +10,7 @@ import argparse
 import random
 
 from tests.platform import platform
-from tests.soak import api, durability, hosts, lanes, limits, query
+from tests.soak import api, durability, hosts, lanes, limits, parks, query, tails
 from tests.soak.item import Alone, Item
 
 ITEMS: dict[str, Item | Alone] = {
@@ -18,8 +18,10 @@ ITEMS: dict[str, Item | Alone] = {
     **hosts.ITEMS,
     **lanes.ITEMS,
     **limits.ITEMS,
+    **parks.ITEMS,
     **query.ITEMS,
     **api.ITEMS,
+    **tails.ITEMS,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import signal
 import uuid
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from codeai.stack.processes import Process
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
@@ -159,3 +161,22 @@ async def test_a_worker_that_cannot_work_ends_with_a_reason(worker: Start, tempo
     said = running.log.read_text().splitlines()[-1]
     assert said.startswith("codeai: ") and "nothing" in said
     assert Process.of(running.process.pid) is None
+
+
+async def test_a_worker_whose_spool_is_removed_ends_with_a_reason_and_the_next_one_serves(
+    worker: Start, temporal: Client, tmp_path: Path
+) -> None:
+    flows = worker("workflows", address(temporal))
+    first = worker("exec", address(temporal))
+    for one in (flows, first):
+        one.until_ready()
+    ran = await begin(temporal, 'exec { echo on > "$CODEAI_WORKSPACE/../../../on"; sleep 60 }')
+    wait_until((tmp_path / "a root" / "on").exists, 60, "the command")
+    shutil.rmtree(tmp_path / "a root" / "spool")
+    assert first.process.wait(60) == 1
+    said = first.log.read_text().splitlines()[-1]
+    assert said.startswith("codeai: ") and "was removed while this worker served it" in said
+    worker("exec", address(temporal)).until_ready()
+    with pytest.raises(WorkflowFailureError) as failed:
+        await asyncio.wait_for(ran.result(), 60)
+    assert "lost" in str(failed.value.cause)

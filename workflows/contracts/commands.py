@@ -27,6 +27,7 @@ class Command(Contract):
     comment: str | None = Field(None, max_length=MOST_COMMENT, description="why")
     via: Via = "temporal"
     request_id: str | None = Field(None, max_length=128, description="of the request that it came by")
+    id: str | None = Field(None, max_length=255, description="names this word: sent again it counts once")
 
 
 class DecideInput(Command):

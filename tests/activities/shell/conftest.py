@@ -57,7 +57,7 @@ class Rig:
         await self.ready(process)
         return process
 
-    async def begin_worker(self) -> Process:
+    async def begin_worker(self, code: Path = REPOSITORY) -> Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -65,7 +65,7 @@ class Rig:
             self.client.service_client.config.target_host,
             str(self.root),
             str(self.record.file),
-            cwd=REPOSITORY,
+            cwd=code,
             stdout=PIPE,
         )
         self.workers.append(process)

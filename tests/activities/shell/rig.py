@@ -16,11 +16,15 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
+    from codeai.activities.shell import formats
     from codeai.activities.shell.record import Chunk
+    from codeai.activities.shell.spool import Spool
     from codeai.workflows.contracts.queues import exec_on
     from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
 
 QUEUE = "commands"
+HEARTBEATS = 4.0
+"""Seconds without one after which Temporal gives the activity to another worker."""
 
 
 @dataclass
@@ -95,7 +99,7 @@ class Commands:
                 activity_id=f"{number}/{given.attempt}",
                 task_queue=exec_on(host),
                 start_to_close_timeout=timedelta(seconds=given.timeout + given.grace + 60),
-                heartbeat_timeout=timedelta(seconds=4),
+                heartbeat_timeout=timedelta(seconds=HEARTBEATS),
                 retry_policy=RetryPolicy(maximum_interval=timedelta(seconds=1)),
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
@@ -106,6 +110,11 @@ class Commands:
                     raise
                 results.append(CommandResult(outcome=Outcome.CANCELLED))
         return results
+
+
+def fork_server(spool: Spool) -> int:
+    """The process that starts supervisors."""
+    return int((spool.path / formats.LISTENER_LOCK).read_text().split()[0])
 
 
 def processes_with(mark: str) -> list[int]:

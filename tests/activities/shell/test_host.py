@@ -10,12 +10,15 @@ import uuid
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 from codeai.activities.shell import host as hosts
 from codeai.activities.shell.spool import Running
+from codeai.workflows.contracts.queues import exec_on
 from codeai.workflows.contracts.shell import Outcome, WorkspaceSeed
 from tests.activities.shell.conftest import Here
-from tests.activities.shell.rig import processes_with, step
+from tests.activities.shell.rig import fork_server, processes_with, step
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -103,6 +106,39 @@ async def test_a_run_that_came_before_the_host_was_started_anew_hears_lost(here:
     [result] = await here.run(given)
     assert result.error is not None
     assert (result.outcome, result.error.kind, result.started) == (Outcome.LOST, "lost", False)
+
+
+async def test_after_a_reboot_what_ran_is_lost_and_what_had_ended_is_told(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is switched off under its worker and starts anew: another boot id, no process, the same disk."""
+    ran, had_ended = step("sleep 60; touch ran", lost_after=600.0), step("echo told")
+    next_one = ran.model_copy(update={"step_id": str(uuid.uuid4())})
+    runs = [await here.start(*some) for some in ((ran, next_one), (had_ended,))]
+    await here.started(ran)
+    await runs[1].result()
+    await here.host.detach()
+    for pid in processes_with(ran.execution_id):
+        os.kill(pid, signal.SIGKILL)
+    entry = (here.rig.spool.attempt(ran).folder / "entry").read_text().split()
+    os.kill(int(entry[1]), signal.SIGKILL)
+    os.kill(fork_server(here.rig.spool), signal.SIGKILL)
+    monkeypatch.setattr("codeai.activities.shell.spool.boot_id", lambda: "another")
+    target = here.rig.client.service_client.config.target_host
+    client = await Client.connect(target, data_converter=here.rig.client.data_converter)
+    again = hosts.ShellHost(here.rig.root, client, here.rig.record)
+    assert (again.id, again.spool_id) == (here.host.id, here.rig.spool.id.rpartition(".")[0] + ".another")
+    await again.start()
+    async with Worker(client, task_queue=exec_on(again.id), activities=again.activities()):
+        results = await asyncio.wait_for(runs[0].result(), 30)
+        await again.detach()
+    assert [(one.outcome, one.started, one.spool) for one in results] == [
+        (Outcome.LOST, True, again.spool_id),
+        (Outcome.LOST, False, again.spool_id),
+    ]
+    assert here.record.facts("ended", had_ended.step_id)[0]["outcome"] == "succeeded"
+    assert not list((here.rig.spool.path / "leases").iterdir())
+    assert not (here.rig.root / "runs" / ran.execution_id / "work" / "ran").exists()
 
 
 async def test_a_supervisor_that_dies_is_lost(here: Here) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import signal
 import time
 import uuid
@@ -13,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from codeai.activities.shell import formats
 from codeai.workflows.contracts.shell import Outcome
-from tests.activities.shell.conftest import Rig
-from tests.activities.shell.rig import step
+from tests.activities.shell.conftest import REPOSITORY, Rig
+from tests.activities.shell.rig import HEARTBEATS, fork_server, step
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -58,6 +58,52 @@ async def test_what_ended_while_no_worker_was_there_is_answered_within_a_second(
     assert time.monotonic() - ready < 1.0
 
 
+async def test_a_worker_of_a_newer_version_takes_over_what_an_older_one_left(
+    rig: Rig, tmp_path: Path
+) -> None:
+    """The older one is installed elsewhere, and removed while its command runs."""
+    old = tmp_path / "old"
+    shutil.copytree(REPOSITORY / "codeai", old / "codeai", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__init__.py", "rig.py", "worker.py"):
+        at = old / "tests" / "activities" / "shell" / name
+        at.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "tests" / "activities" / "shell" / name, at)
+    counter = rig.root.parent / "counter"
+    worker = await rig.begin_worker(old)
+    await rig.ready(worker)
+    first = fork_server(rig.spool)
+    more = {"env": {"counter": str(counter)}, "execution_id": str(uuid.uuid4())}
+    steps = [step(COUNTED.format(wait), **more) for wait in (2, 0)]
+    run = await rig.start(*steps)
+    await begun(counter)
+    worker.kill()
+    await worker.wait()
+    shutil.rmtree(old)
+    await rig.worker()
+    results = await asyncio.wait_for(run.result(), 20)
+    assert [result.stdout for result in results] == ["begun\ndone"] * 2
+    assert counter.read_text().splitlines() == [one.step_id for one in steps]
+    assert fork_server(rig.spool) != first
+
+
+async def test_a_worker_that_stands_still_beyond_its_heartbeats_disturbs_nothing(rig: Rig) -> None:
+    """Its commands go on, and it goes on where it was."""
+    counter = rig.root.parent / "counter"
+    frozen = await rig.worker()
+    more = {"env": {"counter": str(counter)}, "execution_id": str(uuid.uuid4())}
+    steps = [step(COUNTED.format(wait), **more) for wait in (1, 0)]
+    run = await rig.start(*steps)
+    await begun(counter)
+    frozen.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(HEARTBEATS + 1)
+    frozen.send_signal(signal.SIGCONT)
+    results = await asyncio.wait_for(run.result(), 20)
+    assert [result.stdout for result in results] == ["begun\ndone"] * 2
+    assert counter.read_text().splitlines() == [one.step_id for one in steps]
+    for one in steps:
+        assert rig.record.text(one.step_id, "stdout") == "begun\ndone\n"
+
+
 @pytest.mark.parametrize("seed", range(int(os.environ.get("CODEAI_HAMMER", "1"))))
 async def test_killed_at_random_moments_every_command_runs_once(rig: Rig, seed: int) -> None:
     """Two workers on one root and the fork server, each killed at random. CODEAI_HAMMER=20 does it at length."""
@@ -91,4 +137,4 @@ async def test_killed_at_random_moments_every_command_runs_once(rig: Rig, seed: 
 
 def kill_fork_server(rig: Rig) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(int((rig.spool.path / formats.LISTENER_LOCK).read_text()), signal.SIGKILL)
+        os.kill(fork_server(rig.spool), signal.SIGKILL)

@@ -18,7 +18,7 @@ from codeai.activities.shell.slots import Slots
 from codeai.activities.shell.spool import Absent
 from codeai.workflows.contracts.shell import Outcome
 from tests.activities.shell.conftest import Here
-from tests.activities.shell.rig import processes_with, step
+from tests.activities.shell.rig import fork_server, processes_with, step
 from tests.activities.shell.test_supervisor import Bench, Run, gone
 
 pytestmark = pytest.mark.timeout(60)
@@ -43,10 +43,6 @@ async def ask(bench: Bench, text: str, lease: float | None) -> Run:
     await bench.spawner.ask(str(run.attempt.folder), slot)
     os.close(slot)
     return run
-
-
-def forkserver(bench: Bench) -> int:
-    return int((bench.spool.path / formats.LISTENER_LOCK).read_text())
 
 
 def ticks(bench: Bench) -> int:
@@ -85,11 +81,11 @@ async def test_without_a_lease_nothing_begins_and_the_attempt_may_be_asked_for_a
 async def test_the_supervisor_kills_what_outlives_its_lease_without_a_grace(bench: Bench) -> None:
     run = await ask(bench, 'trap "" TERM; setsid sleep 60 & ' + TICKING, 0.7)
     await run.prints("on")
-    os.kill(forkserver(bench), signal.SIGSTOP)
+    os.kill(fork_server(bench.spool), signal.SIGSTOP)
     try:
         result = await asyncio.wait_for(run.result(), 5)
     finally:
-        os.kill(forkserver(bench), signal.SIGCONT)
+        os.kill(fork_server(bench.spool), signal.SIGCONT)
     assert (result.outcome, result.error and result.error.kind) == (Outcome.LOST, "lost")
     assert 0.5 < result.duration < 2.0
     assert processes_with(run.given.step_id) == []
@@ -145,7 +141,7 @@ async def test_the_fork_server_stays_as_long_as_anything_has_a_lease(
 ) -> None:
     run = await ask(bench, "echo on; sleep 60", 5.0)  # longer than a fork server stays alone
     await run.prints("on")
-    pid = forkserver(bench)
+    pid = fork_server(bench.spool)
     bench.spawner.close()
     os.kill(run.pid("supervisor"), signal.SIGSTOP)
     await until(lambda: processes_with(run.given.step_id) == [], 20)

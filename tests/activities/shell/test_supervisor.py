@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from codeai.activities.shell.spawner import Spawner
 from codeai.activities.shell.spool import Absent, Attempt, Ended, Lost, Refused, Running, Spool
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandResult, Outcome
-from tests.activities.shell.rig import processes_with, step
+from tests.activities.shell.rig import fork_server, processes_with, step
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -223,6 +225,29 @@ async def test_fifty_descendants_that_ignore_the_end_are_gone_with_the_grace(ben
     assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
 
 
+async def test_what_is_stopped_has_forked_away_or_holds_the_pipe_is_gone_with_the_grace(bench: Bench) -> None:
+    text = """
+        trap '' TERM
+        sleep 76 & kill -STOP $!
+        (setsid bash -c 'kill -STOP $$; sleep 76' &)
+        env -i setsid bash -c 'trap "" TERM; (sleep 76 & kill -STOP $!; wait) & disown; sleep 76' &
+        exec 3>&1; setsid sleep 76 >&3 &
+        (true &)
+        echo on; kill -STOP $$
+    """
+    run = await bench.begin(text, grace=0.5)
+    await run.prints("on")
+    supervisor = run.pid("supervisor")
+    family: set[int] = set()
+    async with asyncio.timeout(20):
+        while len(family) < 7 or sum(living(pid)[:1] == [b"T"] for pid in family) < 4:
+            await asyncio.sleep(0.02)
+            family = descendants(supervisor)
+    run.attempt.say(formats.CANCEL)
+    assert (await run.result()).outcome is Outcome.CANCELLED
+    assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
+
+
 def descendants(root: int) -> set[int]:
     """All that a process has started, by the kernel's list."""
     found: set[int] = set()
@@ -344,11 +369,72 @@ async def test_a_dead_supervisor_means_lost_and_what_it_left_is_killed(bench: Be
 
 async def test_a_command_outlives_the_fork_server_and_the_next_one_is_started_at_once(bench: Bench) -> None:
     first = await bench.begin("sleep 0.5; echo first")
-    server = int((bench.spool.path / formats.LISTENER_LOCK).read_text())
+    server = fork_server(bench.spool)
     os.kill(server, signal.SIGKILL)
     await gone(server)
     assert (await bench.run("echo second")).stdout == "second"
     assert (await first.result()).stdout == "first"
+
+
+async def test_a_worker_of_other_code_has_its_own_fork_server_and_what_runs_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade, also where the old code has been removed."""
+    before = await bench.begin("sleep 1; echo before")
+    old = fork_server(bench.spool)
+    monkeypatch.setattr("codeai.activities.shell.spawner.version", lambda: "another")
+    upgraded = Spawner(bench.spool.path)
+    await upgraded.open()
+    assert fork_server(bench.spool) != old
+    await gone(old)
+    assert (await bench.run("echo after")).stdout == "after"
+    assert (await before.result()).stdout == "before"
+    kept = fork_server(bench.spool)
+    again = Spawner(bench.spool.path)
+    await again.open()
+    assert fork_server(bench.spool) == kept
+    for one in (upgraded, again):
+        one.close()
+
+
+async def test_a_full_disk_ends_the_output_with_a_word_and_not_the_command(bench: Bench) -> None:
+    """A limit on the size of files stands for the disk."""
+    resource.prlimit(fork_server(bench.spool), resource.RLIMIT_FSIZE, (100_000, 100_000))
+    run = await bench.begin("head -c 300000 /dev/zero | tr '\\0' x; echo; echo on >&2; exit 3", capture=1000)
+    result = await run.result()
+    assert (result.exit_code, result.stdout, result.stderr) == (3, "x" * 1000, "on")
+    said = "[from here on the output could not be written on its host: File too large]\n"
+    assert run.log().lstrip("x") == said
+
+
+async def test_what_could_not_be_started_for_want_of_room_says_so_and_leaves_nothing(bench: Bench) -> None:
+    server = fork_server(bench.spool)
+    resource.prlimit(server, resource.RLIMIT_FSIZE, (0, 100_000))
+    run = bench.prepare("echo on")
+    for _ in range(3):
+        slot = await bench.slots.take("run")
+        await bench.spawner.ask(str(run.attempt.folder), slot)
+        os.close(slot)
+        await asyncio.sleep(0.1)
+    assert run.attempt.look() == Absent()
+    assert [file.name for file in run.attempt.folder.glob("entry*")] == []
+    resource.prlimit(server, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    slot = await bench.slots.take("run")
+    await bench.spawner.ask(str(run.attempt.folder), slot)
+    os.close(slot)
+    while isinstance(run.attempt.look(), Absent):
+        await asyncio.sleep(0.002)
+    assert (await run.result()).stdout == "on"
+
+
+async def test_a_command_whose_spool_is_removed_is_ended(bench: Bench) -> None:
+    """Nobody could hear of it any more, or cancel it."""
+    run = await bench.begin("echo on; sleep 60")
+    await run.prints("on")
+    supervisor, command = run.pid("supervisor"), run.pid()
+    shutil.rmtree(run.attempt.folder.parent)
+    await gone(command)
+    await gone(supervisor)
 
 
 async def test_four_commands_at_a_time_counted_on_disk(bench: Bench) -> None:
@@ -375,7 +461,7 @@ async def test_a_long_path_with_spaces(tmp_path: Path) -> None:
 async def test_the_fork_server_ends_when_no_worker_is_there(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     await bench.spawner.open()
-    server = int((bench.spool.path / formats.LISTENER_LOCK).read_text())
+    server = fork_server(bench.spool)
     bench.spawner.close()
     await gone(server)
 
