@@ -15,6 +15,7 @@ _COLOUR = r"\x1b\[[0-9;:]*m"
 _HARMLESS_OR_CONTROL = re.compile(
     rf"({_COLOUR}|[\t\n])|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+_PLAIN_AGAIN = ("\x1b[0m", "\x1b[m")
 _LONGEST_CELL = 60
 
 
@@ -26,7 +27,8 @@ class Output(StrEnum):
 
 
 def visible(text: str) -> str:
-    """Control characters as `\\xNN`; colours, tabs and newlines as they are."""
+    """Control characters as `\\xNN`; colours, tabs and newlines as they are. Colours end with the text: what comes
+    behind it is not hidden by them."""
 
     def shown(match: re.Match[str]) -> str:
         if match[1]:
@@ -34,7 +36,12 @@ def visible(text: str) -> str:
         code = ord(match[0])
         return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
-    return _HARMLESS_OR_CONTROL.sub(shown, text.replace("\r\n", "\n"))
+    line = _HARMLESS_OR_CONTROL.sub(shown, text.replace("\r\n", "\n"))
+    painted = re.findall(_COLOUR, line)
+    if not painted or painted[-1] in _PLAIN_AGAIN:
+        return line
+    end = "\n" if line.endswith("\n") else ""
+    return f"{line.removesuffix(end)}{_PLAIN_AGAIN[0]}{end}"
 
 
 def plain(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from codeai.cli.commands import COMMANDS
-from codeai.cli.terminal import visible
+from codeai.cli.terminal import plain, visible
 from tests.cli.conftest import Command
 
 WRONG = 'var region = "eu"\nreturn regoin\n'
@@ -173,6 +174,11 @@ def test_the_commands_are_listed(command: Command) -> None:
     [
         ("plain\ttext\n", "plain\ttext\n"),
         ("\x1b[1;31mred\x1b[0m", "\x1b[1;31mred\x1b[0m"),
+        ("\x1b[31mred\x1b[m\n", "\x1b[31mred\x1b[m\n"),
+        ("\x1b[8mhides what comes next\n", "\x1b[8mhides what comes next\x1b[0m\n"),
+        ("\x1b[30;40mand", "\x1b[30;40mand\x1b[0m"),
+        ("\x1b]52;c;cm0gLXJm\x1b\\", "\\x1b]52;c;cm0gLXJm\\x1b\\"),
+        ("\x1bP$q\x1b\\\x1b[6n\x1b[?1049h", "\\x1bP$q\\x1b\\\\x1b[6n\\x1b[?1049h"),
         ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
         ("\x1b[2Jgone\x1b[H", "\\x1b[2Jgone\\x1b[H"),
         ("over\rwritten", "over\\x0dwritten"),
@@ -183,3 +189,10 @@ def test_the_commands_are_listed(command: Command) -> None:
 )
 def test_a_terminal_obeys_nothing_that_a_step_printed(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize("text", ["\x1b[31;8mred", "\x1b]0;t\x07", "a\rb\nc", "\x9b2J", "\u202eb", "\x00"])
+def test_nothing_of_a_cell_of_a_table_is_obeyed(text: str) -> None:
+    """Names, errors, comments: whatever somebody could choose."""
+    for shown in (plain(text), plain(visible(text))):
+        assert re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", shown) is None

@@ -34,7 +34,7 @@ for n in range(steps) {
 """
 TIMES = 100
 TIMED = f'exec(timeout: "10m") {{ for i in $(seq {TIMES}); do date +%s.%N; sleep 0.1; done }}'
-TORRENT = 'exec(timeout: "10m") { timeout 10 head -c 100G /dev/zero || true; echo over }'
+TORRENT = 'exec(timeout: "10m") { timeout -s INT 10 dd if=/dev/zero bs=1M || true; echo over }'
 PAGE = 100
 CUT_AFTER = 1.5
 """Seconds at most until a client hangs up."""
@@ -269,12 +269,14 @@ def torrent(stack: Platform, _chance: random.Random) -> str:
         over.set()
         watcher.join()
     assert ended["status"] == "complete", ended
+    _, _, steps = stack.request("GET", f"/executions/{loud}/steps", token=token)
+    rate = steps["items"][0]["stderr"].splitlines()[-1].rpartition(", ")[2]
     lines = stored(stack, loud, token)
     assert lines[-1]["stream"] == "system" and "is not kept" in lines[-1]["text"], lines[-1]
     assert sum(len(line["text"].encode()) for line in lines) < 35 << 20  # of a NUL three bytes are kept
     assert most["supervisor"] < 40 << 20 and most["worker"] < 300 << 20, most
     return (
-        f"beside it a line was with its reader after {_told(found)}; the supervisor had at most "
+        f"at {rate}: beside it a line was with its reader after {_told(found)}; the supervisor had at most "
         f"{most['supervisor'] >> 20} MiB, the worker {most['worker'] >> 20} MiB"
     )
 
