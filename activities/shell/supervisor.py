@@ -40,6 +40,7 @@ WATCH = 0.2  # how often what it uses is looked at, seconds
 SUDDEN = 0.02  # how often whether the machine has many more processes than then, seconds
 TICK = 0.01  # how often an ending process group is looked at, seconds
 WAIT = 1.0  # longest wait for an event, seconds
+LEASED = 0.1  # the same where there is a lease: its clock goes on while the machine sleeps, a wait's does not, seconds
 
 
 class Command:
@@ -134,7 +135,8 @@ class Command:
                 self.cause = passed(self.spec.limits) or self.cause
                 self.watch_at, self.tasks = now + WATCH, tasks()
             until = min(until, self.watch_at if most is None else now + SUDDEN)
-        wait = min(until, due or until, now + (WAIT if self.pidfd >= 0 else TICK)) - now
+        longest = WAIT if self.lease is None else LEASED
+        wait = min(until, due or until, now + (longest if self.pidfd >= 0 else TICK)) - now
         wait = min(wait, self.lease_end - formats.clock())
         for descriptor, _ in self.poller.poll(max(0.0, wait) * 1000):
             if descriptor in self.pipes:

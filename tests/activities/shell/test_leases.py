@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -90,6 +91,28 @@ async def test_the_supervisor_kills_what_outlives_its_lease_without_a_grace(benc
     assert 0.5 < result.duration < 2.0
     assert processes_with(run.given.step_id) == []
     assert not Path(formats.lease_file(str(run.attempt.folder))).exists()
+
+
+async def test_a_lease_that_ran_out_while_the_machine_slept_is_over_when_it_wakes(bench: Bench) -> None:
+    """A sleep is a jump of the lease's clock, in the middle of a wait by another one that stood still."""
+    run = bench.prepare("echo on; sleep 60", lost_after=600.0)
+    run.attempt.renew(formats.clock() + 500)
+    script = (
+        "import sys, time; sys.path.append(sys.argv[1])\n"
+        "from codeai.activities.shell import formats, supervisor\n"
+        "real, wakes = formats.clock, time.monotonic() + 0.5\n"
+        "formats.clock = lambda: real() + 3600 * (time.monotonic() > wakes)\n"
+        "supervisor.supervise(sys.argv[2], [])\n"
+    )
+    root = Path(__file__).parents[3]
+    supervisor = await asyncio.create_subprocess_exec(
+        sys.executable, "-S", "-E", "-c", script, str(root), str(run.attempt.folder)
+    )
+    assert await asyncio.wait_for(supervisor.wait(), 30) == 0
+    result = await run.result()
+    assert (result.outcome, result.stdout) == (Outcome.LOST, "on")
+    assert result.error is not None and "heard nothing of Temporal" in result.error.message
+    assert processes_with(run.given.step_id) == []
 
 
 async def test_a_grace_ends_with_the_lease(bench: Bench) -> None:
