@@ -58,7 +58,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.patching import MOVED, NotPatched, compared
     from codeai.workflows.programs import bound_program
     from codeai.workflows.standing import where_it_stands
-    from codeai.workflows.states import run_error
+    from codeai.workflows.states import note_id, run_error
 
 SLICE_PAUSE = 0.001
 """Seconds. A timer ends the workflow task: one activation may take 2 s (Temporal's deadlock detector)."""
@@ -299,7 +299,7 @@ class ExecuteDeployment(KeptRun):
             try:
                 await workflow.wait_condition(lambda: goes_on() or self._has_news(), timeout=timeout)
             except TimeoutError:
-                effects.notes.log(str(workflow.uuid4()), "error", "nobody came in time: rolled back")
+                effects.notes.log(note_id("nobody came"), "error", "nobody came in time: rolled back")
                 self.park.give_up(machine, self.journal, "rollback", machine.parked[0].error)
                 return
             if self._has_news():

@@ -15,6 +15,7 @@ from codeai.dsl.values import ErrorValue
 from codeai.workflows.contracts.commands import ParkedInput, SetInput, SkipInput
 from codeai.workflows.contracts.executions import Parking
 from codeai.workflows.effects.notebook import Notebook
+from codeai.workflows.states import note_id
 
 
 class Park:
@@ -22,6 +23,8 @@ class Park:
 
     def __init__(self) -> None:
         self.parking = Parking()
+        self.times: dict[int, int] = {}
+        """How often the log of this workflow run has told that a fibre is parked."""
         self.ends_by: str | None = None
 
     def seconds_left(self, machine: Machine) -> float | None:
@@ -43,7 +46,8 @@ class Park:
             if one.fibre not in self.parking.told:
                 which = f" (fibre {one.fibre})" if several or one.fibre > 1 else ""
                 text = f"parked at line {one.error.line}{which}: {one.error.message}"
-                notes.log(str(workflow.uuid4()), "error", text)
+                self.times[one.fibre] = nth = self.times.get(one.fibre, 0) + 1
+                notes.log(note_id(f"parked/{one.fibre}/{nth}"), "error", text)
         told = tuple(one.fibre for one in parked)
         if told != self.parking.told:
             self.parking = self.parking.model_copy(update={"told": told})

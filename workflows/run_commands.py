@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -36,9 +37,12 @@ from codeai.workflows.effects.under_way import Effects
 from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
+from codeai.workflows.states import note_id
 
 MOST_HEARD = 100
 """Commands that are known again when they are sent again: by then the first has long been answered."""
+_SIGNAL: ContextVar[int] = ContextVar("signal", default=0)
+"""Which of the run's signals a handler is for: they are in the history in their order, whatever else comes."""
 Given = TypeVar("Given", bound=Contract)
 Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 
@@ -60,6 +64,7 @@ class RunCommands:
         self.park = Park()
         self.heard: tuple[str, ...] = ()
         """The ids of the commands that were taken last."""
+        self.signals = 0
         self.begun = False
         self.told_early: tuple[Told, ...] = ()
         """What was said to a run that had not begun, and so never does."""
@@ -228,6 +233,8 @@ class RunCommands:
 
     async def _signalled(self, name: str, raw: RawValue, model: type[Given], act: Act[Given]) -> None:
         """A signal has no answer: what is wrong with it stands in the run's log."""
+        self.signals += 1
+        _SIGNAL.set(self.signals)
         try:
             await self._told(raw, model, act)
         except ApplicationError as error:
@@ -357,7 +364,7 @@ class RunCommands:
         if given.comment is not None:
             details["comment"] = given.comment
         told = Told(
-            id=str(workflow.uuid4()),
+            id=note_id(_source()),
             at=workflow.time(),
             by=given.by,
             via=given.via,
@@ -382,6 +389,12 @@ class RunCommands:
     def _must_run(self, code: str) -> None:
         if not self.begun:
             raise refused(code, "the run has not begun yet")
+
+
+def _source() -> str:
+    """What names the command that is being handled."""
+    update = workflow.current_update_info()
+    return f"update/{update.id}" if update is not None else f"signal/{_SIGNAL.get()}"
 
 
 def said(told: Told) -> str:
