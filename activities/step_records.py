@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from codeai.activities.canonical import canonical
 from codeai.activities.notes import write_notes_of
 from codeai.activities.shell.record import Chunk
+from codeai.dsl.brief import brief
+from codeai.dsl.values import HIDDEN
 from codeai.persistence.engine import Database
 from codeai.persistence.logs import Logs, NewChunk
 from codeai.persistence.steps import NewStep, Steps
@@ -37,6 +40,7 @@ class StepRecords:
                     started_at=at,
                     host=host,
                     undo=canonical(step.undo) if step.undo else None,
+                    arguments=canonical(_seen(step)) if step.kind == "undo" else None,
                 )
             )
 
@@ -64,3 +68,10 @@ class StepRecords:
                 completed_at=at,
                 result=canonical(result),
             )
+
+
+def _seen(block: CommandInput) -> dict[str, Any]:
+    """What an undo block undoes, and its variables as people may see them: they are its exec's, of long ago. What that
+    has said stands with its step."""
+    plain = {name: brief(text) for name, text in block.env.items() if not name.startswith("CODEAI_STEP_")}
+    return {"undoes": block.undoes, "variables": {**plain, **dict.fromkeys(block.secrets, HIDDEN)}}

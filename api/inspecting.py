@@ -13,7 +13,7 @@ from codeai.dsl.program import Code
 from codeai.dsl.requests import EffectResult
 from codeai.dsl.trace import Recorded, Window, trace
 from codeai.dsl.view import with_source
-from codeai.workflows.contracts.answers import answer_in_row
+from codeai.workflows.contracts.answers import answer_in_row, undo_block
 from codeai.workflows.contracts.executions import Carried
 from codeai.workflows.contracts.packing import unpack
 
@@ -24,12 +24,14 @@ def traced(
     inputs: dict[str, Any],
     journals: list[str],
     results: dict[str, tuple[str, int, str]],
+    blocks: list[dict[str, Any]],
     window: dict[str, Any],
     before: str | None,
+    after: str | None,
 ) -> dict[str, Any]:
-    """`{items, total, complete, cut, view}` of a window of a run. `journals` and the checkpoint `before` them are
-    packed as they are kept; `results` has kind, line and result of each step's row; `patched` by hash the programs
-    with which it went on."""
+    """`{items, total, complete, cut, view}` of a window of a run. `journals` and the checkpoints `before` and `after`
+    them are packed as they are kept; `results` has kind, line and result of each step's row, `blocks` the rows of undo
+    blocks; `patched` by hash the programs with which it went on."""
     checked = check(content)
     if checked.errors:
         return {"items": [], "total": 0, "complete": False, "cut": _refused(checked), "view": None}
@@ -46,7 +48,9 @@ def traced(
             raise ValueError("a program with which the run went on is not kept")
         return compile_program(check(patched[hash]))
 
-    recorded = Recorded(compile_program(checked), rounds, result_of, inputs, state, code_of)
+    later = () if after is None else _state(after)["undo"]
+    begun = [block for row in blocks if (block := undo_block(**row)).undoes not in later]
+    recorded = Recorded(compile_program(checked), rounds, result_of, inputs, state, code_of, begun)
     found = trace(recorded, Window(**window))
     sources = {0: checked.source} | {first: Source(patched[hash]) for first, hash in found.programs}
 

@@ -21,7 +21,7 @@ from codeai.persistence.blobs import Blobs
 from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.executions import Execution
 from codeai.persistence.reads import Reads
-from codeai.persistence.steps import Steps
+from codeai.persistence.steps import Steps, UndoBlockRun
 from codeai.workflows.contracts.executions import Carried
 from codeai.workflows.contracts.packing import pack, unpack
 
@@ -36,16 +36,19 @@ UNKNOWN_END = "what the run did last was not kept"
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A run, or one of its workflow runs, packed as it was kept. `content` is the program that it began with, `patched`
-    by hash those with which it went on; `parts` are the numbers of all its workflow runs; `cut` says what is missing.
-    """
+    """A run, or one of its workflow runs, packed as it was kept: with the checkpoint `before` it, and that which was
+    kept `after` it where others follow. `content` is the program that it began with, `patched` by hash those with which
+    it went on; `blocks` are the undo blocks of the whole run, `parts` the numbers of all its workflow runs; `cut` says
+    what is missing."""
 
     execution: Execution
     content: str
     patched: dict[str, str]
     journals: list[str]
     before: str | None
+    after: str | None
     results: dict[int, tuple[str, int, str]]
+    blocks: list[UndoBlockRun]
     parts: list[int]
     cut: str | None
 
@@ -64,12 +67,14 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
         if not kept:
             raise _nothing_kept(found)
         cut = None if found.ended or live is not None else UNANSWERED
-        before = None
+        before = after = None
         if part is not None:
             if part not in kept:
                 runs = ", ".join(map(str, sorted(kept)))
                 raise Refused("not_found", f"the run has no workflow run {part}, or it was not kept: {runs}")
             before = await Checkpoints(rows).before(found.id, part)
+            if part < max(kept):
+                after = await Checkpoints(rows).before(found.id, part + 1)
         chosen = [kept[run] for run in sorted(kept) if part is None or run == part]
         wanted = await asyncio.to_thread(_steps_in_rows, chosen)
         later = [kept[run] for run in sorted(kept) if part is None or run >= part]
@@ -78,10 +83,11 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
         content = await program_of(rows, patches[0][0] if patches else now)
         texts = {hash: await Blobs(rows).get(hash) for _, hash in patches}
         results, more = await Steps(rows).results(found.id, wanted, MOST_RESULTS)
-        if more:
+        blocks, more_blocks = await Steps(rows).undo_blocks(found.id, MOST_RESULTS)
+        if more or more_blocks:
             cut = f"there are more than {MOST_RESULTS >> 20} MiB of recorded results"
     patched = {hash: text for hash, text in texts.items() if text is not None}
-    return Recording(found, content, patched, chosen, before, results, sorted(kept), cut)
+    return Recording(found, content, patched, chosen, before, after, results, blocks, sorted(kept), cut)
 
 
 async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | None:

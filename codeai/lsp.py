@@ -50,7 +50,15 @@ class _Text:
 
 
 class _Protocol(LanguageServerProtocol):
-    """Answers requests whose parameters are wrong; pygls leaves their callers waiting."""
+    """Answers requests whose parameters are wrong, and those after `shutdown`; pygls leaves their callers waiting."""
+
+    def handle_message(self, message: Any) -> None:
+        id = getattr(message, "id", None)
+        if self._shutdown and id is not None and hasattr(message, "method"):
+            error = JsonRpcInvalidRequest("the server is shut down").to_response_error()
+            self._send_response(id, error=error)
+        else:
+            super().handle_message(message)
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         try:

@@ -252,6 +252,27 @@ def on_one_line(text: str) -> str:
     return "".join(one if one.isprintable() else f"U+{ord(one):04X}" for one in text)
 
 
+_ELSEWHERE = {
+    "echo": "log",
+    "false": "false",
+    "length": "len",
+    "nil": "null",
+    "none": "null",
+    "null": "null",
+    "print": "log",
+    "printf": "log",
+    "println": "log",
+    "puts": "log",
+    "string": "str",
+    "strip": "trim",
+    "substr": "slice",
+    "substring": "slice",
+    "true": "true",
+    "undefined": "null",
+}
+"""What other languages, in small letters, call our words."""
+
+
 class Findings:
     """Collects the diagnostics of one source: each stage adds to its own."""
 
@@ -277,6 +298,9 @@ class Findings:
         if self._suggestions >= MOST_SUGGESTIONS or len(name) > MOST_NAME:
             return ""
         self._suggestions += 1
+        known = list(known)
+        if (ours := _ELSEWHERE.get(name.lower())) in known:
+            return f'did you mean "{ours}"?'
         candidates = [one for one in known if abs(len(one) - len(name)) <= 3]
         near = get_close_matches(name, candidates[:2000], n=1, cutoff=0.7)
         return f'did you mean "{near[0]}"?' if near else ""

@@ -108,6 +108,8 @@ def hint(tokens: list[Token], at: int, text: str, accepts: Callable[[str], bool]
         return "only a variable, its element or its member can be assigned"
     if kind in ("+", "-") and after == kind and accepts("="):
         return f"write `{kind}= 1`"
+    if kind == "/" and after in ("/", "*"):
+        return "a comment begins with `#`"
     if kind == "else":
         return "`else` follows the `}` of an `if`"
     if kind == "undo":

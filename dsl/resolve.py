@@ -212,7 +212,8 @@ class _Resolver:
         if node.name in self._result.functions or node.name in BUILTINS:
             hint = f"{node.name} is a function: call it, as in {node.name}(...)"
         else:
-            hint = self._findings.did_you_mean(node.name, self._visible())
+            known = chain(self._visible(), ("null", "true", "false"))
+            hint = self._findings.did_you_mean(node.name, known)
         self._report("unknown_name", node, hint, name=node.name)
 
     def _visible(self) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The trace of a run: what ran with which values, found out by running its machine again on what was recorded.
 
 Nothing of a trace is stored: a window of it is made when it is asked for. Its entries are numbered from 1 on; a
-window that is counted from the end, or around an error, takes a first run that only counts.
+window that is counted from the end, or around an error, takes a first run that only counts. Undo blocks are no part
+of the program's own way: they follow its end, as their steps' rows have them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 
 from codeai.dsl.journal import Round, inputs_of, replay
 from codeai.dsl.program import Code
-from codeai.dsl.requests import EffectResult, Failed, Finished
-from codeai.dsl.trace_entries import Entry, Reached, Recorder
+from codeai.dsl.requests import EffectResult
+from codeai.dsl.trace_entries import Entry, Reached, Recorder, UndoBlock
 from codeai.dsl.trace_machine import Traced
 from codeai.dsl.trace_steps import Watched
 
@@ -30,7 +31,8 @@ def _not_kept(_: str) -> Code:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What was kept of a run: from its start with `inputs`, or from where a checkpoint's `state` stands. `code_of` the
-    hash of a program with which it went on raises ValueError where that is not kept."""
+    hash of a program with which it went on raises ValueError where that is not kept. `blocks` are the undo blocks that
+    have begun, in their order."""
 
     code: Code
     journals: Sequence[list[Round]]
@@ -38,6 +40,7 @@ class Recorded:
     inputs: Mapping[str, Any]
     state: dict[str, Any] | None = None
     code_of: Callable[[str], Code] = field(default=_not_kept)
+    blocks: Sequence[UndoBlock] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """`total` entries are known, `complete` says whether the run's end is among them, `cut` why there are no more.
+    """`total` entries are known, `complete` says whether the program's end is among them, `cut` why there are no more.
     `view` is what could be seen right behind the entry that `at` named; `programs` are the hashes of those with which
     the run went on, each with the number of its first entry."""
 
@@ -122,14 +125,16 @@ def _run(recorded: Recorded, recorder: Recorder) -> _Pass:
             machine.note_inputs()
         begun = machine.instructions + EFFECT_WORK * machine.steps
         for rounds in recorded.journals:
-            for outcome in replay(machine, rounds, result_of, program_of):
-                done.complete = isinstance(outcome, Finished | Failed)
+            for _ in replay(machine, rounds, result_of, program_of):
                 if machine.instructions + EFFECT_WORK * machine.steps - begun > MOST_WORK:
                     done.cut = f"the run is longer: a trace looks at {MOST_WORK:,} instructions"
                     return done
             if missing:
                 done.cut = f"the result of step {missing[0]} is not written yet, or not kept"
                 return done
+        done.complete = machine.is_over
+        if done.complete:
+            machine.note_undo(recorded.blocks)
     except Reached:
         assert machine is not None
         done.view = machine.view()

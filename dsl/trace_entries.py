@@ -27,6 +27,7 @@ KINDS: dict[str, str] = {
     "patch": "the program was changed by a person; from here on it is the new one",
     "cancel": "the run was cancelled",
     "cancelled": "a fibre was ended before its time",
+    "undo": "a block of the undo stack ran; without `exit_code`, `value` and `error` it still does",
 }
 """The kinds of entries (★)."""
 
@@ -49,13 +50,15 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that happened, by number from 1. `name` is that of the function or effect, `text` a command's;
-    `arguments` are what an effect was given, `variables` those that its text mentions."""
+    `arguments` are what an effect was given, `variables` those that its text mentions; `undoes` is the step that an
+    undo block undoes."""
 
     index: int
     kind: str
     fibre: int
     line: int
     step: int | None = None
+    undoes: int | None = None
     name: str | None = None
     text: str | None = None
     arguments: dict[str, Any] | None = None
@@ -77,6 +80,24 @@ class Entry:
                 plain["source"] = source.line(self.line)
         plain["changed"] = [one.to_json() for one in self.changed]
         return plain
+
+
+@dataclass(frozen=True, slots=True)
+class UndoBlock:
+    """A block of the undo stack that has begun, as the step `step`, as people may see it: what it was given and how it
+    ended, with neither `exit_code`, `value` nor `error` while it runs. That of a `run` has no text, it compensates the
+    child."""
+
+    step: int
+    undoes: int
+    line: int
+    name: str = "exec"
+    text: str | None = None
+    arguments: dict[str, Any] | None = None
+    variables: dict[str, Any] | None = None
+    exit_code: int | None = None
+    value: Any = UNSET
+    error: dict[str, Any] | None = None
 
 
 class Reached(Exception):

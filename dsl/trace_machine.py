@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from codeai.dsl.bind import Bound
@@ -12,7 +13,7 @@ from codeai.dsl.opcodes import FIRST
 from codeai.dsl.patched import Moved
 from codeai.dsl.requests import Request
 from codeai.dsl.running import UNSET, Running, Slots
-from codeai.dsl.trace_entries import Change, Entry
+from codeai.dsl.trace_entries import Change, Entry, UndoBlock
 from codeai.dsl.trace_steps import Watched, image
 from codeai.dsl.values import ErrorValue, ExecValue, Value
 
@@ -35,6 +36,22 @@ class Traced(Machine):
             if main.slots[slot] is not UNSET and (index := self._recorder.begin()):
                 changed = (Change(param.name, UNSET, image(main.slots, slot)),)
                 self._recorder.keep(Entry(index, "input", main.number, param.line, changed=changed))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the program has ended."""
+        return self._state.outcome is not None and self._state.told
+
+    def note_undo(self, blocks: Sequence[UndoBlock]) -> None:
+        """The program has ended: what of its undo stack was run, in that order. A block that was killed with its run
+        may have run again."""
+        stack = frozenset(self.undo_stack)
+        for block in blocks:
+            if block.undoes not in stack:
+                continue
+            self.undone(block.undoes)
+            if index := self._recorder.begin():
+                self._recorder.keep(_undone(index, self._state.main.number, block))
 
     def cancel(self) -> None:
         if self._state.outcome is None and self._state.failing is None:
@@ -165,6 +182,24 @@ def _asked(index: int, request: Request, given: dict[str, Any]) -> Entry:
         text=request.text if request.text is None else brief(request.text),
         arguments=_briefs(options) or None,
         variables=_briefs(request.variables) or None,
+    )
+
+
+def _undone(index: int, fibre: int, block: UndoBlock) -> Entry:
+    return Entry(
+        index,
+        "undo",
+        fibre,
+        block.line,
+        step=block.step,
+        undoes=block.undoes,
+        name=block.name,
+        text=block.text,
+        arguments=block.arguments,
+        variables=block.variables,
+        exit_code=block.exit_code,
+        value=block.value,
+        error=block.error,
     )
 
 

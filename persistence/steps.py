@@ -59,7 +59,7 @@ class StepRow(Base):
 @dataclass(frozen=True, slots=True)
 class NewStep:
     """An attempt of a step as it begins. `undo` is its compensation, known before the command runs, `arguments`
-    those of an effect that is no command; both JSON."""
+    those of an effect that is no command, or what an undo block undoes with which variables; both JSON."""
 
     id: str
     execution_id: str
@@ -95,6 +95,19 @@ class Step:
     arguments: str | None
     started_at: datetime
     completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndoBlockRun:
+    """An undo block that has begun. `arguments` has the step that it `undoes`, and its `variables` or the `execution`
+    that it compensates."""
+
+    seq: int
+    line: int
+    status: str
+    command: str
+    arguments: str | None
+    result: str | None
 
 
 IN_ORDER = Order((StepRow.seq, StepRow.id), newest_first=False)
@@ -234,6 +247,25 @@ class Steps:
             if size > most_bytes:
                 return found, True
         return found, False
+
+    async def undo_blocks(self, execution_id: str, most_bytes: int) -> tuple[list[UndoBlockRun], bool]:
+        """The undo blocks that have begun, in order, until they are more than `most_bytes`: then the second value is
+        true."""
+        found: list[UndoBlockRun] = []
+        size, last = 0, 0
+        asked = select(*columns(UndoBlockRun, StepRow)).where(
+            StepRow.execution_id == execution_id, StepRow.kind == "undo"
+        )
+        while True:
+            more = asked.where(StepRow.seq > last).order_by(StepRow.seq).limit(RESULTS_AT_ONCE)
+            rows = [as_shape(UndoBlockRun, row) for row in await self.rows.execute(more)]
+            found += rows
+            size += sum(len(one.command) + len(one.arguments or "") + len(one.result or "") for one in rows)
+            if size > most_bytes:
+                return found, True
+            if len(rows) < RESULTS_AT_ONCE:
+                return found, False
+            last = rows[-1].seq
 
     async def named(self, execution_id: str, seqs: Sequence[int]) -> dict[int, tuple[int, str]]:
         """The line and the command of these steps."""

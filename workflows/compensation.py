@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 from codeai.workflows import calls
+from codeai.workflows.contracts.answers import said
 from codeai.workflows.contracts.executions import Undoing
 from codeai.workflows.contracts.records import UndoableStep, UndoEntriesInput
 from codeai.workflows.contracts.shell import CommandResult, Outcome
@@ -58,21 +59,21 @@ def block_environment(step: UndoableStep) -> dict[str, str]:
 async def _undo(effects: Effects, step: UndoableStep, seq: int) -> str | None:
     """Undoes one step as the step `seq`; why it failed, if it did."""
     if step.entry.child is not None:
-        return await _compensate(effects, step.entry.child, step.entry.line, seq)
+        return await _compensate(effects, step.entry.child, step, seq)
     result = await _run_block(effects, step, seq)
-    return None if result.outcome is Outcome.SUCCEEDED else shell.said(result)
+    return None if result.outcome is Outcome.SUCCEEDED else said(result)
 
 
-async def _compensate(effects: Effects, child: str, line: int, seq: int) -> str | None:
+async def _compensate(effects: Effects, child: str, step: UndoableStep, seq: int) -> str | None:
     """Compensates a completed child; one that has nothing to undo is undone."""
     id = step_id(effects.run.record.id, str(seq))
     begun = StepBegun(
         step_id=id,
         seq=seq,
         kind="undo",
-        line=line,
+        line=step.entry.line,
         command="compensate",
-        arguments={"execution": child},
+        arguments={"undoes": step.seq, "execution": child},
         started_at=workflow.time(),
     )
     effects.notes.begin(begun)
@@ -100,6 +101,7 @@ async def _run_block(effects: Effects, step: UndoableStep, seq: int) -> CommandR
         "cwd": entry.cwd,
         "timeout": entry.timeout,
         "kind": "undo",
+        "undoes": step.seq,
     }
     given = await shell.command_input(effects, seq, entry.line, entry.text, **options)
     return await shell.command(effects, given, shell.Trying(entry.queue or "", entry.retry, entry.backoff))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -78,15 +79,19 @@ async def show_trace(
         inputs=json.loads(kept.execution.inputs),
         journals=kept.journals,
         results=kept.results,
+        blocks=[asdict(block) for block in kept.blocks],
         window={"first": first, "limit": limit, "around_error": around == "error", "at": at},
         before=kept.before,
+        after=kept.after,
     )
     cut = kept.cut or made["cut"]
     if cut is None and not made["complete"] and kept.execution.ended and run is None and at is None:
         cut = UNKNOWN_END
-    return TraceView(
-        **{**made, "cut": cut}, execution_id=str(id), status=kept.execution.status, runs=kept.parts
-    )
+    made |= {"cut": cut, "complete": made["complete"] and kept.execution.ended}  # else it may be undoing
+    if made["view"] is not None:
+        async with reading(parts.database) as rows:
+            made["view"] = await _with_undo(Steps(rows), kept.execution, made["view"])
+    return TraceView(**made, execution_id=str(id), status=kept.execution.status, runs=kept.parts)
 
 
 async def _kept_state(parts: Parts, id: UUID, found: Execution | None) -> dict[str, Any]:

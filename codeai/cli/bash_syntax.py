@@ -44,9 +44,16 @@ def _diagnostic(source: Source, node: tree.Exec | tree.Undo, number: int, messag
     """At the line of the source that bash means, else at the command's beginning."""
     first, column = source.position(node.start)
     last, _ = source.position(node.end)
-    lines = node.text.split("\n")
-    meant = lines[min(number, len(lines)) - 1].strip()
-    line = next((at for at in range(first, last + 1) if meant and meant in source.line(at)), first)
+    lines = [line.strip() for line in node.text.split("\n")]
+    begins = next(
+        (
+            at
+            for at in range(first, last - len(lines) + 2)
+            if all(line in source.line(number) for number, line in enumerate(lines, at))
+        ),
+        first,
+    )
+    line = begins + min(number, len(lines)) - 1 if lines[min(number, len(lines)) - 1] else first
     if line != first:
         column = len(source.line(line)) - len(source.line(line).lstrip()) + 1
     end = len(source.line(line)) + 1

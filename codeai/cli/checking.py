@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from codeai.cli.exits import Exit
-from codeai.cli.files import read_bytes
+from codeai.cli.files import read_all
 from codeai.cli.terminal import visible
 
 
@@ -21,14 +21,16 @@ class Format(StrEnum):
 
 
 def check_files(files: Sequence[Path], format: Format, shell: bool) -> Exit:
-    """Prints the diagnostics of all files; FAILED where one of them is an error. Raises Stop."""
+    """Prints the diagnostics of all files; FAILED where one of them is an error. Raises Stop where some cannot be
+    read, after the others."""
     from codeai.dsl.check import check
     from codeai.dsl.diagnostics import Severity, render_github, render_text, to_json
 
     found = []
     errors = False
-    for file in files:
-        checked = check(read_bytes(file))
+    read, unread = read_all(files)
+    for file, data in read:
+        checked = check(data)
         diagnostics = list(checked.diagnostics)
         if shell and checked.tree is not None:
             from codeai.cli.bash_syntax import shell_errors
@@ -44,6 +46,8 @@ def check_files(files: Sequence[Path], format: Format, shell: bool) -> Exit:
             found += to_json(diagnostics, str(file))
     if format is Format.JSON:
         print(json.dumps(found, ensure_ascii=False))
+    if unread is not None:
+        raise unread
     return Exit.FAILED if errors else Exit.OK
 
 

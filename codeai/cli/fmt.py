@@ -12,7 +12,7 @@ import typer
 
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
-from codeai.cli.files import read_bytes
+from codeai.cli.files import read_all
 from codeai.cli.options import AsOutput
 from codeai.cli.terminal import Output, put_json, visible
 
@@ -37,8 +37,8 @@ def fmt(
 
     code = Exit.OK
     told: list[dict[str, Any]] = []
-    for file in files:
-        data = read_bytes(file)
+    read, unread = read_all(files)
+    for file, data in read:
         formatted = format_source(data)
         changes = formatted.text is not None and formatted.text.encode() != data
         told.append({"file": str(file), "changes": changes, "diagnostics": to_json(formatted.diagnostics)})
@@ -54,15 +54,15 @@ def fmt(
             if diff and output is Output.TABLE:
                 _put_diff(data.decode("utf-8"), formatted.text, file)
             elif check:
-                print(
-                    f"{file}: not in the canonical layout; rewrite it with: codeai fmt {file}",
-                    file=sys.stderr,
-                )
+                rewrite = "" if str(file) == "-" else f"; rewrite it with: codeai fmt {file}"
+                print(f"{file}: not in the canonical layout{rewrite}", file=sys.stderr)
             elif not diff:
                 _rewrite(file, formatted.text)
             code = Exit.FAILED if check else code
     if output is Output.JSON:
         put_json({"items": told})
+    if unread is not None:
+        raise unread
     raise Done(code)
 
 

@@ -28,8 +28,9 @@ def put_entries(items: Sequence[dict[str, Any]], *, before: bool) -> None:
         fibre = f"fibre {item['fibre']:<3} " if several else ""
         place = f"{item['index']:>{numbers}}  {fibre}{item['line']:>{lines}}"
         said = visible(_said(item, before=before)).replace("\n", "\\n")
-        if item["kind"] in _COLOURS:
-            said = paint(_COLOURS[item["kind"]], said)
+        colour = "red" if item["kind"] == "undo" and "error" in item else _COLOURS.get(item["kind"])
+        if colour is not None:
+            said = paint(colour, said)
         print(f"{paint('dim', place)}  {source.ljust(width)}  {said}".rstrip())
 
 
@@ -67,10 +68,15 @@ def _return(item: dict[str, Any], changed: str) -> str:
 
 
 def _ask(item: dict[str, Any], _: str) -> str:
+    return f"→ step {item['step']} {item['name']}{_given(item)}"
+
+
+def _given(item: dict[str, Any]) -> str:
+    """A command's text, and what it or another effect was given."""
     given = {**item.get("arguments", {}), **item.get("variables", {})}
     values = ", ".join(f"{name}: {short(value, LONGEST)}" for name, value in given.items())
     text = f"  {plain(item['text'])}" if item.get("text") else ""
-    return f"→ step {item['step']} {item['name']}{text}" + (f"  ({values})" if values else "")
+    return text + (f"  ({values})" if values else "")
 
 
 def _answer(item: dict[str, Any], changed: str) -> str:
@@ -79,6 +85,16 @@ def _answer(item: dict[str, Any], changed: str) -> str:
     exit_code = f"exit code {item['exit_code']}" if "exit_code" in item else ""
     value = changed or (short(item["value"], LONGEST) if item.get("value") not in (None, "") else "")
     return "  ".join(part for part in (f"← step {item['step']}", exit_code, value) if part)
+
+
+def _undo(item: dict[str, Any], _: str) -> str:
+    """What was undone, with what, and how that ended."""
+    ended = "is running"
+    if "error" in item:
+        ended = _failure(item)
+    elif "value" in item:
+        ended = f"exit code {item['exit_code']}" if "exit_code" in item else "done"
+    return f"↩ step {item['undoes']}{_given(item)}  {ended}"
 
 
 def _join(item: dict[str, Any], changed: str) -> str:
@@ -109,5 +125,6 @@ _SAYS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "patch": lambda *_: "the run goes on with another program",
     "cancel": lambda *_: "the run is cancelled",
     "cancelled": lambda item, _: f"fibre {item['fibre']} is ended",
+    "undo": _undo,
 }
 """How each kind of entry is said; the others by what they changed."""

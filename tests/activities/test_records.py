@@ -31,7 +31,7 @@ from codeai.workflows.contracts.records import (
     UndoEntriesInput,
 )
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
-from codeai.workflows.contracts.steps import LogLine, Notes, UndoEntry
+from codeai.workflows.contracts.steps import LogLine, Notes, SecretText, UndoEntry
 from codeai.workflows.states import step_id
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -254,6 +254,22 @@ async def test_undo_entries_are_read_as_they_were_written_with_their_outcomes(
         (1, "succeeded", "id", 0, UNDO),
         (3, "running", "", None, UNDO),
     ]
+
+
+@pytest.mark.usefixtures("claimed")
+async def test_the_row_of_an_undo_block_has_its_variables_and_no_secret(database: Database) -> None:
+    env = {"name": "api", "long": "x" * 5000, "CODEAI_STEP_OUTCOME": "failed", "CODEAI_STEP_STDOUT": "out"}
+    secrets = {"token": SecretText.model_validate({"parts": [["secret", "npm"]]})}
+    kept = StepRecords(database)
+    await kept.started(command(seq=1), "host", AT)
+    await kept.started(command(seq=2, kind="undo", undoes=1, env=env, secrets=secrets), "host", AT)
+    ran, undone = await steps(database)
+    assert ran.arguments is None
+    seen = json.loads(undone.arguments or "")
+    given = seen["variables"]
+    assert seen["undoes"] == 1
+    assert given.keys() == {"name", "long", "token"}
+    assert (given["name"], given["token"]) == ("api", "***") and len(given["long"]) < 1100
 
 
 async def published(database: Database) -> list[tuple[str, str, str | None]]:

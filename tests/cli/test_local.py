@@ -43,6 +43,28 @@ def test_check_asks_bash_at_the_line_of_the_command(command: Command, tmp_path: 
     assert done.returncode == 1 and "a.cai:4:5: error: bash: " in done.stdout
 
 
+def test_bash_is_quoted_at_its_own_line_where_another_reads_alike(command: Command, tmp_path: Path) -> None:
+    text = "exec(retry: 1) { if a; then\n        b\n    fi\n\n    fi\n} undo {\n\n    c\n    done\n}\n"
+    (tmp_path / "a.cai").write_text(text)
+    found = json.loads(command("check", "--shell", "a.cai", "--format", "json").stdout)
+    assert [(one["line"], one["column"]) for one in found] == [(5, 5), (9, 5)]
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.cai").write_text(WRONG)
+    (tmp_path / "b.cai").write_text("return  1\n")
+    (tmp_path / "folder").mkdir()
+    files = ("a.cai", "gone.cai", "folder", "b.cai")
+    whys = {"gone.cai": "No such file or directory", "folder": "Is a directory"}
+    said = "".join(f"codeai: {file}: cannot be read: {why}\n" for file, why in whys.items())
+    checked = command("check", *files, "--format", "json")
+    assert (checked.returncode, checked.stderr) == (2, said)
+    assert [one["file"] for one in json.loads(checked.stdout)] == ["a.cai"]
+    formatted = command("fmt", *files)
+    assert (formatted.returncode, formatted.stderr[-len(said) :]) == (2, said)
+    assert (tmp_path / "b.cai").read_text() == "return 1\n"
+
+
 def test_fmt_rewrites_in_place_and_keeps_the_mode(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "a.cai"
     file.write_text("var   a=1   # why\nreturn    a")

@@ -314,6 +314,15 @@ def test_it_ends_with_zero_when_told_and_with_one_when_left(alone: Editor) -> No
     assert alone.process.stderr is not None and alone.process.stderr.read() == b""
 
 
+def test_a_request_after_the_leave_is_refused(alone: Editor) -> None:
+    alone.begins()
+    assert alone.ask("shutdown")["result"] is None
+    place = {"textDocument": {"uri": "x:y"}, "position": {"line": 0, "character": 0}}
+    assert alone.ask("textDocument/hover", **place)["error"]["code"] == -32600
+    alone.tell("exit")
+    assert alone.process.wait(30) == 0
+
+
 def test_an_editor_that_is_gone_ends_it(alone: Editor) -> None:
     alone.begins()
     assert alone.process.stdin is not None

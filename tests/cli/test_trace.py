@@ -89,6 +89,32 @@ def test_fibres_have_a_column_where_there_are_several(capsys: pytest.CaptureFixt
     ]
 
 
+def test_undo_blocks_say_what_they_undid_and_how_they_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    source = "exec { a } undo { b $x }\nvar r = 1\nfail(r)\n"
+    entries = [
+        {"exit_code": 0, "value": ""},
+        {"exit_code": 4, "error": {"kind": "exec_failed", "message": "exit code 4: no\x1b[2J"}},
+        {},
+        {"name": "run", "text": None, "arguments": {"execution": "c"}, "value": None},
+    ]
+    block = {
+        "index": 1,
+        "kind": "undo",
+        "fibre": 1,
+        "line": 1,
+        "source": source.splitlines()[0],
+        "changed": [],
+    }
+    block |= {"undoes": 1, "step": 2, "text": "b $x", "variables": {"x": "X"}}
+    put_entries([{**block, **entry} for entry in entries], before=False)
+    assert [line.partition("↩ ")[2] for line in capsys.readouterr().out.splitlines()] == [
+        'step 1  b $x  (x: "X")  exit code 0',
+        'step 1  b $x  (x: "X")  exec_failed: exit code 4: no\\x1b[2J',
+        'step 1  b $x  (x: "X")  is running',
+        'step 1  (execution: "c", x: "X")  done',
+    ]
+
+
 def test_a_state_says_where_with_what_and_what_for(capsys: pytest.CaptureFixture[str]) -> None:
     source = """param who = "you"
 function ship(x) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 from fastapi.routing import APIRoute
@@ -11,7 +12,10 @@ from fastapi.routing import APIRoute
 from codeai.api.routers import inspection
 from codeai.cli.tracing import put_entries
 from codeai.dsl.diagnostics import Source
-from codeai.dsl.trace import Window, trace
+from codeai.dsl.requests import EffectResult
+from codeai.dsl.trace import Recorded, Window, trace
+from codeai.dsl.trace_entries import UndoBlock
+from codeai.dsl.values import ExecValue
 from tests.dsl.test_trace import recorded
 from tests.reference.cli_page import every_command
 from tests.tree import ROOT
@@ -21,10 +25,22 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_trace_is_that_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
-    (source,) = (text for language, text in BLOCKS if language == "cai")
-    entries = trace(recorded(source), Window()).entries
-    put_entries([entry.to_json(Source(source)) for entry in entries], before=False)
+    source, undone = (text for language, text in BLOCKS if language == "cai")
+    put_trace(source, recorded(source))
     assert capsys.readouterr().out in [text for _, text in BLOCKS]
+    failed = {"kind": "exec_failed", "message": "exit code 1: no such process"}
+    blocks = [
+        UndoBlock(3, 2, 2, text='stop "$name"', variables={"name": "web"}, exit_code=0, value=""),
+        UndoBlock(4, 1, 2, text='stop "$name"', variables={"name": "api"}, exit_code=1, error=failed),
+    ]
+    run = recorded(undone, answer=lambda _: EffectResult(ExecValue("started")))
+    put_trace(undone, replace(run, blocks=blocks))
+    assert capsys.readouterr().out in [text for _, text in BLOCKS]
+
+
+def put_trace(source: str, run: Recorded) -> None:
+    entries = trace(run, Window()).entries
+    put_entries([entry.to_json(Source(source)) for entry in entries], before=False)
 
 
 def test_every_command_is_there_with_its_options() -> None:

@@ -193,6 +193,8 @@ def test_the_place_of_what_is_open(source: str, found: list[tuple[int, int, str]
         ("let a = 1", "a variable is declared with `var`"),
         ("if a { } elif b { }", "write `else if`"),
         ("i++", "write `+= 1`"),
+        ("// done", "a comment begins with `#`"),
+        ("/* done */", "a comment begins with `#`"),
         (
             "exec { echo } ; echo more }",
             "the shell body ended at the `}` before it: a single brace in it must be quoted",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from codeai.dsl.patch import patch
 from codeai.dsl.requests import EffectResult, Failed, Finished
 from codeai.dsl.running import UNSET
 from codeai.dsl.trace import Recorded, Trace, Window, trace
-from codeai.dsl.trace_entries import KINDS, Entry
+from codeai.dsl.trace_entries import KINDS, Entry, UndoBlock
 from codeai.dsl.values import ExecValue, to_result
 from tests.dsl.driven import Driven
 from tests.dsl.random_programs import Programs
@@ -193,7 +194,7 @@ def test_every_kind_of_entry_is_in_the_table() -> None:
         kinds = {entry.kind for entry in trace(whole(driven), ALL).entries}
         seen |= kinds
     assert seen <= KINDS.keys()
-    assert KINDS.keys() - seen <= {"input", "evaluate", "patch"}
+    assert KINDS.keys() - seen <= {"input", "evaluate", "patch", "undo"}
 
 
 def test_a_trace_goes_on_with_the_program_that_the_run_went_on_with() -> None:
@@ -268,6 +269,70 @@ parallel for x in [7] { var y = x log(y) }
     assert fibres_at("assign", 3) == [(4, {"n": 5, "twice": 10})]
     assert fibres_at("return", 4) == [(7, {"g": 1, "a": 10})]
     assert fibres_at("ask", 7) == [(7, {"g": 1, "a": 10}), (7, {"x": 7, "y": 7})]
+
+
+# Undo blocks
+
+UNDONE = """for n in range(3) {
+    exec { make $n } undo {
+        echo "unmade $n"
+    }
+}
+fail("stop")
+"""
+AT_END = 4 + 3 * 2 + 1
+"""Entries of the loop, its commands and the error."""
+
+
+def block(step: int, undoes: int, **more: Any) -> UndoBlock:
+    return UndoBlock(step, undoes, 2, text="unmake", variables={"n": str(undoes - 1)}, **more)
+
+
+def test_undo_blocks_follow_the_error_last_first() -> None:
+    failed = {"kind": "exec_failed", "message": "exit code 1"}
+    blocks = [block(4, 3, exit_code=0, value="ok"), block(5, 2, exit_code=1, error=failed), block(6, 1)]
+    run = replace(recorded(UNDONE), blocks=blocks)
+    found = trace(run, ALL)
+    assert found.complete and found.total == AT_END + 3
+    assert [entry.kind for entry in found.entries[-4:]] == ["error", "undo", "undo", "undo"]
+    shown = [
+        (one.line, one.step, one.undoes, one.variables, one.exit_code, one.error)
+        for one in found.entries[-3:]
+    ]
+    assert shown == [
+        (2, 4, 3, {"n": "2"}, 0, None),
+        (2, 5, 2, {"n": "1"}, 1, failed),
+        (2, 6, 1, {"n": "0"}, None, None),
+    ]
+    assert trace(run, Window(first=-2)).entries == found.entries[-2:]
+    assert trace(run, Window(limit=4, around_error=True)).entries[-1].kind == "error"
+    view = trace(run, Window(at=AT_END + 2)).view
+    assert view is not None and view["undo"] == [1]
+
+
+def test_a_block_that_was_killed_with_its_run_and_ran_again_is_told_twice() -> None:
+    run = replace(recorded(UNDONE), blocks=[block(4, 3), block(5, 3), block(6, 2)])
+    undone = [(entry.step, entry.undoes) for entry in trace(run, ALL).entries if entry.kind == "undo"]
+    assert undone == [(4, 3), (5, 3), (6, 2)]
+
+
+def test_a_program_that_has_not_ended_undoes_nothing() -> None:
+    run = recorded(UNDONE)
+    under_way = Recorded(run.code, [[[1, [1, {"value": None}]]]], run.result_of, {}, blocks=[block(5, 1)])
+    assert all(entry.kind != "undo" for entry in trace(under_way, ALL).entries)
+
+
+def test_a_stack_that_is_undone_over_several_workflow_runs_is_traced_from_each() -> None:
+    machine = Machine.start(program(UNDONE), {})
+    while not isinstance(machine.advance(), Failed):
+        for step in list(machine.pending):
+            machine.answer(step, EffectResult(ExecValue()))
+    machine.undone(machine.undo_stack[-1])
+    blocks = [block(4, 3), block(5, 2), block(6, 1)]
+    behind = Recorded(program(UNDONE).code, [[]], {}.get, {}, machine.state(), blocks=blocks)
+    found = trace(behind, ALL)
+    assert [(entry.step, entry.undoes) for entry in found.entries] == [(5, 2), (6, 1)]
+    assert found.complete
 
 
 # What is missing

@@ -67,7 +67,8 @@ def test_a_run_is_looked_into_when_its_workers_have_gone(looked_at: Platform) ->
     items = found["items"]
     assert (found["complete"], found["cut"], found["status"]) == (True, None, "failed")
     assert len(found["runs"]) > 2
-    assert items[-1]["kind"] == "error" and items[-1]["error"]["message"] == failed["error"]["message"]
+    at_end = next(at for at, item in enumerate(items) if item["kind"] == "error")
+    assert items[at_end]["error"]["message"] == failed["error"]["message"]
     assert failed["error"]["message"] == "40 rounds, sums [2,4,6]"
 
     _, _, steps = looked_at.request("GET", f"/executions/{id}/steps?limit=100", token=token)
@@ -76,6 +77,19 @@ def test_a_run_is_looked_into_when_its_workers_have_gone(looked_at: Platform) ->
         (item["step"], item["line"]) for item in items if item.get("name") == "exec" and item["kind"] == "ask"
     ]
     assert asked == [(step["seq"], step["line"]) for step in execs]
+    undone = [step for step in steps["items"] if step["kind"] == "undo"]
+    told = [
+        (item["kind"], item["step"], item["line"], item["text"], item["value"])
+        for item in items[at_end + 1 :]
+    ]
+    assert told == [("undo", step["seq"], step["line"], step["command"], step["stdout"]) for step in undone]
+    assert undone[0]["stdout"] == "undone keep" and len(undone) == 4
+    assert sorted(item.get("variables", {}).get("part", "") for item in items[at_end + 1 :]) == [
+        "",
+        "1",
+        "2",
+        "3",
+    ]
     values = {item["step"]: item.get("value") for item in items if item["kind"] == "answer"}
     assert [values[step["seq"]] for step in execs if step["status"] == "succeeded"] == [
         step["stdout"] for step in execs if step["status"] == "succeeded"
@@ -89,7 +103,7 @@ def test_a_run_is_looked_into_when_its_workers_have_gone(looked_at: Platform) ->
     view = trace(looked_at, id, at=loop["index"])["view"]
     assert len(view["fibres"][0]["variables"]["done"]) == 20
 
-    shown = looked_at.command("trace", id, "--back", "--limit", "3")
+    shown = looked_at.command("trace", id, "--back", "--limit", "5")
     assert shown.stdout.splitlines()[0].strip().startswith(str(found["total"])), shown.stdout
     assert "failed: 40 rounds" in shown.stdout
     state = looked_at.command("state", id)
@@ -130,9 +144,9 @@ def test_what_a_child_was_given_and_how_a_cancel_went_is_in_the_trace(looked_at:
         assert looked_at.ended(id, token)["status"] == "cancelled"
         cancelled = trace(looked_at, id)
         assert (cancelled["complete"], cancelled["cut"]) == (True, None)
-        kinds = [(item["kind"], item["fibre"]) for item in cancelled["items"][-4:]]
+        kinds = [(item["kind"], item["fibre"]) for item in cancelled["items"][-5:]]
         assert kinds[0] == ("cancel", 1) and sorted(kinds[1:3]) == [("cancelled", 2), ("cancelled", 3)]
-        assert kinds[3] == ("cancelled", 1)
+        assert kinds[3:] == [("cancelled", 1), ("undo", 1)]
     finally:
         worker.terminate()
         worker.wait(60)

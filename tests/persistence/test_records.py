@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from codeai.persistence import steps
 from codeai.persistence.access import Roles
 from codeai.persistence.audit import Audit, NewEntry
 from codeai.persistence.blobs import Blobs
@@ -154,6 +155,24 @@ async def test_results_of_steps_are_read_until_they_are_too_much(database: Datab
         assert found == ({1: ("exec", 11, '"one"'), 3: ("exec", 13, '"three"')}, False)
         assert (await Steps(rows).results(id, [1, 2, 3], 10))[1]
         assert await Steps(rows).named(id, [2, 3, 4]) == {2: (12, "run 2"), 3: (13, "run 3")}
+
+
+async def test_undo_blocks_are_read_until_they_are_too_much(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "RESULTS_AT_ONCE", 2)
+    id = new_id()
+    async with database.transaction() as rows:
+        await Executions(rows).open(NewExecution(id, f"execution/{id}", NOW))
+        for seq in (5, 3, 2, 4, 6):
+            step = NewStep(new_id(), id, seq, "undo" if seq > 2 else "exec", 10 + seq, 1, f"run {seq}", NOW)
+            await Steps(rows).started(step)
+        found, more = await Steps(rows).undo_blocks(id, 1000)
+        assert [(one.seq, one.line, one.command) for one in found] == [
+            (seq, 10 + seq, f"run {seq}") for seq in (3, 4, 5, 6)
+        ]
+        assert not more and (await Steps(rows).undo_blocks(id, 10))[1]
+        assert await Steps(rows).undo_blocks(new_id(), 10) == ([], False)
 
 
 async def test_an_event_is_stored_once(database: Database) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from codeai.dsl.trace_entries import UndoBlock
 from codeai.workflows.compensation import block_environment, is_wanted
+from codeai.workflows.contracts.answers import said, undo_block
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.records import UndoableStep
 from codeai.workflows.contracts.shell import CommandResult, Outcome
 from codeai.workflows.contracts.steps import UndoEntry
-from codeai.workflows.effects.shell import delay_before, may_try_again, said
+from codeai.workflows.effects.shell import delay_before, may_try_again
 
 
 @pytest.mark.parametrize(
@@ -83,3 +87,56 @@ def test_why_a_block_failed_is_one_line() -> None:
     assert said(failed) == "exit code 7: last words"
     lost = CommandResult(outcome=Outcome.LOST, error=RunError(kind="lost", message="the host is gone"))
     assert said(lost) == "the host is gone"
+
+
+RAN = {"seq": 7, "line": 3, "command": "rm it", "arguments": '{"undoes":2,"variables":{"x":"X"}}'}
+CHILD = {"seq": 7, "line": 3, "command": "compensate", "arguments": '{"undoes":2,"execution":"c"}'}
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "result", "told"),
+    [
+        (RAN, "running", None, {}),
+        (
+            RAN,
+            "succeeded",
+            '{"outcome":"succeeded","exit_code":0,"stdout":"o"}',
+            {"exit_code": 0, "value": "o"},
+        ),
+        (
+            RAN,
+            "failed",
+            '{"outcome":"failed","exit_code":4,"stderr":"a\\nno"}',
+            {"exit_code": 4, "error": {"kind": "exec_failed", "message": "exit code 4: no"}},
+        ),
+        (
+            RAN,
+            "lost",
+            '{"outcome":"lost","error":{"kind":"lost","message":"gone"}}',
+            {"error": {"kind": "lost", "message": "gone"}},
+        ),
+        (
+            RAN,
+            "cancelled",
+            None,
+            {"error": {"kind": "cancelled", "message": "its run ended while it ran: step 7 is cancelled"}},
+        ),
+        (CHILD, "running", None, {}),
+        (CHILD, "succeeded", '{"value":null}', {"value": None}),
+        (
+            CHILD,
+            "failed",
+            '{"error":{"kind":"failed","message":"no"}}',
+            {"value": None, "error": {"kind": "failed", "message": "no", "line": None}},
+        ),
+    ],
+)
+def test_a_trace_tells_of_an_undo_block_what_its_row_has(
+    row: dict[str, Any], status: str, result: str | None, told: dict[str, Any]
+) -> None:
+    given: dict[str, Any] = (
+        {"name": "run", "arguments": {"execution": "c"}}
+        if row is CHILD
+        else {"text": "rm it", "variables": {"x": "X"}}
+    )
+    assert undo_block(**row, status=status, result=result) == UndoBlock(7, 2, 3, **given, **told)

@@ -1,11 +1,14 @@
-"""What a program gets for what came back: the machine's answer, made of a recorded result alone."""
+"""What came back of a step, made of its recorded result alone: the machine's answer, what a trace tells of it."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+from codeai.dsl.brief import brief
 from codeai.dsl.journal import result_from_plain
 from codeai.dsl.requests import EffectResult
+from codeai.dsl.trace_entries import UndoBlock
 from codeai.dsl.values import ErrorValue, ExecValue
 from codeai.workflows.contracts.shell import CommandResult, Outcome
 
@@ -41,3 +44,38 @@ def exec_answer(result: CommandResult, line: int) -> EffectResult:
             truncated=result.truncated,
         )
     )
+
+
+def said(result: CommandResult) -> str:
+    """Why a command failed, in one line."""
+    if result.error is not None:
+        return result.error.message
+    last = result.stderr.strip().splitlines()[-1:] or [""]
+    return f"exit code {result.exit_code}" + (f": {last[0]}" if last[0] else "")
+
+
+def undo_block(
+    *, seq: int, line: int, status: str, command: str, arguments: str | None, result: str | None
+) -> UndoBlock:
+    """An undo block that has begun, by its step's row; `arguments` and `result` are JSON.
+
+    Raises:
+        ValueError: it is no result of such a step.
+    """
+    given = json.loads(arguments or "{}")
+    undoes = given.get("undoes", 0)
+    block = UndoBlock(seq, undoes, line, text=brief(command), variables=given.get("variables") or None)
+    if "execution" in given:
+        block = UndoBlock(seq, undoes, line, "run", arguments={"execution": given["execution"]})
+    if result is None:
+        ended = {"kind": status, "message": f"its run ended while it ran: step {seq} is {status}"}
+        return block if status == "running" else replace(block, error=ended)
+    if block.name == "run":
+        error = result_from_plain(json.loads(result)).error
+        return replace(block, value=None, error=None if error is None else brief(error))
+    done = CommandResult.model_validate_json(result)
+    block = replace(block, exit_code=done.exit_code)
+    if done.outcome is Outcome.SUCCEEDED:
+        return replace(block, value=brief(done.stdout))
+    kind = "exec_failed" if done.error is None else done.error.kind
+    return replace(block, error={"kind": kind, "message": said(done)})

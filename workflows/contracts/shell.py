@@ -59,6 +59,7 @@ class CommandInput(Contract):
     workspace: WorkspaceSeed | None = Field(None, description="seeds the workspace where it is not there yet")
     undo: UndoEntry | None = None
     kind: str = Field("exec", description="exec or undo: the kind of the step's row")
+    undoes: int | None = Field(None, description="of an undo block: the step that it undoes")
     notes: Notes = Field(NO_NOTES, description="what the run has to tell that came before this command")
 
 

@@ -14,7 +14,7 @@ from codeai.dsl.environment import environment, undo_environment
 from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue, SecretHandle
 from codeai.workflows import calls
-from codeai.workflows.contracts.answers import exec_answer
+from codeai.workflows.contracts.answers import exec_answer, said
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.hosts import KillInput, Place
 from codeai.workflows.contracts.queues import LABEL
@@ -251,11 +251,3 @@ def undo_entry(request: Request) -> UndoEntry | None:
 def secret_texts(handles: Mapping[str, SecretHandle]) -> dict[str, SecretText]:
     """Handles as they travel: the worker puts the texts together."""
     return {name: SecretText.model_validate({"parts": handle.parts}) for name, handle in handles.items()}
-
-
-def said(result: CommandResult) -> str:
-    """Why a command failed, in one line."""
-    if result.error is not None:
-        return result.error.message
-    last = result.stderr.strip().splitlines()[-1:] or [""]
-    return f"exit code {result.exit_code}" + (f": {last[0]}" if last[0] else "")
