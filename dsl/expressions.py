@@ -267,37 +267,39 @@ def _builtin(unit: Expressions, stack: list[Part], _: str, operands: list[Any]) 
 
         return Part(look, fresh=row.fresh)
 
-    if in_order and len(arguments) == 1:
-        (only,) = arguments
-
-        def walk_one(slots: Slots) -> Any:
-            value = only(slots)
-            result = function(value)
-            walked = 0 if type(value) in LIGHT else weight(value)
-            if type(result) is Array:
-                walked = max(walked, weight(result))
-            if walked:
-                slots[0].walked(walked)
-            return result
-
-        return Part(walk_one, fresh=row.fresh)
-
     def walk(slots: Slots) -> Any:
         values = [run(slots) for run in arguments]
-        result = function(*(values if in_order else [values[place] for place in places]))
         walked = 0
-        if row.counts:
-            result, walked = result
         for value in values:
             if type(value) not in LIGHT:
                 walked += weight(value)
-        if type(result) is Array:
-            walked = max(walked, weight(result))
-        if walked:
+        if walked:  # before the call: a program may catch its error and go on
             slots[0].walked(walked)
+        result = function(*(values if in_order else [values[place] for place in places]))
+        more = 0
+        if row.counts:
+            result, more = result
+        if type(result) is Array:
+            more = max(more, weight(result) - walked)
+        if more:
+            slots[0].walked(more)
         return result
 
-    return Part(walk, fresh=row.fresh)
+    if not (in_order and len(arguments) == 1):
+        return Part(walk, fresh=row.fresh)
+    (only,) = arguments
+
+    def walk_one(slots: Slots) -> Any:
+        value = only(slots)
+        walked = 0 if type(value) in LIGHT else weight(value)
+        if walked:
+            slots[0].walked(walked)
+        result = function(value)
+        if type(result) is Array and (more := weight(result) - walked) > 0:
+            slots[0].walked(more)
+        return result
+
+    return Part(walk_one, fresh=row.fresh)
 
 
 BINDERS: dict[str, Callable[[Expressions, list[Part], str, list[Any]], Part]] = {

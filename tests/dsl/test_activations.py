@@ -27,6 +27,8 @@ STRAIGHT = {
     "text of arrays": "var a = range(30000)\nvar z = " + " + ".join(['len("" + a)'] * 100),
     "longer text": TEXT + "var z = 0\n" + 'z = len(s + "")\n' * 300,
     "patterns": TEXT + "var z = 0\n" + 'z = regex_match(s, "(a|b|ab|ba)*(c|d)x")\n' * 60,
+    "built-ins that fail": TEXT + "try { json_decode(s) } catch e { }\n" * 60,
+    "built-ins of two that fail": TEXT + "try { starts_with(s, 1) } catch e { }\n" * 60,
     "copies": "var a = range(60000)\nvar b = a\n" + "a[0] = 1\nb = a\n" * 100,
     "returns": TEXT + "function f() { return s == s }\nvar z = [" + ", ".join(["f()"] * 60) + "]",
     "recursion": TEXT
