@@ -1,4 +1,4 @@
-"""`codeai patch`: a run goes on with an edited program, nothing twice, whoever dies meanwhile."""
+"""`codeai patch`: a run goes on with an edited program, nothing twice, whoever dies meanwhile; also by `temporal`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_parked import PARK, at
+from tests.e2e.test_events import temporal
 from tests.platform import Platform, wait_until
 
 pytestmark = pytest.mark.stack
@@ -101,3 +102,17 @@ def test_a_run_that_was_undone_is_not_patched(stack: Platform) -> None:
     assert done.returncode == 1
     refused = stack.command("patch", json.loads(done.stdout)["execution_id"], str(file))
     assert refused.returncode == 1 and "undo blocks of execution" in refused.stderr
+
+
+def test_temporal_patches_a_run_with_the_same_checks(stack: Platform) -> None:
+    id = stack.detach(TYPO, *PARK)
+    at(stack, id, "parked")
+    to = ("--workflow-id", f"execution/{id}", "--name", "patch", "--input")
+    temporal(stack, "workflow", "signal", *to, json.dumps({"program": "return 1", "by": "ann"}))
+    temporal(stack, "workflow", "signal", *to, json.dumps({"program": 1}))
+
+    temporal(stack, "workflow", "update", "execute", *to, json.dumps({"program": MENDED, "by": "ann"}))
+    assert at(stack, id, "complete")["result"] == ["v2", "once"]
+    log = stack.command("logs", id).stderr
+    assert log.count("the signal patch was not taken") == 2 and "line 1 has run, and is changed" in log
+    assert "patch by ann (by temporal), line 3" in log

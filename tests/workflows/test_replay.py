@@ -24,7 +24,8 @@ from codeai.workflows.contracts.executions import ExecuteResult
 from codeai.workflows.contracts.kinds import KINDS
 from codeai.workflows.execute_deployment import ExecuteDeployment
 from tests.workflows.clocked import Clocked
-from tests.workflows.record_histories import HISTORIES, RECORDINGS, paths_in
+from tests.workflows.record_histories import HISTORIES, paths_in
+from tests.workflows.recordings import RECORDINGS
 
 FILES = sorted(HISTORIES.glob("*.json"))
 MOST_BYTES = 150_000

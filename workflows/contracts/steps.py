@@ -89,8 +89,8 @@ class Told(Contract):
 
     @property
     def program(self) -> str | None:
-        """The hash of the program that the run goes on with."""
-        return str(self.details["program"]) if self.word == "patch" else None
+        """The hash of the program that the run goes on with; None also where a patch was refused."""
+        return self.details.get("program") if self.word == "patch" else None
 
 
 class Notes(Contract):
