@@ -17,12 +17,19 @@ Evaluate = Callable[[Slots], Any]
 
 class Part:
     """A bound expression. `place` is where its value stands in the frame, -1 where it is computed; `fresh`:
-    nobody else holds the value; `light`: it is a number, bool or null."""
+    nobody else holds the value; `light`: it is a number, bool or null; `only`: the one item of an array literal."""
 
-    __slots__ = ("fresh", "light", "place", "run")
+    __slots__ = ("fresh", "light", "only", "place", "run")
 
-    def __init__(self, run: Evaluate, place: int = -1, fresh: bool = False, light: bool = False) -> None:
-        self.run, self.place, self.fresh, self.light = run, place, fresh, light
+    def __init__(
+        self,
+        run: Evaluate,
+        place: int = -1,
+        fresh: bool = False,
+        light: bool = False,
+        only: Evaluate | None = None,
+    ) -> None:
+        self.run, self.place, self.fresh, self.light, self.only = run, place, fresh, light, only
 
 
 def walked_add(slots: Slots, a: Value, b: Value) -> Value:
@@ -123,6 +130,19 @@ def _arithmetic(
             return slow(slots, a, b)
 
         return of_places
+
+    if j >= 0:
+
+        def of_value_and_place(slots: Slots) -> Any:
+            a, b = one(slots), slots[j]
+            if type(a) is int and type(b) is int:
+                result = fast(a, b)
+                if LEAST <= result <= MOST:
+                    return result
+                raise value_fault(OVERFLOW)
+            return slow(slots, a, b)
+
+        return of_value_and_place
 
     def of_values(slots: Slots) -> Any:
         a, b = one(slots), other(slots)

@@ -91,11 +91,11 @@ def default(subject: Value, key: Value, *rest: Value) -> Value:
     """`default(x, value)` or `default(m, key, value)`."""
     if not rest:
         return key if subject is None else subject
+    if type(subject) is Map:
+        return subject.get(key if type(key) is str else operators.map_key(key), rest[0])
     if subject is None:
         return rest[0]
-    if type(subject) is not Map:
-        raise _wrong("default with a key takes a map", subject)
-    return subject.get(operators.map_key(key), rest[0])
+    raise _wrong("default with a key takes a map", subject)
 
 
 def _wrong(rule: str, value: Value) -> Exception:

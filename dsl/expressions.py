@@ -153,13 +153,17 @@ def _array(_: Expressions, stack: list[Part], __: str, operands: list[Any]) -> P
     runs = _popped(stack, operands[0])
 
     def make(slots: Slots) -> Any:
-        items = [run(slots) for run in runs]
-        for item in items:
-            if type(item) not in LIGHT:
-                slots[0].walked(weight(item))
-        return array(items)
+        return walked_array(slots, [run(slots) for run in runs])
 
-    return Part(make, fresh=True)
+    return Part(make, fresh=True, only=runs[0] if len(runs) == 1 else None)
+
+
+def walked_array(slots: Slots, items: list[Value]) -> Array:
+    """An array literal, counted."""
+    for item in items:
+        if type(item) not in LIGHT:
+            slots[0].walked(weight(item))
+    return array(items)
 
 
 def _map(_: Expressions, stack: list[Part], __: str, operands: list[Any]) -> Part:
@@ -260,12 +264,7 @@ def _builtin(unit: Expressions, stack: list[Part], _: str, operands: list[Any]) 
     in_order = places == list(range(len(places)))
 
     if not row.walks:
-
-        def look(slots: Slots) -> Any:
-            values = [run(slots) for run in arguments]
-            return function(*(values if in_order else [values[place] for place in places]))
-
-        return Part(look, fresh=row.fresh)
+        return Part(_call(function, arguments, None if in_order else places), fresh=row.fresh)
 
     def walk(slots: Slots) -> Any:
         values = [run(slots) for run in arguments]
@@ -300,6 +299,25 @@ def _builtin(unit: Expressions, stack: list[Part], _: str, operands: list[Any]) 
         return result
 
     return Part(walk_one, fresh=row.fresh)
+
+
+def _call(function: Callable[..., Any], runs: list[Evaluate], places: list[int] | None) -> Evaluate:
+    """A call with the values of `runs`, in the order of `places`; without a list of them where they are few."""
+    if places is not None or len(runs) > 3:
+
+        def of_all(slots: Slots) -> Any:
+            values = [run(slots) for run in runs]
+            return function(*(values if places is None else [values[place] for place in places]))
+
+        return of_all
+    if len(runs) == 1:
+        (only,) = runs
+        return lambda slots: function(only(slots))
+    if len(runs) == 2:
+        left, right = runs
+        return lambda slots: function(left(slots), right(slots))
+    first, second, third = runs
+    return lambda slots: function(first(slots), second(slots), third(slots))
 
 
 BINDERS: dict[str, Callable[[Expressions, list[Part], str, list[Any]], Part]] = {

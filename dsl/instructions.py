@@ -13,6 +13,7 @@ from typing import Any
 from codeai.dsl import asking, loops
 from codeai.dsl.binding import Binding, Step
 from codeai.dsl.bound_operators import OVERFLOW, Evaluate, walked_add
+from codeai.dsl.expressions import walked_array
 from codeai.dsl.faults import Fault, value_fault
 from codeai.dsl.limits import CALL_DEPTH, FRAME_SIZE, ITEMS, STRING
 from codeai.dsl.opcodes import FIRST, NOWHERE
@@ -87,7 +88,12 @@ def _change(binding: Binding, pc: int, slot: int, sign: str, words: list[Any]) -
         slots[0].change(slots, slot, sign, value, pc)
         return after
 
+    def extend(slots: Slots, item: Any) -> None:
+        slots[0].change(slots, slot, sign, walked_array(slots, [item]), pc)
+
     if sign == "+":
+        if part.only is not None:
+            return _pushing(part.only, slot, pc, after, extend)
         return _adding(
             run, slot, pc, after, lambda slots, value: slots[0].change(slots, slot, sign, value, pc)
         )
@@ -121,11 +127,14 @@ def _adding(run: Evaluate, slot: int, pc: int, after: int, otherwise: Callable[[
             and len(old) + len(value) <= STRING.most
         ):
             running = slots[0]
-            running.walked((len(old) >> 8) + (len(value) >> 8))
+            if walked := (len(old) >> 8) + (len(value) >> 8):
+                running.walked(walked)
             slots[slot] = None  # CPython copies no text of which `old` is the only holder
             old += value
             slots[slot] = old
-            running.grow(len(value), pc, slots, slot)
+            running.held += len(value)
+            if running.held > running.room:
+                running.grow(0, pc, slots, slot)
             return after
         otherwise(slots, value)
         return after
@@ -136,30 +145,42 @@ def _adding(run: Evaluate, slot: int, pc: int, after: int, otherwise: Callable[[
 def _push(binding: Binding, pc: int, slot: int, words: list[Any], line: int) -> Step:
     run, after = binding.run(pc, words), binding.target(pc + 1)
 
-    def push(slots: Slots) -> int:
-        item, target = run(slots), slots[slot]
-        if type(target) is Array and not target.shared and len(target) < ITEMS.most:
-            if type(item) is int:
-                change = 1 + (LENGTHS[item] if 0 <= item < SMALL else len(repr(item)))
-            elif type(item) is str and len(item) < 256 and item.isascii():
-                change = len(item) + 3
-            else:
-                return push_any(slots, item)
-            target.append(item)
-            target.size += change
-            running = slots[0]
-            running.held += change
-            if running.held > running.room:
-                running.grow(0, pc, slots)
-            return after
-        return push_any(slots, item)
-
-    def push_any(slots: Slots, item: Any) -> int:
+    def push(slots: Slots, item: Any) -> None:
         try:
             slots[0].push(slots, slot, item, pc)
         except Fault as fault:
             fault.line = line
             raise
+
+    return _pushing(run, slot, pc, after, push)
+
+
+_SHORT = 250
+"""Bytes of a text that counts nothing where it is added, even as the item of an array."""
+
+
+def _pushing(run: Evaluate, slot: int, pc: int, after: int, otherwise: Callable[[Slots, Any], None]) -> Step:
+    """Adds one item to a variable's array: an integer or short text, as loops do; what else there is does
+    `otherwise`."""
+
+    def push(slots: Slots) -> int:
+        item, target = run(slots), slots[slot]
+        if type(target) is not Array or target.shared or len(target) >= ITEMS.most:
+            otherwise(slots, item)
+            return after
+        if type(item) is int:
+            change = 1 + (LENGTHS[item] if 0 <= item < SMALL else len(repr(item)))
+        elif type(item) is str and len(item) < _SHORT and item.isascii():
+            change = len(item) + 3
+        else:
+            otherwise(slots, item)
+            return after
+        target.append(item)
+        target.size += change
+        running = slots[0]
+        running.held += change
+        if running.held > running.room:
+            running.grow(0, pc, slots)
         return after
 
     return push

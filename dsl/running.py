@@ -160,17 +160,25 @@ class Running:
             Fault: kind `limit`.
         """
         change = 0
-        if type(value) not in LIGHT:
+        if type(value) is str and value.isascii():
+            change = len(value) + 2
+            if not fresh and (walked := len(value) >> 8):
+                self.walked(walked)
+        elif type(value) not in LIGHT:
             change = size_of(value)
             if not fresh:
                 self.walked(weight(value))
                 if type(value) is Array or type(value) is Map:
                     value.shared = True
         old = slots[slot]
-        if type(old) not in LIGHT:
+        if type(old) is str and old.isascii():
+            change -= len(old) + 2
+        elif type(old) not in LIGHT:
             change -= size_of(old)
         slots[slot] = value
-        self.grow(change, pc, slots, slot)
+        self.held += change
+        if self.held > self.room:
+            self._overflow(pc, slots, slot)
 
     def grow(self, change: int, pc: int, slots: Slots, slot: int = 0) -> None:
         """The current fibre's values have grown, by what the instruction at `pc` puts into `slot`.

@@ -68,6 +68,20 @@ LOOPS = {
         'var s = ""\nfor i in range(10000) { s = s + "ab" }\nfor i in range(10000) { s += "c" }\nreturn len(s)',
         's = ""\nfor i in range(10000):\n    s = s + "ab"\nfor i in range(10000):\n    s += "c"\n',
     ),
+    "s = s + x": (
+        'var s = ""\nfor i in range(20000) { s = s + "x" }\nreturn len(s)',
+        's = ""\nfor i in range(20000):\n    s = s + "x"\n',
+    ),
+    "a += [x]": (
+        "var a = []\nfor i in range(50000) { a += [i] }\nreturn len(a)",
+        "a = []\nfor i in range(50000):\n    a += [i]\n",
+    ),
+    "default": (
+        'var m = {}\nvar names = split("a b c d e f g h")\n'
+        "for i in range(5000) { for k in names { m[k] = default(m, k, 0) + 1 } }\nreturn m",
+        'm = {}\nnames = "a b c d e f g h".split()\n'
+        "for i in range(5000):\n    for k in names:\n        m[k] = m.get(k, 0) + 1\n",
+    ),
     "maps": (
         "var m = {a: 0}\nfor i in range(50000) { m.a = i }\nfor i in range(50000) { m.a += 1 }\nreturn m.a",
         'm = {"a": 0}\nfor i in range(50000):\n    m["a"] = i\nfor i in range(50000):\n    m["a"] += 1\n',

@@ -82,10 +82,14 @@ def test_what_is_put_in_a_place_is_counted_as_it_is_stored() -> None:
     source = (
         'var m = {a: 1, b: "x"}\nvar l = [5, "t"]\n'
         'm.a = 99999 m.a += 1 m.b = "longer" m.c = 100 m["a"] -= 100001 m.b = "é" m.b = 7\n'
+        'l += [7] l += ["u"] l += ["é"] l += [true] l += [[1]] '
         'l[0] = 100000 l[0] -= 1 l[1] = "text" l = append(l, "s") l = append(l, -3) l = append(l, 100000)\n'
         "log(1) return [m, l]"
     )
     done = run(source, restored=True)
-    assert done.result == [{"a": -1, "b": 7, "c": 100}, [99999, "text", "s", -3, 100000]]
+    assert done.result == [
+        {"a": -1, "b": 7, "c": 100},
+        [99999, "text", 7, "u", "é", True, [1], "s", -3, 100000],
+    ]
     overflow = run("var m = {a: 9223372036854775807}\nm.a += 1")
     assert overflow.error is not None and (overflow.error.kind, overflow.error.line) == ("value_error", 2)
