@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import re
 import uuid
+import zlib
 from pathlib import Path
 from urllib.parse import quote
 
@@ -197,21 +199,50 @@ def dumped(stack: Platform) -> dict[str, str]:
     return asyncio.run(rows())
 
 
-def test_a_secret_stands_in_no_table_and_no_history(stack: Platform) -> None:
-    value, mark = f"S3cr3t-{uuid.uuid4().hex}", uuid.uuid4().hex
-    name = keep(stack, value)
-    ended = stack.run(
+def unpacked(text: str) -> str:
+    """The text, and what is packed in it: states, journals and programs are deflated."""
+    inside = []
+    for packed in set(re.findall(r"[A-Za-z0-9+/]{40,}={0,2}", text)):
+        with contextlib.suppress(ValueError, zlib.error):
+            inside.append(zlib.decompress(base64.b64decode(packed, validate=True)).decode("utf-8", "replace"))
+    return "\n".join([text, *inside])
+
+
+def test_a_secret_stands_in_no_table_and_no_history(stack: Platform, token: str) -> None:
+    """By every effect, into what is published, asked, recorded and kept of a run, and of one below it."""
+    value, mark = f"S3cr3t+{uuid.uuid4().hex}/é", uuid.uuid4().hex
+    name, config = keep(stack, value), f"below-{mark}"
+    content = 'param s\nexec { echo "below $s" } undo { echo "unmade $s" }\nreturn {got: s}'
+    file = stack.write(f"{config}.cai", content)
+    assert stack.command("configs", "create", config, str(file)).returncode == 0
+    id = stack.detach(
         f"""
         var s = secret("{name}")
-        exec(check: false) {{ echo "$s {mark}"; printf %s "$s" | base64 -w0 >&2; exit 3 }}
+        var kept = {{list: [s, {{deep: s}}], mark: "{mark}"}}
+        exec(check: false) {{ echo "$s {mark}"; printf %s "$s" | base64 -w0 >&2; echo "$kept"; exit 3 }}
+        exec {{ printf %s "$s" | head -c 20; sleep 0.4; printf %s "$s" | tail -c +21 }}
         log("{mark} " + s)
-        exec {{ echo "$s"; exit 4 }}
+        set_status("{mark} " + s)
+        emit("custom.{mark[:8]}", {{mark: "{mark}", of: kept}})
+        try {{ run("{config}", inputs: {{s: s}}) }} catch e {{ log(e.message) }}
+        approve("{mark} with ${{s}}?", timeout: "90s")
+        exec {{ echo "$s" }} undo {{ echo "$s" >&2; exit 5 }}
+        exec {{ echo "broken $s" >&2; echo "$s"; exit 4 }}
         """
     )
-    assert ended["status"] == "failed"
-    tables = dumped(stack)
-    history = histories(stack, f"execution/{ended['execution_id']}")
-    assert mark in tables["execution_logs"] and mark in history
+    wait_until(
+        lambda: stack.request("GET", f"/executions/{id}", token=token)[2].get("status") == "waiting",
+        60,
+        "the approval",
+    )
+    assert stack.command("approve", id, "--comment", mark).returncode == 0
+    ended = stack.ended(id, token)
+    assert ended["error"]["kind"] == "exec_failed" and ended["undo_failed"], ended
+    tables = {table: unpacked(text) for table, text in dumped(stack).items()}
+    history = unpacked(histories(stack, f"execution/{id}"))
+    for table in ("execution_logs", "execution_steps", "execution_checkpoints", "events", "audit_log"):
+        assert mark in tables[table], table
+    assert mark in history and f"*** {mark}" in tables["execution_logs"]
     assert name in tables["secrets"] and name in tables["audit_log"]
     for form, wanted in forms(value).items():
         assert [table for table, text in tables.items() if wanted.decode() in text] == [], form
