@@ -224,13 +224,25 @@ _MATCH = 256
 _GROUP = 40
 
 _ENDLESS = re.compile(r"[*+]|,}")
-_RUN = re.compile(r"(?:\\[dDsSwW]|\.|\[\^?(?:[^]\[\\]|\\[^pPxQ0-9])+\])\+")
+_RUN = re.compile(r"(?:\\[dDsSwW]|\.|\\[pP](?:[A-Z]|\{\^?\w+\})|\[\^?(?:[^]\[\\]|\\[^xQ0-9])+\])\+")
 _OVER_LINES = re.compile(
     r"\[\^|\[:|\\[^dwSbBAz.\\\[\](){}*+?|$^/\"'=:;,@%&#<>_~`!-]|\(\?[a-zA-Z-]*s|[\x00-\x1f]"
 )
 """What may take the end of a line; all that is not known not to."""
 _SMALL = 20
 """Instructions of a program that has so few states that each is made once: its walks take a fourth of a step."""
+_LITERAL = r"(?:[^][\\(){}.*+?|^$]|\\[^A-Za-z0-9])"
+_ONE_CLASS = re.compile(
+    rf"{_LITERAL}{{0,16}}(?:\\[pP](?:[A-Z]|\{{\^?\w+\}})|\[\^?(?:[^][\\]|\\[^xQ0-9])+\])[*+?]?{_LITERAL}{{0,16}}"
+)
+"""One class of characters: as few states, though those of Unicode are programs of a thousand instructions."""
+_IN_CLASS = r"(?:[^][\\-]|\\[nrtsd]|\\[^A-Za-z0-9])"
+_CLOSED = re.compile(
+    rf"{_LITERAL}+\(?\[\^{_IN_CLASS}*?([^][\\\w\s-]){_IN_CLASS}*\][*+]\??\)?"
+    rf"(?:\\|(?![.*+?|^$(){{}}]))\1{_LITERAL}*"
+)
+"""What is closed by a character that cannot stand in it, such as `"[^"]*"`: a match ends the search there."""
+_LONGEST_CLOSED = 64
 
 
 def _counted(walked: int) -> int:
@@ -244,10 +256,18 @@ def _counted(walked: int) -> int:
     return walked // _WALKED_PER_INSTRUCTION
 
 
-def _walk(compiled: Any, size: int) -> int:
+def _size(compiled: Any, pattern: str) -> int:
+    """The instructions that a walk takes time for."""
+    size: int = compiled.programsize
+    return min(size, _SMALL) if _ONE_CLASS.fullmatch(pattern) else size
+
+
+def _walk(compiled: Any, pattern: str, length: int) -> int:
     """What one walk through a text counts, with the making of the pattern's program."""
-    step: int = _STEP * compiled.programsize * (4 + compiled.groups) // 4
-    return step * max(size, 32) + len(compiled.pattern) * _WALKED_PER_INSTRUCTION // 4
+    groups = 4 + compiled.groups
+    walk: int = _STEP * _size(compiled, pattern) * groups // 4 * length
+    made: int = _STEP * compiled.programsize * groups // 4 * 32
+    return max(walk, made) + len(compiled.pattern) * _WALKED_PER_INSTRUCTION // 4
 
 
 def _looks_past(compiled: Any, pattern: str, source: bytes) -> Callable[[int], int]:
@@ -256,8 +276,9 @@ def _looks_past(compiled: Any, pattern: str, source: bytes) -> Callable[[int], i
     A program without loops passes each of its instructions once, for one byte at most. A search for a run of one
     class of characters ends at the character that is none of them; one that takes no end of a line, there."""
     end = len(source)
-    if not _ENDLESS.search(pattern) or _RUN.fullmatch(pattern):
-        past = compiled.programsize
+    closed = len(pattern) <= _LONGEST_CLOSED and _CLOSED.fullmatch(pattern)
+    if closed or not _ENDLESS.search(pattern) or _RUN.fullmatch(pattern):
+        past = _size(compiled, pattern)
         return lambda stop: min(stop + past, end)
     if _OVER_LINES.search(pattern):
         return lambda _: end
@@ -266,8 +287,9 @@ def _looks_past(compiled: Any, pattern: str, source: bytes) -> Callable[[int], i
 
 def regex_match(s: Value, pattern: Value) -> tuple[Value, int]:
     """The match, and how many instructions the search counts as."""
-    source, compiled = given_text("regex_match", s).encode(), _compiled(given_text("regex_match", pattern))
-    count = _counted(_walk(compiled, len(source)))
+    source, words = given_text("regex_match", s).encode(), given_text("regex_match", pattern)
+    compiled = _compiled(words)
+    count = _counted(_walk(compiled, words, len(source)))
     found = compiled.search(source)
     if found is None:
         return None, count
@@ -289,9 +311,9 @@ def regex_replace(s: Value, pattern: Value, replacement: Value) -> tuple[Value, 
     compiled = _compiled(words)
     pieces = _pieces(given_text("regex_replace", replacement), compiled.groups)
     looks_to, per_match = _looks_past(compiled, words, source), _MATCH + _GROUP * compiled.groups
-    again = 1 if compiled.programsize <= _SMALL else _STEP * compiled.programsize
+    again = 1 if _size(compiled, words) <= _SMALL else _STEP * compiled.programsize
     made: list[bytes] = []
-    size, at, walked = 0, 0, _walk(compiled, len(source))
+    size, at, walked = 0, 0, _walk(compiled, words, len(source))
     _counted(walked)
     for spans in _matches(compiled, source):
         start, stop = spans[0]

@@ -150,3 +150,24 @@ def test_a_pattern_that_takes_too_much_is_a_limit(pattern: str) -> None:
         f'var s = "aaaaaaaaaaaaaaaa"\nfor i in range(14) {{ s += s }}\nregex_match(s, "{pattern}x|{pattern}")'
     )
     assert done.error is not None and done.error.kind == "limit"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"\pL+", r"[\pL\pN_]+", r"\PL", '"[^"]*"', '"([^"]*)"', r'"[^"\n]+?"', r"\{[^}]*\}", r"<[^<>]*>"],
+)
+def test_words_and_quotes_of_the_longest_text_are_no_limit(pattern: str) -> None:
+    text = """var s = '"für" {b} <c>\n'\nfor i in range(14) { s += s }\n"""
+    done = run(
+        f"{text}return [len(s), len(regex_replace(s, '{pattern}', \"\")), regex_match(s, '{pattern}') == null]"
+    )
+    assert done.error is None
+    whole, rest, missing = done.result
+    assert rest < whole and not missing
+
+
+@pytest.mark.parametrize("pattern", ['"[^"]*"a*"|"', "a[^b]*b|a", r"\pL*b|\pL"])
+def test_a_search_that_looks_on_past_its_matches_is_a_limit(pattern: str) -> None:
+    text = """var s = 'aaaaaaaaaaaaa"a"'\nfor i in range(14) { s += s }\n"""
+    done = run(f"{text}return len(regex_replace(s, '{pattern}', \"\"))")
+    assert done.error is not None and done.error.kind == "limit"
