@@ -24,6 +24,8 @@ LETTING_GO = 2.0
 """Seconds that Postgres has to end a statement whose asker has gone; then the connection is cut."""
 CLOSING = 5.0
 _NO_ANSWER = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAREWELL = (asyncpg.InternalClientError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+"""What is raised on a connection that Postgres ends, before or after it was asked."""
 _AWAY_STATES = ("08", "53", "57")
 """SQLSTATE classes: connection exception, insufficient resources, operator intervention."""
 _DIALECT = dialect()  # type: ignore[no-untyped-call]
@@ -136,9 +138,13 @@ class Reads:
                     milliseconds = str(int(self.time_limit * 1000))
                     await connection.execute("SELECT set_config('statement_timeout', $1, true)", milliseconds)
                     found = await connection.fetch(sql, *arguments)
+        except _FAREWELL as error:  # the end of the connection itself is still on its way
+            self.telling.failed(sql, time.perf_counter() - begun, error)
+            connection.terminate()
+            raise _Died from error
         except _NO_ANSWER as error:
             self.telling.failed(sql, time.perf_counter() - begun, error)
-            if connection.is_closed():
+            if _is_gone(connection):
                 raise _Died from error
             if self.time_limit is not None and isinstance(error, asyncpg.QueryCanceledError):
                 raise TookTooLong(self.time_limit) from error
@@ -154,6 +160,14 @@ class Reads:
 
 class _Died(Away):
     """The connection is gone."""
+
+
+def _is_gone(connection: Any) -> bool:
+    """Whether it has ended; asyncpg may have taken it back by itself then."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 def _as_refused(sql: str, error: asyncpg.PostgresError) -> Exception:
