@@ -56,6 +56,7 @@ BODIES: dict[str, Any] = {
     "DecideBody": {"step": 2, "comment": "looks good"},
     "HoldBody": {"comment": "the registry is away"},
     "RetryBody": {"comment": "the disk is empty again"},
+    "PatchBody": {"program": _PROGRAM, "comment": "a typo"},
     "SkipBody": {"value": "v1.4.2", "comment": "tagged by hand"},
     "SetBody": {"name": "replicas", "value": 3},
     "ParkedBody": {"comment": "wrong cluster"},

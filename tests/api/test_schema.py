@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import sentinel
@@ -18,6 +18,7 @@ from codeai.api.examples import BODIES, OF_OPERATIONS, VIEWS, example_of
 from codeai.api.problems import PROBLEMS
 from codeai.observing import Observing
 from codeai.settings import Settings
+from codeai.workflows.contracts.permissions import ROLES
 from tests.api.conftest import Served, bearer
 from tests.generated_requests import words
 
@@ -32,6 +33,19 @@ OPERATIONS = {
 }
 
 
+@pytest.fixture
+async def default_roles(served: Served) -> AsyncIterator[None]:
+    """Puts back the roles that other tests rely on: what is made up may change and delete them."""
+    yield
+    async with served.client("admin") as admin:
+        for name in ("viewer", "editor"):  # in the order in which they inherit
+            role = ROLES[name]
+            body = {"permissions": sorted(role.permissions), "inherits": list(role.inherits)}
+            answer = await admin.put(f"/roles/{name}", json=body)
+            assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.usefixtures("default_roles")
 @pytest.mark.parametrize(
     "phases", [("examples", "coverage", "fuzzing"), ("stateful",)], ids=["alone", "in turn"]
 )

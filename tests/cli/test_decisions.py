@@ -171,7 +171,8 @@ def test_who_does_not_hold_the_role_is_refused(stack: Platform) -> None:
 def test_a_loop_is_paused_and_goes_on_where_it_was(stack: Platform) -> None:
     id = stack.detach("for n in range(30) {\n    exec { echo $n }\n}\nreturn 30\n")
     wait_until(lambda: "3\n" in stack.command("logs", id).stdout, 60, "its third round")
-    assert stack.command("pause", id).stdout == f"paused: {id}\n"
+    told = stack.command("pause", id)
+    assert told.stdout == f"paused: {id}\n", told.stderr
 
     def shown() -> str:
         return str(json.loads(stack.command("executions", "show", id, "--output", "json").stdout)["status"])

@@ -138,9 +138,9 @@ class Torture:
 
     def _trace(self, id: str, ended: Outcome, token: str) -> None:
         """Run again on what was recorded, the program ends as it did."""
-        status, _, found = self.stack.request("GET", f"/executions/{id}/trace?from=-1", token=token)
+        status, _, found = self.stack.request("GET", f"/executions/{id}/trace?from=-100", token=token)
         assert status == 200 and found["complete"] and found["cut"] is None, (id, found)
-        (last,) = found["items"]
+        last = [entry for entry in found["items"] if entry["kind"] != "undo"][-1]
         if ended.error is not None:
             assert last["error"]["message"] == brief(ended.error[2]), (id, ended, last)
         else:

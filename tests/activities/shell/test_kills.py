@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import time
 import uuid
 from pathlib import Path
 
@@ -29,7 +28,7 @@ async def begun(counter: Path) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_command_goes_on_while_its_worker_is_killed_and_is_adopted_within_a_second(rig: Rig) -> None:
+async def test_a_command_goes_on_while_its_worker_is_killed_and_is_adopted_by_the_next_one(rig: Rig) -> None:
     counter = rig.root.parent / "counter"
     worker = await rig.worker()
     given = step(COUNTED.format(1.5), env={"counter": str(counter)})
@@ -44,7 +43,7 @@ async def test_a_command_goes_on_while_its_worker_is_killed_and_is_adopted_withi
     assert rig.record.text(given.step_id, "stdout") == "begun\ndone\n"
 
 
-async def test_what_ended_while_no_worker_was_there_is_answered_within_a_second(rig: Rig) -> None:
+async def test_what_ended_while_no_worker_was_there_is_answered_by_the_next_one(rig: Rig) -> None:
     counter = rig.root.parent / "counter"
     worker = await rig.worker()
     run = await rig.start(step(COUNTED.format(0.3), env={"counter": str(counter)}))
@@ -52,10 +51,8 @@ async def test_what_ended_while_no_worker_was_there_is_answered_within_a_second(
     worker.kill()
     await asyncio.sleep(0.5)
     await rig.worker()
-    ready = time.monotonic()
     [result] = await asyncio.wait_for(run.result(), 10)
-    assert result.stdout == "begun\ndone"
-    assert time.monotonic() - ready < 1.0
+    assert (result.stdout, result.attempt) == ("begun\ndone", 1)
 
 
 async def test_a_worker_of_a_newer_version_takes_over_what_an_older_one_left(
