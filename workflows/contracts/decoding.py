@@ -17,6 +17,8 @@ from temporalio.common import RawValue
 from codeai.workflows.contracts.base import Contract
 
 DEPTH = 64
+MOST_ERRORS, MOST_NAME = 100, 200
+"""Errors that are told, and characters of a field's name: a run whose error has over 2 MiB could not even fail."""
 NOTHING = RawValue(Payload())
 """The input of who gives none. `RawValue | None` would be no RawValue to the converter, which then decodes it."""
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
@@ -71,19 +73,23 @@ def decode(data: bytes | None, model: type[AnyContract]) -> AnyContract:
 
 
 def validated(value: Any, model: type[AnyContract]) -> AnyContract:
-    """A decoded value as `model`. Raises InvalidInput with every field's error, never repeating a value."""
+    """A decoded value as `model`. Raises InvalidInput with every field's error, the first hundred of them, never
+    repeating a value."""
     if not isinstance(value, dict):
         raise InvalidInput("expected an object", ({"field": "", "message": "expected an object"},))
     try:
         return model.model_validate(value)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
         errors = tuple(
-            {"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
+            {"field": ".".join(str(part)[:MOST_NAME] for part in one["loc"]), "message": one["msg"]}
+            for one in found[:MOST_ERRORS]
         )
         said = "; ".join(
             f"{one['field']}: {one['message']}" if one["field"] else one["message"] for one in errors
         )
+        if len(found) > MOST_ERRORS:
+            said += f"; and {len(found) - MOST_ERRORS} more"
         raise InvalidInput(said, errors) from None
 
 
