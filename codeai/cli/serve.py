@@ -35,11 +35,12 @@ def serve(
     configure(settings.logging, process="api")
     server = Server(api, settings.server)
     try:
-        server.run()
+        listening = server.config.bind_socket()  # before anything is connected
     except SystemExit:
         place = f"{settings.server.host}:{settings.server.port}"
         raise Stop(
             f"cannot listen at {place} (CODEAI_SERVER_HOST, CODEAI_SERVER_PORT); the log says why"
         ) from None
+    server.run(sockets=[listening])
     if not server.started:
         raise Stop("the API could not start; the log says why")
