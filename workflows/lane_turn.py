@@ -13,8 +13,9 @@ from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
 from codeai.workflows.contracts.lanes import Concurrency, LaneAnswer, ReleaseLane, TakeLane, Turn
 
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=15)
-"""How long a run waits before it asks its lane again."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=2)
+"""How long a run waits before it asks its lane again: soon at first, and then so rarely that the history of one that
+waits for a year has room."""
 
 
 class LaneTurn:
