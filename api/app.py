@@ -55,6 +55,7 @@ from codeai.persistence.reads import Reads
 from codeai.settings import BadSettings, Settings
 from codeai.targets import Target
 from codeai.temporal import connect
+from codeai.workflows.contracts.decoding import MOST_ERRORS
 
 ROUTERS = (
     executions.router,
@@ -81,8 +82,6 @@ RETRY = RetryConfig(
     initial_interval_millis=50, max_interval_millis=500, max_elapsed_time_millis=3000, max_retries=6
 )
 """How one question to Temporal is repeated while it does not answer."""
-MOST_ERRORS = 100
-"""Wrong fields that one answer tells of."""
 
 Opened = Callable[[], AbstractAsyncContextManager[Parts]]
 

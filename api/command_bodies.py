@@ -7,27 +7,27 @@ from typing import Any
 from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract
-from codeai.workflows.contracts.commands import MOST_PROGRAM
+from codeai.workflows.contracts.commands import MOST_COMMENT, MOST_PROGRAM
 
 
 class DecideBody(Contract):
     """A decision. Without `step` it is for the only approval of the run that is open."""
 
     step: int | None = Field(default=None, ge=1, le=2_147_483_647, description="the step's number")
-    comment: str | None = Field(default=None, max_length=4096)
+    comment: str | None = Field(default=None, max_length=MOST_COMMENT)
 
 
 class HoldBody(Contract):
     """Why a run is paused or goes on."""
 
-    comment: str | None = Field(default=None, max_length=4096)
+    comment: str | None = Field(default=None, max_length=MOST_COMMENT)
 
 
 class ParkedBody(Contract):
     """For whom a command to a parked run is. Without `fibre` it is for the only one that is parked."""
 
     fibre: int | None = Field(default=None, ge=1, le=2_147_483_647, description="the fibre's number")
-    comment: str | None = Field(default=None, max_length=4096)
+    comment: str | None = Field(default=None, max_length=MOST_COMMENT)
 
 
 class RetryBody(ParkedBody):
@@ -42,7 +42,7 @@ class PatchBody(Contract):
     """An edited program: all of it that has run must be unchanged."""
 
     program: str = Field(max_length=MOST_PROGRAM)
-    comment: str | None = Field(default=None, max_length=4096)
+    comment: str | None = Field(default=None, max_length=MOST_COMMENT)
     wait: bool = Field(
         default=False, description="of an ended run: answer with the result if it is there within 55 s"
     )
@@ -64,5 +64,5 @@ class SetBody(ParkedBody):
 class CompensateBody(Contract):
     """How long is waited for."""
 
-    comment: str | None = Field(default=None, max_length=4096)
+    comment: str | None = Field(default=None, max_length=MOST_COMMENT)
     wait: bool = Field(default=False, description="answer with the result if it is there within 55 s")

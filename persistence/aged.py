@@ -14,7 +14,7 @@ from codeai.persistence.base import is_uuid
 from codeai.persistence.checkpoints import CheckpointRow
 from codeai.persistence.event_waits import EventWaitRow
 from codeai.persistence.events import EventRow
-from codeai.persistence.executions import LAST, RANK, ExecutionRow
+from codeai.persistence.executions import ENDED, ExecutionRow
 from codeai.persistence.logs import LogRow
 from codeai.persistence.steps import StepRow
 from codeai.persistence.workspaces import WorkspaceRow
@@ -23,7 +23,6 @@ ROWS = 5_000
 """Most rows of one kind in a batch."""
 RUNS = 100
 """Most runs in a batch."""
-_ENDED = [status for status, rank in RANK.items() if rank == LAST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class Aged:
 
 
 def _ended(before: datetime) -> ColumnElement[bool]:
-    return ExecutionRow.status.in_(_ENDED) & (ExecutionRow.completed_at < before).is_(True)
+    return ExecutionRow.status.in_(ENDED) & (ExecutionRow.completed_at < before).is_(True)
 
 
 DELETIONS: dict[str, Callable[[Aged, datetime], Awaitable[Batch]]] = {

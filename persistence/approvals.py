@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, literal_column, select
 
 from codeai.persistence.base import Rows, columns
-from codeai.persistence.executions import LAST, RANK, ExecutionRow
+from codeai.persistence.executions import ENDED, ExecutionRow
 from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 from codeai.persistence.steps import Step, StepRow
 
@@ -19,7 +19,7 @@ NEWEST_FIRST = Order((StepRow.started_at, StepRow.id))
 OPEN = (
     StepRow.kind == literal_column("'approve'"),
     StepRow.status == literal_column("'running'"),
-    ExecutionRow.status.not_in([status for status, rank in RANK.items() if rank == LAST]),
+    ExecutionRow.status.not_in(ENDED),
 )
 """What an open approval is: of a step and its run."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -41,6 +41,17 @@ class Address:
     def named(self, name: str) -> Address:
         """Another database of the same server."""
         return replace(self, name=name)
+
+    def arguments(self) -> dict[str, Any]:
+        """What asyncpg is given to connect."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": self.name,
+            "ssl": self.sslmode,
+        }
 
     def url(self) -> URL:
         return URL.create(

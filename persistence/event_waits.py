@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, as_shape, columns, key
-from codeai.persistence.executions import LAST, RANK, ExecutionRow
+from codeai.persistence.executions import ENDED, ExecutionRow
 
 
 class EventWaitRow(Base):
@@ -64,8 +64,7 @@ class EventWaits:
 
     async def end_those_of_ended_runs(self) -> None:
         """No run waits that has ended."""
-        ended = [status for status, rank in RANK.items() if rank == LAST]
-        over = select(ExecutionRow.id).where(ExecutionRow.status.in_(ended))
+        over = select(ExecutionRow.id).where(ExecutionRow.status.in_(ENDED))
         await self.rows.execute(delete(EventWaitRow).where(EventWaitRow.execution_id.in_(over)))
 
     async def awaited(self, types: Iterable[str]) -> set[str]:

@@ -46,6 +46,8 @@ RANK = {
 }
 """How far a status is (★): a row goes from a lower rank to a higher one, or stays."""
 LAST = 3
+ENDED = tuple(status for status, rank in RANK.items() if rank == LAST)
+NOT_ENDED = tuple(status for status, rank in RANK.items() if rank < LAST)
 
 
 class ExecutionRow(Base):
@@ -139,7 +141,7 @@ class Execution:
 
     @property
     def ended(self) -> bool:
-        return RANK[self.status] == LAST
+        return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +263,7 @@ class Executions:
         """Runs that have not ended as far as their rows say, by their ids from `after` on; `only` that one of them."""
         asked = (
             select(*columns(OpenExecution, ExecutionRow))
-            .where(ExecutionRow.status.in_([status for status, rank in RANK.items() if rank < LAST]))
+            .where(ExecutionRow.status.in_(NOT_ENDED))
             .order_by(ExecutionRow.id)
             .limit(limit)
         )
@@ -275,7 +277,7 @@ class Executions:
         """The runs of a deployment that have not ended as far as their rows say, in the order of their starts."""
         asked = select(*columns(OpenExecution, ExecutionRow)).where(
             ExecutionRow.deployment_id == deployment_id,
-            ExecutionRow.status.in_([status for status, rank in RANK.items() if rank < LAST]),
+            ExecutionRow.status.in_(NOT_ENDED),
         )
         found = await self.rows.execute(asked.order_by(ExecutionRow.started_at))
         return [as_shape(OpenExecution, row) for row in found]

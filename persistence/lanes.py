@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.persistence.deployments import DeploymentRow
-from codeai.persistence.executions import LAST, RANK, ExecutionRow
+from codeai.persistence.executions import NOT_ENDED, ExecutionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,6 @@ class LaneRuns:
 
     async def of(self, key: str) -> list[LaneRun]:
         """The runs of a lane that have not ended, in the order of their starts."""
-        open_ = ExecutionRow.status.in_([status for status, rank in RANK.items() if rank < LAST])
         concurrency = (
             select(DeploymentRow.concurrency)
             .where(DeploymentRow.id == ExecutionRow.deployment_id)
@@ -37,7 +36,7 @@ class LaneRuns:
         )
         asked = (
             select(ExecutionRow.id, ExecutionRow.workflow_id, ExecutionRow.status, concurrency)
-            .where(ExecutionRow.lane == key, open_)
+            .where(ExecutionRow.lane == key, ExecutionRow.status.in_(NOT_ENDED))
             .order_by(ExecutionRow.started_at)
         )
         return [LaneRun(*row) for row in await self.rows.execute(asked)]

@@ -10,10 +10,8 @@ from typing import Any
 from sqlalchemy import func, literal_column, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from codeai.persistence.executions import LAST, RANK, ExecutionRow
+from codeai.persistence.executions import ENDED, ExecutionRow
 from codeai.persistence.steps import StepRow
-
-ENDED = [status for status, rank in RANK.items() if rank == LAST]
 
 
 @dataclass(frozen=True, slots=True)

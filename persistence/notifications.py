@@ -17,12 +17,7 @@ async def notifications(address: Address, channel: str) -> AsyncGenerator[str]:
     """
     told: asyncio.Queue[str | None] = asyncio.Queue()
     connection = await asyncpg.connect(
-        host=address.host,
-        port=address.port,
-        user=address.user,
-        password=address.password,
-        database=address.name,
-        ssl=address.sslmode,
+        **address.arguments(),
         server_settings={"application_name": f"codeai listens to {channel}"},
     )
     try:

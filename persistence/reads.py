@@ -72,12 +72,7 @@ class Reads:
         """A pool on `address`; the first connection is made when the first question is asked. `connect_timeout` is in
         seconds, `label` is what Postgres shows as the application's name."""
         pool = asyncpg.create_pool(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            database=address.name,
-            ssl=address.sslmode,
+            **address.arguments(),
             timeout=connect_timeout,
             server_settings={"application_name": label},
             connection_class=ReadOnly,

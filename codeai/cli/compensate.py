@@ -15,7 +15,7 @@ from codeai.cli.newest import RunId, run_id
 from codeai.cli.options import AsOutput, Url
 from codeai.cli.reopening import Reopening
 from codeai.cli.telling import Comment
-from codeai.cli.terminal import Output, put_json
+from codeai.cli.terminal import Output, put_json, put_line
 
 app = new()
 
@@ -38,7 +38,7 @@ def compensate(
     request = Reopening(api, run, "compensate", {"comment": comment})
     told = request.send(wait=False)
     if detach:
-        print(told["id"]) if output is Output.TABLE else put_json(told)
+        put_line(told["id"], told, output)
         return
     view = View(json=output is Output.JSON, since=ended_at)
     try:

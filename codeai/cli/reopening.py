@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from codeai.cli.client import Api
+from codeai.cli.follow import ENDED
+from codeai.cli.run import follow_to_end
+from codeai.cli.telling import tell
+from codeai.cli.terminal import Output, put_line
+
+Detach = Annotated[bool, typer.Option("--detach", help="Of a run that has ended: start it and leave.")]
 
 
 class Reopening:
@@ -26,3 +34,27 @@ class Reopening:
             pass  # It takes longer than one request may.
         told.pop("completed_at", None)
         return told
+
+
+def go_on(
+    api: Api,
+    run: str,
+    word: str,
+    output: Output,
+    *,
+    again: str,
+    detach: bool,
+    source: str | None = None,
+    **body: Any,
+) -> None:
+    """Sends the command `word`, by which a run goes on: one that is under way is told, one that has ended begins again
+    and is followed to its end. `again` is what is typed to do it once more, `source` its program where known."""
+    known = api.get(f"/executions/{run}")
+    if known["status"] not in ENDED:
+        tell(api, run, word, output, **body)
+        return
+    told = Reopening(api, run, word, body).send(wait=False)
+    if detach:
+        put_line(told["id"], told, output)
+        return
+    follow_to_end(api, run, output, source, again, since=known["completed_at"])

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from codeai.cli.client import connect
 from codeai.cli.commands import new
-from codeai.cli.follow import ENDED
 from codeai.cli.newest import RunId, run_id
 from codeai.cli.options import AsOutput, Url
-from codeai.cli.reopening import Reopening
-from codeai.cli.run import follow_to_end
-from codeai.cli.telling import Comment, Fibre, newest_parked, tell
-from codeai.cli.terminal import Output, put_json
+from codeai.cli.reopening import Detach, go_on
+from codeai.cli.telling import Comment, Fibre, newest_parked
+from codeai.cli.terminal import Output
 
 app = new()
 
@@ -24,9 +18,7 @@ def retry(
     id: RunId = None,
     fibre: Fibre = None,
     comment: Comment = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Of a run that has ended: start it and leave.")
-    ] = False,
+    detach: Detach = False,
     output: AsOutput = Output.TABLE,
     url: Url = None,
 ) -> None:
@@ -36,12 +28,5 @@ def retry(
     """
     api = connect(url)
     run = run_id(api, id or newest_parked(api))
-    known = api.get(f"/executions/{run}")
-    if known["status"] not in ENDED:
-        tell(api, run, "retry", output, fibre=fibre, comment=comment)
-        return
-    told = Reopening(api, run, "retry", {"comment": comment}).send(wait=False)
-    if detach:
-        print(told["id"]) if output is Output.TABLE else put_json(told)
-        return
-    follow_to_end(api, run, output, None, f"codeai retry {run}", since=known["completed_at"])
+    again = f"codeai retry {run}"
+    go_on(api, run, "retry", output, again=again, detach=detach, fibre=fibre, comment=comment)

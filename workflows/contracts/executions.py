@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract, UuidText
-from codeai.workflows.contracts.commands import Decision, Via
+from codeai.workflows.contracts.commands import MOST_COMMENT, Decision, Via
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.hosts import Place
 from codeai.workflows.contracts.shell import WorkspaceSeed
@@ -163,7 +163,9 @@ class ExecuteInput(Contract):
     do: Literal["compensate", "retry", "patch"] | None = Field(
         None, description="a command to an ended run; needs `execution`"
     )
-    comment: str | None = Field(None, max_length=4096, description="why, of a command to an ended run")
+    comment: str | None = Field(
+        None, max_length=MOST_COMMENT, description="why, of a command to an ended run"
+    )
     via: Via = "temporal"
     request_id: str | None = Field(None, max_length=128, description="of the request that it came by")
     carried: Carried | None = Field(None, description="set by the workflow itself when it continues as new")
