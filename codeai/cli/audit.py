@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable
 from datetime import datetime
@@ -86,7 +87,8 @@ def verify_audit(
     lines: Iterable[str] = (
         connect(url).lines("/audit", "application/jsonl")
         if file is None
-        else read_bytes(file).decode("utf-8", "replace").splitlines()
+        # Lines of JSON end by LF alone: texts in them may have what else Unicode ends lines with.
+        else io.StringIO(read_bytes(file).decode("utf-8", "replace"), newline="\n")
     )
     chain = Chain()
     for line in lines:

@@ -51,11 +51,16 @@ async def test_a_change_is_told_with_who_what_and_how(served: Served) -> None:
         problem(await ann.get("/audit", params={"since": "yesterday"}), "invalid")
 
 
+def lines_of(exported: httpx2.Response) -> list[str]:
+    """Lines of JSON end by LF alone."""
+    return exported.text.removesuffix("\n").split("\n")
+
+
 async def test_an_export_is_the_whole_chain(served: Served, admin: httpx2.AsyncClient) -> None:
     await admin.post("/deployments", json={"name": named()})
     exported = await admin.get("/audit", headers={"Accept": "application/jsonl"})
     assert exported.headers["content-type"].startswith("application/jsonl")
-    lines = [json.loads(line) for line in exported.text.splitlines()]
+    lines = [json.loads(line) for line in lines_of(exported)]
     chain = Chain()
     assert all(chain.takes(line) for line in lines) and chain.entries == len(lines) > 0
     forged = [line | ({"actor": "nobody"} if line["seq"] == 1 else {}) for line in lines]
@@ -63,6 +68,4 @@ async def test_an_export_is_the_whole_chain(served: Served, admin: httpx2.AsyncC
     short = await admin.get(
         "/audit", params={"entity": "deployment"}, headers={"Accept": "application/jsonl"}
     )
-    assert {json.loads(line)["entity"].partition("/")[0] for line in short.text.splitlines()} == {
-        "deployment"
-    }
+    assert {json.loads(line)["entity"].partition("/")[0] for line in lines_of(short)} == {"deployment"}

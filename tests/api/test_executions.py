@@ -185,7 +185,9 @@ async def test_stop_reaches_a_run_that_has_no_row_yet(served: Served, admin: htt
 async def test_who_cancelled_a_run_stands_in_its_history_its_log_and_the_audit_log(served: Served) -> None:
     async with served.client("admin", subject="ann") as ann:
         id = await started(ann, LONG)
-        await running(ann, id)
+        async with asyncio.timeout(30):  # one that is cancelled before it has begun has no log
+            while "it begins" not in (await ann.get(f"/executions/{id}/logs")).text:
+                await asyncio.sleep(0.05)
         await ann.post(f"/executions/{id}/cancel", headers={"X-Request-Id": "request-7"})
         await running(ann, id, "cancelled")
         assert "cancel by ann" in (await ann.get(f"/executions/{id}/logs")).text

@@ -56,10 +56,18 @@ def test_a_role_lets_its_holder_do_what_it_says(stack: Platform) -> None:
     assert [one["action"] for one in listed["items"]] == ["update"]
 
 
+def test_an_export_may_have_other_ends_of_lines_in_its_texts(stack: Platform) -> None:
+    made = stack.command("deployments", "create", "one\u2028two\x85three")
+    assert made.returncode == 0, made.stderr
+    file = stack.write("texts.jsonl", stack.command("audit", "export").stdout)
+    done = stack.command("audit", "verify", "--file", str(file))
+    assert done.returncode == 0 and done.stdout.startswith("whole: "), done.stderr
+
+
 def test_a_forged_export_is_found(stack: Platform) -> None:
     stack.command("roles", "set", "first", "-p", "jobs:read")
     stack.command("roles", "set", "second", "-p", "jobs:read")
-    lines = stack.command("audit", "export").stdout.splitlines()
+    lines = stack.command("audit", "export").stdout.removesuffix("\n").split("\n")
     cut, changed = lines[:1] + lines[2:], [lines[0].replace('"update"', '"delete"'), *lines[1:]]
     for broken, at in ((cut, 2), (changed, 1), (["hello"], 1), (['{"seq": 1}'], 1)):
         file = stack.write("broken.jsonl", "\n".join(broken) + "\n")
