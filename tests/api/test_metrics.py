@@ -46,7 +46,7 @@ async def test_requests_are_counted_by_their_route(admin: httpx2.AsyncClient) ->
     route = {"method": "GET", "path": "/configs/{id}"}
     assert figures(text, "codeai_http_request_duration_seconds_count", **route)[0] >= 3
     assert figures(text, "codeai_http_response_size_bytes_sum", **route)[0] > 3 * 100
-    assert figures(text, "codeai_http_active_requests", path="/metrics") == [1]
+    assert figures(text, "codeai_http_active_requests", method="GET", path="/metrics") == [1]
 
 
 async def test_paths_that_nobody_knows_are_one(admin: httpx2.AsyncClient) -> None:
