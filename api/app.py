@@ -28,7 +28,7 @@ from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
 from codeai.api.openapi import described_api
 from codeai.api.outages import NO_ROWS, by_database_error, by_temporal_error
-from codeai.api.problems import Refused, by_status, field_errors, problem_response
+from codeai.api.problems import Refused, by_status, problem_response
 from codeai.api.routers import (
     approvals,
     audit,
@@ -55,7 +55,7 @@ from codeai.persistence.reads import Reads
 from codeai.settings import BadSettings, Settings
 from codeai.targets import Target
 from codeai.temporal import connect
-from codeai.workflows.contracts.decoding import MOST_ERRORS
+from codeai.workflows.contracts.decoding import field_errors
 
 ROUTERS = (
     executions.router,
@@ -228,7 +228,7 @@ def _problem(error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, RequestValidationError):
-        errors = field_errors(error.errors()[:MOST_ERRORS])
+        errors = field_errors(error.errors())
         return Refused(
             "invalid", "; ".join(f"{one['field']}: {one['message']}" for one in errors), errors=errors
         )

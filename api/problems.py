@@ -136,16 +136,3 @@ def problem_response(refused: Refused, request_id: str) -> JSONResponse:
         headers=refused.headers,
         media_type=MEDIA_TYPE,
     )
-
-
-def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """`{field, message}` of each of pydantic's errors; never the value, which may be a secret."""
-    return [
-        {"field": field_path(error["loc"]), "message": str(error["msg"]).removeprefix("Value error, ")}
-        for error in errors
-    ]
-
-
-def field_path(location: Sequence[str | int]) -> str:
-    """`body.inputs.0.name` for the place of an error."""
-    return ".".join(str(part) for part in location)

@@ -7,7 +7,7 @@ import re
 from fastapi.routing import APIRoute
 
 from codeai.api.allowances import STREAMS
-from codeai.api.app import MOST_ERRORS, ROUTERS
+from codeai.api.app import ROUTERS
 from codeai.api.bodies import MOST_BYTES
 from codeai.api.dependencies import MOST_OFFSET
 from codeai.api.edge import TIME_LIMIT
@@ -16,6 +16,7 @@ from codeai.api.server import GRACE
 from codeai.api.starts import WAIT_LIMIT
 from codeai.api.wire import HEAD_WITHIN, MOST_HEADER_BYTES, MOST_URL_BYTES
 from codeai.settings import ROWS
+from codeai.workflows.contracts.decoding import MOST_ERRORS
 from tests.tree import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -76,8 +76,8 @@ def test_every_field_that_is_wrong_is_named_and_no_value_repeated() -> None:
 
 
 def test_what_is_told_of_countless_wrong_fields_has_room_in_a_runs_error() -> None:
-    data = json.dumps({f"{'x' * 1000}{number}": number for number in range(1500)}).encode()
-    with pytest.raises(InvalidInput, match="and 1400 more") as caught:
+    data = json.dumps({f"{'x' * 1000}{number}": number for number in range(900)}).encode()
+    with pytest.raises(InvalidInput, match="and 800 more") as caught:
         decode(data, ExecuteInput)
     assert len(caught.value.errors) == 100 and len(str(caught.value)) < 64 * 1024
 

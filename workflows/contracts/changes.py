@@ -9,10 +9,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from codeai.workflows.contracts.base import Contract, canonical_uuid
+from codeai.workflows.contracts.base import Contract, at_most, canonical_uuid
 from codeai.workflows.contracts.decoding import InvalidInput, validated
 from codeai.workflows.contracts.executions import FailurePolicy
-from codeai.workflows.contracts.permissions import PERMISSION, ROLE_NAME
+from codeai.workflows.contracts.permissions import MOST_INHERITED, MOST_PERMISSIONS, PERMISSION, ROLE_NAME
 from codeai.workflows.contracts.secrets import NAME, SecretBody
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
@@ -47,8 +47,12 @@ class DeploymentBody(Contract):
 class RoleBody(Contract):
     """What a role permits: its own permissions, and those of the roles that it inherits."""
 
-    permissions: tuple[Annotated[str, Field(pattern=PERMISSION)], ...] = Field((), max_length=1000)
-    inherits: tuple[Annotated[str, Field(pattern=ROLE_NAME)], ...] = Field((), max_length=100)
+    permissions: Annotated[
+        tuple[Annotated[str, Field(pattern=PERMISSION)], ...], at_most(MOST_PERMISSIONS, "permissions")
+    ] = Field((), max_length=MOST_PERMISSIONS)
+    inherits: Annotated[
+        tuple[Annotated[str, Field(pattern=ROLE_NAME)], ...], at_most(MOST_INHERITED, "inherited roles")
+    ] = Field((), max_length=MOST_INHERITED)
 
 
 BODIES: dict[str, type[Contract]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -9,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from codeai.dsl.faults import Fault
 from codeai.dsl.limits import EFFECT_RESULT
-from codeai.dsl.values import from_plain, size_of
+from codeai.dsl.values import from_plain
 from codeai.workflows.contracts.base import Contract, UuidText
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.event_types import naming, well_named
@@ -24,12 +25,13 @@ def _type(given: str) -> str:
 
 def _data(given: dict[str, Any]) -> dict[str, Any]:
     """Data is a value of the language, so that every program can take it."""
+    size = len(json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass"))
+    if size > EFFECT_RESULT.most:  # asked first: values are made in Python, half a million in a second
+        raise _wrong(f"an event's data has at most {EFFECT_RESULT.most:,} bytes of JSON, not {size:,}")
     try:
-        size = size_of(from_plain(given))
+        from_plain(given)
     except Fault as fault:
         raise _wrong(fault.message) from None
-    if size > EFFECT_RESULT.most:
-        raise _wrong(f"an event's data has at most {EFFECT_RESULT.most:,} bytes of JSON, not {size:,}")
     return given
 
 

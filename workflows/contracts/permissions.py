@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 PERMISSION = r"^(\*|[a-z][a-z0-9_-]{0,62}):(\*|[a-z][a-z0-9_-]{0,62})$"
 ROLE_NAME = r"^[A-Za-z][A-Za-z0-9._-]{0,63}$"
+MOST_PERMISSIONS, MOST_INHERITED = 1000, 100
+"""That one role has of its own, and roles that it inherits itself."""
 EVERYTHING = "*:*"
 ADMIN = "admin"
 """The role that always permits everything, so that there is always somebody who may."""

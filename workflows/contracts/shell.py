@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
@@ -12,10 +14,17 @@ from codeai.workflows.contracts.git_seeds import GitSeed
 from codeai.workflows.contracts.steps import NO_NOTES, Notes, SecretText, UndoEntry
 
 
+def _texts(given: Any) -> Any:
+    """Of 100,000 files that are no text one is told, not each."""
+    if isinstance(given, dict) and not all(isinstance(text, str) for text in given.values()):
+        raise PydanticCustomError("no_text", "a file's text has to be a string")
+    return given
+
+
 class WorkspaceSeed(Contract):
     """What a run's workspace holds at its start: one of the three, or nothing."""
 
-    files: dict[str, str] | None = Field(None, description="path -> text")
+    files: Annotated[dict[str, str], BeforeValidator(_texts)] | None = Field(None, description="path -> text")
     folder: str | None = Field(None, description="absolute path of a folder to copy")
     git: GitSeed | None = Field(None, description="{url, revision} of a repository")
 
