@@ -64,13 +64,13 @@ class Platform:
             raise AssertionError(f"codeai up: {done.stdout}{done.stderr}{self.logs()}")
         return self
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        """A worker of our own beside `codeai up --no-worker`, which would wait ever longer for one that is killed
-        again and again. Ready when it is returned."""
-        script = '. "$1/worker.env" && exec "$2" worker all'
+    def worker(self, *words: str) -> subprocess.Popen[bytes]:
+        """A worker of our own (`all` where nothing else is said) beside `codeai up --no-worker`, which would wait ever
+        longer for one that is killed again and again. Ready when it is returned."""
+        script = '. "$1/worker.env" && shift && exec "$@"'
         with (self.data / "logs" / "own-worker.log").open("ab") as log:
             started = subprocess.Popen(
-                ["sh", "-c", script, "sh", self.data, CODEAI],
+                ["sh", "-c", script, "sh", self.data, CODEAI, "worker", *(words or ("all",))],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,

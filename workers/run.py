@@ -46,6 +46,7 @@ from codeai.workers.metrics_port import told_at_port
 from codeai.workers.polling import Ending, polling
 from codeai.workers.schedules import ensure_schedules
 from codeai.workers.shell import shell_settings
+from codeai.workers.versions import take_new_runs, versioned
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.queues import (
     OF_CLAIMS,
@@ -65,7 +66,7 @@ STICKY = timedelta(seconds=1)
 HEARTBEAT = timedelta(seconds=2)
 
 
-def main(role: str, settings: Settings, label: str | None = None) -> None:
+def main(role: str, settings: Settings, label: str | None = None, build_id: str | None = None) -> None:
     """Runs the worker of `role` (`all`, or one of the task queues' table) until SIGTERM or SIGINT. With a `label` it
     takes the steps that ask for it, and no others. BadSettings where it could let no decision count; NoSandbox where
     steps are to run in one and cannot; SpoolGone where somebody removes what it serves."""
@@ -76,10 +77,12 @@ def main(role: str, settings: Settings, label: str | None = None) -> None:
     shell = shell_settings(settings)
     if role in ("all", "exec") and shell.sandbox is not None:
         try_it(shell.sandbox, settings.worker.root.absolute())
-    uvloop.run(_serve(role, settings, shell, label))
+    uvloop.run(_serve(role, settings, shell, label, build_id))
 
 
-async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str | None) -> None:
+async def _serve(
+    role: str, settings: Settings, shell: ShellSettings, label: str | None, build_id: str | None
+) -> None:
     ending = Ending()
     loop = asyncio.get_running_loop()
     # Before connecting: a worker told to stop in its first moments must not die of the signal.
@@ -105,8 +108,12 @@ async def _serve(role: str, settings: Settings, shell: ShellSettings, label: str
             compilers = parts.enter_context(contextlib.closing(Compilers()))
             outbound = await parts.enter_async_context(outbound_client(settings.outbound))
             http = HttpEffects(database, outbound, secrets)
-            workers.append(_workflow_worker(client, database, compilers, keys, http, settings, ending))
+            workers.append(
+                _workflow_worker(client, database, compilers, keys, http, settings, ending, build_id)
+            )
             parts.callback(asyncio.ensure_future(ensure_schedules(client)).cancel)
+            if build_id is not None:
+                parts.callback(asyncio.ensure_future(take_new_runs(client, build_id)).cancel)
         async with polling(workers, ending, settings.worker.drain_timeout):
             _tell_ready(settings.worker)
             logger.info("worker is ready", role=role, pid=os.getpid())
@@ -138,6 +145,7 @@ def _workflow_worker(
     http: HttpEffects,
     settings: Settings,
     ending: Ending,
+    build_id: str | None,
 ) -> Worker:
     """All workflow code, the short activities of the database, and what goes out."""
     return Worker(
@@ -158,6 +166,7 @@ def _workflow_worker(
             *http.activities(),
         ],
         workflow_runner=UnsandboxedWorkflowRunner(),
+        deployment_config=None if build_id is None else versioned(build_id),
         max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,
         max_concurrent_activities=OF_WORKFLOWS.slots,
         max_heartbeat_throttle_interval=HEARTBEAT,

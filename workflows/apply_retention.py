@@ -10,9 +10,10 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls
+    from codeai.workflows.anew import go_on_as_new
     from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
-    from codeai.workflows.contracts.kinds import APPLY_RETENTION, TASK_TIMEOUT
+    from codeai.workflows.contracts.kinds import APPLY_RETENTION
     from codeai.workflows.contracts.queues import control_on
     from codeai.workflows.contracts.retention import (
         AGED,
@@ -75,7 +76,7 @@ class ApplyRetention:
             more = done.more
             if workflow.info().get_current_history_length() > MOST_EVENTS:
                 again = self.asked.model_copy(update={"deleted": self.deleted})
-                workflow.continue_as_new(again, task_timeout=TASK_TIMEOUT)
+                go_on_as_new(again)
 
     async def _clear(self, host: str) -> None:
         """Removes a host's old workspaces, page by page. One that does not answer is asked again by the next pass."""

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from codeai.workflows.contracts.base import Contract
@@ -49,7 +49,7 @@ from codeai.workflows.contracts.lanes import (
     TurnsWanted,
     Whereabouts,
 )
-from codeai.workflows.contracts.queues import CONTROL, EXEC, WORKFLOWS, exec_on
+from codeai.workflows.contracts.queues import CONTROL, EXEC, WORKFLOWS, claims_on, exec_on
 from codeai.workflows.contracts.reconciling import CommandsLeft, FindCommands, MakeRows, MendRows, PageDone
 from codeai.workflows.contracts.records import (
     CheckpointFound,
@@ -118,6 +118,7 @@ class Call(Generic[Given, Answer]):
     local: bool = False
     schedule_to_start: timedelta | None = None
     heartbeat: timedelta | None = None
+    priority: Priority = Priority.default
 
     def on(self, queue: str, schedule_to_start: timedelta | None = None) -> Call[Given, Answer]:
         """The same call on that queue, which has so long to take it."""
@@ -144,6 +145,7 @@ class Call(Generic[Given, Answer]):
             heartbeat_timeout=self.heartbeat,
             retry_policy=self.retry,
             cancellation_type=ActivityCancellationType.ABANDON,
+            priority=self.priority,
         )
 
 
@@ -262,6 +264,19 @@ CALLS: tuple[Call[Contract, Contract], ...] = (
     HOLD_WORKSPACES,
     REMOVE_WORKSPACES,
 )  # type: ignore[assignment]
+
+LONGEST_KEY = 64
+"""Bytes of a fairness key (Temporal's docs, "Task Queue Priority and Fairness")."""
+
+
+def claim_host(given: ClaimInput, label: str | None = None) -> Awaitable[ClaimResult]:
+    """Which host takes the run. Those who wait for one are taken in turns by deployment, or where there is none, by who
+    started them: a hundred runs of one hold up no other."""
+    run = given.execution
+    key = (run.deployment_id or run.triggered_by or "").encode()[:LONGEST_KEY].decode(errors="ignore")
+    call = replace(CLAIM_HOST, queue=claims_on(label), priority=Priority(fairness_key=key))
+    return call(given)
+
 
 COMMAND = "run_command"
 COMMAND_MARGIN = timedelta(seconds=60)

@@ -134,7 +134,7 @@ class ExecuteDeployment(KeptRun):
             self.record = self.record.model_copy(update={"inputs": shown})
         turn = self.lane.take(loaded.lane, self.record, loaded.concurrency)
         await self._shielded(turn, interruptible=True)
-        claim = calls.CLAIM_HOST(ClaimInput(execution=self.record))
+        claim = calls.claim_host(ClaimInput(execution=self.record))
         claimed = await self._shielded(claim, interruptible=True)
         self.machine = Machine.start(program, inputs)
         timeout = asked.park_timeout or loaded.park_timeout

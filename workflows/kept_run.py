@@ -9,8 +9,8 @@ from typing import TypeVar
 from temporalio import workflow
 
 from codeai.workflows import calls
+from codeai.workflows.anew import go_on_as_new
 from codeai.workflows.contracts.executions import Carried, ExecuteInput, Undoing
-from codeai.workflows.contracts.kinds import TASK_TIMEOUT
 from codeai.workflows.contracts.packing import pack
 from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, Nothing
 from codeai.workflows.run_commands import RunCommands
@@ -62,7 +62,7 @@ class KeptRun(RunCommands):
             is_quiet = self._may_stop() and not effects.answered and effects.notes.is_empty
         # Nothing is awaited from here on: what came meanwhile is carried.
         again = ExecuteInput(execution=self.record.id, carried=self._carried(undoing))
-        workflow.continue_as_new(again, task_timeout=TASK_TIMEOUT)
+        go_on_as_new(again)
 
     async def _kept(self, undoing: Undoing | None = None) -> CheckpointInput:
         """What is kept of the run as it stands, with what it has to tell."""

@@ -12,10 +12,11 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls, lane_rules
+    from codeai.workflows.anew import go_on_as_new
     from codeai.workflows.attributes import describe
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.hosts import KillInput
-    from codeai.workflows.contracts.kinds import LANE, TASK_TIMEOUT
+    from codeai.workflows.contracts.kinds import LANE
     from codeai.workflows.contracts.lanes import (
         LaneAnswer,
         LaneInput,
@@ -76,7 +77,7 @@ class Lane:
             await self._cancel_the_replaced()
             await self._call_the_next()
             if self._is_long():
-                workflow.continue_as_new(LaneInput(carried=self.state), task_timeout=TASK_TIMEOUT)
+                go_on_as_new(LaneInput(carried=self.state))
             was_empty = self.state.is_empty
             try:
                 await workflow.wait_condition(

@@ -10,10 +10,11 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls
+    from codeai.workflows.anew import go_on_as_new
     from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
     from codeai.workflows.contracts.hosts import KillInput
-    from codeai.workflows.contracts.kinds import RECONCILE, TASK_TIMEOUT
+    from codeai.workflows.contracts.kinds import RECONCILE
     from codeai.workflows.contracts.lanes import Whereabouts
     from codeai.workflows.contracts.queues import control_on
     from codeai.workflows.contracts.reconciling import (
@@ -56,7 +57,7 @@ class Reconcile:
             self.at = at = await self._page(at)
             if workflow.info().get_current_history_length() >= MOST_EVENTS:
                 again = self.asked.model_copy(update={"carried": at})
-                workflow.continue_as_new(again, task_timeout=TASK_TIMEOUT)
+                go_on_as_new(again)
         self.stage = "completed"
         describe_status(self.stage)
         return ReconcileResult(began=at.began, mended=at.mended, made=at.made, ended=at.ended)

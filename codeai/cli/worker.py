@@ -30,6 +30,10 @@ def worker(
         str | None,
         typer.Option(help="With exec: takes the steps whose `queue` is this label, and no others."),
     ] = None,
+    build_id: Annotated[
+        str | None,
+        typer.Option(help="With workflows: takes the runs of this build (Temporal's Worker Versioning)."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Settings from this file.")] = None,
 ) -> None:
     """Runs a worker until it is stopped; commands under way go on without it.
@@ -53,6 +57,6 @@ def worker(
         raise Stop(str(error)) from None
     configure(settings.logging, process="worker")
     try:
-        main(role.value, settings, label)
+        main(role.value, settings, label, build_id)
     except (BadSettings, NoSandbox, SpoolGone) as problem:
         raise Stop(str(problem)) from None

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from codeai.stack.errors import StackError
 from codeai.stack.processes import Command
@@ -69,9 +70,18 @@ class DevServer:
 
     def set_retention(self) -> None:
         """Gives the namespace its retention. Raises StackError."""
-        done = self._ask("operator", "namespace", "update", "--retention", RETENTION)
+        self.do("operator", "namespace", "update", "--retention", RETENTION)
+
+    def do(self, *words: str) -> str:
+        """What the command `temporal` prints on being told so. Raises StackError where it fails."""
+        done = self._ask(*words)
         if done.returncode != 0:
-            raise StackError(f"Temporal does not take its namespace's retention: {done.stderr.strip()}")
+            raise StackError(f"temporal {' '.join(words[:3])}: {done.stderr.strip()}")
+        return done.stdout
+
+    def told(self, *words: str) -> Any:
+        """What it answers, as data. Raises StackError."""
+        return json.loads(self.do(*words, "--output", "json"))
 
     def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

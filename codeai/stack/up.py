@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from codeai.settings import ROWS, Settings
-from codeai.stack import parts, temporal, tokens
+from codeai.stack import parts, tokens
 from codeai.stack.credentials import Credentials
 from codeai.stack.errors import StackError
 from codeai.stack.folder import DataFolder, Running, write_private
 from codeai.stack.parts import Environments, Passwords, Ports
+from codeai.stack.pinned import COMING_BACK, take_over
 from codeai.stack.postgres import Cluster
 from codeai.stack.processes import Process
 from codeai.stack.supervisor import Child, Supervisor
+from codeai.stack.temporal import DevServer, find_binary
 
+WORKER_SETTINGS = "worker.env"
+"""The file with what a worker of one's own is to be told."""
 RENEW = 6 * 3600.0
 """Seconds after which the command line's token is made anew; it lasts twice as long."""
 STALE = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
@@ -106,7 +110,7 @@ class Up:
         try:
             if not await _unless(stop, self._start()):
                 return
-            async with self._logged_in():
+            async with self._logged_in(), self._taking_over_later():
                 self._ready = True
                 self._note()
                 running = self._folder.running()
@@ -157,14 +161,16 @@ class Up:
         await _migrate(environments, self._config)
 
     async def _start_temporal(self) -> None:
-        binary, file = temporal.find_binary(), self._folder.temporal
-        server = temporal.DevServer(binary, file, self._ports.temporal, self._ports.ui)
+        server = self._dev_server()
 
         async def ready(_: int) -> bool:
             return await asyncio.to_thread(server.answers)
 
         await self._supervisor.start("temporal", Child(command=server.command, ready=ready))
         await asyncio.to_thread(server.set_retention)
+
+    def _dev_server(self) -> DevServer:
+        return DevServer(find_binary(), self._folder.temporal, self._ports.temporal, self._ports.ui)
 
     async def _start_api(self, environments: Environments) -> None:
         command = parts.codeai("api", ("serve", *self._config), environments.api())
@@ -191,7 +197,7 @@ class Up:
         lines = [
             f"export {name}={shlex.quote(value)}" for name, value in given.items() if name in SETTING_NAMES
         ]
-        write_private(self._folder.path / "worker.env", "\n".join(lines) + "\n")
+        write_private(self._folder.path / WORKER_SETTINGS, "\n".join(lines) + "\n")
 
     async def _stop(self) -> None:
         for name in ("api", "worker", "temporal", "postgres"):
@@ -199,6 +205,28 @@ class Up:
         running = await asyncio.to_thread(commands_under_way, self._folder)
         if running:
             self._tell(go_on(running))
+
+    @contextlib.asynccontextmanager
+    async def _taking_over_later(self) -> AsyncIterator[None]:
+        """Runs of builds that are gone go on with the workers of this one."""
+        if not self._wanted.worker or "temporal" in self._wanted.external:
+            yield
+            return
+        taking = asyncio.create_task(self._take_over(self._dev_server()))
+        try:
+            yield
+        finally:
+            taking.cancel()
+
+    async def _take_over(self, server: DevServer) -> None:
+        await asyncio.sleep(COMING_BACK)
+        try:
+            builds = await asyncio.to_thread(take_over, server)
+        except StackError as problem:
+            self._tell(f"runs of builds that are gone were not looked for: {problem}")
+            return
+        if builds:
+            self._tell(f"runs pinned to builds without a worker go on with this one: {', '.join(builds)}")
 
     @contextlib.asynccontextmanager
     async def _logged_in(self) -> AsyncIterator[None]:
@@ -299,6 +327,9 @@ def banner(folder: DataFolder, running: Running) -> str:
     lines.append(f"  API      {running.url} (documentation: {running.url}/docs)")
     lines += [f"  Web UI   {running.ui}"] if running.ui else []
     lines.append(f"  data     {folder.path}")
+    if "worker" not in running.children:
+        settings = shlex.quote(str(folder.path / WORKER_SETTINGS))
+        lines.append(f"  workers  none; start one with: . {settings} && codeai worker all")
     lines.append(
         "  commands run in a sandbox: they see the system, read-only, and their run's workspace"
         if running.sandboxed

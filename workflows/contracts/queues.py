@@ -8,6 +8,8 @@ from dataclasses import dataclass
 WORKFLOWS = "codeai-workflows"
 EXEC = "codeai-exec"
 CONTROL = "codeai-host"
+DEPLOYMENT = "codeai"
+"""The Worker Deployment whose versions are the builds of the workers of `codeai-workflows`."""
 
 LABEL = re.compile(r"[0-9A-Za-z._-]{1,64}")
 """How runners may be labelled."""

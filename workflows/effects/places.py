@@ -9,7 +9,6 @@ from temporalio import workflow
 from codeai.workflows import calls
 from codeai.workflows.contracts.executions import Carried, ExecutionRecord
 from codeai.workflows.contracts.hosts import Place
-from codeai.workflows.contracts.queues import claims_on
 from codeai.workflows.contracts.records import ClaimInput, ClaimResult
 from codeai.workflows.hosts import answer_of
 
@@ -77,9 +76,8 @@ class Places:
                 self.heard_of(place.host, answer.spool)
 
     async def _claim(self, label: str) -> Place:
-        claim = calls.CLAIM_HOST.on(claims_on(label or None))
         try:
             given = ClaimInput(execution=self._record, is_first=False, lost=tuple(self.lost))
-            return self.take(label, await claim(given))
+            return self.take(label, await calls.claim_host(given, label or None))
         finally:
             del self._claims[label]

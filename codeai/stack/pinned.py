@@ -1,0 +1,60 @@
+"""Runs that are pinned to a build whose workers are gone (Temporal's docs, "Worker Versioning"): the workers of
+`codeai up` have no build, and get them. Without that such a run stands still, and new ones too where the build was the
+current one."""
+
+from __future__ import annotations
+
+from codeai.stack.temporal import DevServer
+from codeai.workflows.contracts.queues import DEPLOYMENT, WORKFLOWS
+
+COMING_BACK = 15.0
+"""Seconds in which a worker that lives finds a server that was restarted: the SDK asks every 10 s at the latest."""
+_VERSIONED = 2
+"""`WORKER_VERSIONING_MODE_VERSIONED`, as the command prints it."""
+_OF_DEPLOYMENT = ("--deployment-name", DEPLOYMENT, "--ignore-missing-task-queues", "--yes")
+
+
+def take_over(server: DevServer) -> list[str]:
+    """The builds that have no worker any more; their runs go on with workers without a build from now on. Raises
+    StackError where Temporal does not do it."""
+    known = server.told("worker", "deployment", "list")
+    if not any(one["name"] == DEPLOYMENT for one in known):
+        return []
+    deployment = server.told("worker", "deployment", "describe", "--name", DEPLOYMENT)
+    polled = _polled(server)
+    routing = deployment["routingConfig"]
+    if routing["currentVersionBuildID"] not in {"", *polled}:
+        server.do("worker", "deployment", "set-current-version", "--unversioned", *_OF_DEPLOYMENT)
+    if ramping := {routing["rampingVersionBuildID"]} - {"", *polled}:
+        build = ("--build-id", *ramping)
+        server.do("worker", "deployment", "set-ramping-version", *build, "--delete", *_OF_DEPLOYMENT)
+    builds = [one["BuildID"] for one in deployment["versionSummaries"]]
+    gone = [build for build in builds if build not in polled and _has_runs(server, build)]
+    for build in gone:
+        server.do(
+            *("workflow", "update-options", "--query", _pinned_to(build), "--yes"),
+            *("--reason", f"no worker of the build {build} is there"),
+            *("--versioning-override-behavior", "auto_upgrade"),
+        )
+    return gone
+
+
+def _polled(server: DevServer) -> set[str]:
+    """The builds that a worker polls for. A server that was just started knows of those alone that have come since."""
+    answer = server.told("task-queue", "describe", "--legacy-mode", "--task-queue", WORKFLOWS)
+    return {
+        options["build_id"]
+        for poller in answer["pollers"] or ()
+        if (options := poller.get("deployment_options", {})).get("worker_versioning_mode") == _VERSIONED
+    }
+
+
+def _has_runs(server: DevServer, build: str) -> bool:
+    return bool(server.told("workflow", "list", "--limit", "1", "--query", _pinned_to(build)))
+
+
+def _pinned_to(build: str) -> str:
+    return (
+        "ExecutionStatus = 'Running' AND TemporalWorkflowVersioningBehavior = 'Pinned'"
+        f" AND TemporalWorkerDeploymentVersion = '{DEPLOYMENT}:{build}'"
+    )
