@@ -60,7 +60,7 @@ class Retention:
     @activity.defn(name="list_hosts")
     async def list_hosts(self, _given: HostsWanted) -> HostsKnown:
         async with self.database.session() as rows:
-            return HostsKnown(hosts=tuple(host.id for host in await Hosts(rows).all()))
+            return HostsKnown(hosts=tuple(await Hosts(rows).ids()))
 
     @activity.defn(name="find_aged_runs")
     async def find_aged_runs(self, given: WorkspacesHeld) -> WorkspacesHeld:

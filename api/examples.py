@@ -299,7 +299,19 @@ VIEWS: dict[str, Any] = {
             "queue codeai-workflows (workflows)": "ok",
             "queue codeai-workflows (activities)": "ok",
             "queue codeai-exec (activities)": "ok",
+            "host build-7 (01920c5e-4f1a-7b33-9d0e-2f1f3f9a6c11)": "ok",
         },
+        "hosts": [
+            {
+                "id": "01920c5e-4f1a-7b33-9d0e-2f1f3f9a6c11",
+                "name": "build-7",
+                "labels": ["", "gpu"],
+                "slots": 4,
+                "slots_taken": 1,
+                "last_seen": "2026-11-28T19:41:41Z",
+                "state": "ok",
+            }
+        ],
     },
 }
 """What is answered, by the name of its schema; a list has one of its items."""

@@ -220,7 +220,7 @@ ENTITIES: Mapping[str, Entity] = {
             HostRow,
             "executions",
             "machines that run commands",
-            "id name first_seen last_seen",
+            "id name labels slots slots_taken first_seen last_seen",
             "last_seen id",
         ),
         _entity(

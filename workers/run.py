@@ -101,7 +101,7 @@ async def _serve(
         workers: list[Worker] = []
         if role in ("all", "exec"):
             host = await parts.enter_async_context(
-                _host(client, database, settings.worker.root, shell, secrets, ending)
+                _host(client, database, settings.worker.root, label, shell, secrets, ending)
             )
             workers += _exec_workers(client, database, host, settings.worker, label, ending)
         if role in ("all", "workflows"):
@@ -181,6 +181,7 @@ async def _host(
     client: Client,
     database: Database,
     root: Path,
+    label: str | None,
     settings: ShellSettings,
     secrets: Secrets,
     ending: Ending,
@@ -194,7 +195,8 @@ async def _host(
             await ending.broke(error)
 
     host = ShellHost(root, client, StepRecords(database), settings, secrets)
-    seen = asyncio.create_task(keep_seen(database, host.id, host.spool_id))
+    host.labels.serve(label or "")
+    seen = asyncio.create_task(keep_seen(database, host))
     try:
         await host.start()
         serving = asyncio.create_task(served())

@@ -20,6 +20,7 @@ from codeai.activities.shell.attendant import ANSWER, renew_lease
 from codeai.activities.shell.attendants import Attendants
 from codeai.activities.shell.control import HostControl
 from codeai.activities.shell.desk import Desk
+from codeai.activities.shell.labels import Labels
 from codeai.activities.shell.record import StepRecord
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
@@ -30,8 +31,8 @@ from codeai.workflows.contracts.shell import CommandInput, CommandResult
 
 
 class ShellHost:
-    """The runner in one worker. `root` is the host's folder: `host` (its id), `spool/`,
-    `runs/<execution>/work`."""
+    """The runner in one worker. `root` is the host's folder: `host` (its id), `labels/`,
+    `spool/`, `runs/<execution>/work`."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class ShellHost:
         private = (root, *settings.private)
         self._workspaces = Workspaces(root / "runs", settings.workspace_roots, private, settings.outbound)
         self.slots = Slots(self._spool.path / "slots", settings.commands_at_once)
+        self.labels = Labels(root / "labels")
         desk = Desk(
             host=self.id,
             spool=self._spool,
@@ -96,6 +98,7 @@ class ShellHost:
         await asyncio.gather(*loops, return_exceptions=True)
         await self._attendants.detach()
         self._workspaces.close()
+        self.labels.close()
         self._spawner.close()
 
     def running(self) -> int:

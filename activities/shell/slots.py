@@ -25,6 +25,11 @@ class Slots:
         self._files = [folder / str(number) for number in range(count)]
         self._turn = asyncio.Lock()  # those who wait get their slot in the order in which they came
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._files)
+
     async def take(self, execution: str) -> int:
         """A descriptor that holds a slot until its last copy is closed; waits for a free one."""
         async with self._turn:
@@ -40,7 +45,7 @@ class Slots:
         try:
             if not formats.lock(turn):  # another worker is just looking
                 return False
-            free = len(self._files) - self.busy()
+            free = self.count - self.busy()
             held = self._held(execution) if heed_others else 0
             if free <= held:
                 return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -54,15 +55,42 @@ async def _asker(request: Request) -> Caller | None:
         return None
 
 
-_HOST = "host "
 Asker = Annotated[Caller | None, Depends(_asker)]
 
 
+class HostView(View):
+    """A host as its workers told it last: `labels` are those that it serves, "" for steps without one; of its `slots`
+    `slots_taken` have a command."""
+
+    id: str
+    name: str
+    labels: list[str]
+    slots: int
+    slots_taken: int
+    last_seen: datetime
+    state: str
+    """`ok`, or what is wrong with it."""
+
+
 class HealthView(View):
-    """`parts` are shown to whoever may read them: a part and `ok`, or what is wrong with it; each host is one."""
+    """`parts` and `hosts` are shown to whoever may read them: a part and `ok`, or what is wrong with it; each host is
+    one."""
 
     status: str
     parts: dict[str, str] | None = None
+    hosts: list[HostView] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Every part by its name, and how it is; every host, and how it is."""
+
+    parts: dict[str, str]
+    hosts: list[tuple[Host, str]]
+
+    @property
+    def is_well(self) -> bool:
+        return all(state == "ok" for state in (*self.parts.values(), *(state for _, state in self.hosts)))
 
 
 @router.get("")
@@ -82,30 +110,51 @@ async def show_ready(parts: Using, caller: Asker, response: Response) -> HealthV
     """503 where the database, Temporal or a worker for one of the platform's queues is missing. A host that is away
     is not that: others take its runs."""
     found = await _examined(parts)
-    if not all(state == "ok" for name, state in found.items() if not name.startswith(_HOST)):
+    if not all(state == "ok" for state in found.parts.values()):
         response.status_code = 503
         response.headers["Retry-After"] = "1"
     return _view(found, caller)
 
 
-def _view(found: dict[str, str], caller: Caller | None) -> HealthView:
-    status = "ok" if all(state == "ok" for state in found.values()) else "degraded"
+def _view(found: Examined, caller: Caller | None) -> HealthView:
+    status = "ok" if found.is_well else "degraded"
+    if caller is None or not caller.may("health:read"):
+        return HealthView(status=status)
+    hosts = {f"host {host.name} ({host.id})": state for host, state in found.hosts}
     return HealthView(
-        status=status, parts=found if caller is not None and caller.may("health:read") else None
+        status=status,
+        parts=found.parts | hosts,
+        hosts=[_host_view(host, state) for host, state in found.hosts],
     )
 
 
-async def _examined(parts: Parts) -> dict[str, str]:
-    """Every part by its name, and how it is."""
+def _host_view(host: Host, state: str) -> HostView:
+    return HostView(
+        id=host.id,
+        name=host.name,
+        labels=host.labels,
+        slots=host.slots,
+        slots_taken=host.slots_taken,
+        last_seen=host.last_seen,
+        state=state,
+    )
+
+
+async def _examined(parts: Parts) -> Examined:
     temporal = parts.temporal
     asked: dict[str, Awaitable[None]] = {
         "database": parts.database.answers(),
         "temporal": _temporal(temporal),
     }
     asked |= {name: _polled(temporal, queue, kind) for name, (queue, kind) in NEEDED.items()}
-    asked |= {f"{_HOST}{host.name} ({host.id})": _works(temporal, host) for host in await _hosts(parts)}
-    answers = await asyncio.gather(*(_state(one) for one in asked.values()))
-    return dict(zip(asked, answers, strict=True))
+    hosts = await _hosts(parts)
+    answers = await asyncio.gather(
+        *(_state(one) for one in (*asked.values(), *(_works(temporal, host) for host in hosts)))
+    )
+    count = len(asked)
+    return Examined(
+        dict(zip(asked, answers[:count], strict=True)), list(zip(hosts, answers[count:], strict=True))
+    )
 
 
 async def _state(asked: Awaitable[None]) -> str:
@@ -143,7 +192,7 @@ async def _hosts(parts: Parts) -> list[Host]:
     since = datetime.now(UTC) - SEEN_WITHIN
     try:
         async with asyncio.timeout(LIMIT), reading(parts.database) as rows:
-            return [host for host in await Hosts(rows).all() if host.last_seen > since][:MOST_HOSTS]
+            return await Hosts(rows).seen_since(since, MOST_HOSTS)
     except (TimeoutError, Refused):
         return []
 

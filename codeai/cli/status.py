@@ -1,16 +1,18 @@
-"""`codeai status`: what runs here."""
+"""`codeai status`: what runs here, and which hosts it has."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
-from codeai.cli.terminal import Output, put_json, put_table
+from codeai.cli.terminal import Output, cell, plain, put_json, put_table
 
 if TYPE_CHECKING:
     from codeai.stack.folder import DataFolder, Running
@@ -23,7 +25,8 @@ def status(
     output: Annotated[Output, typer.Option(help="how it is printed")] = Output.TABLE,
     data_dir: Annotated[Path | None, typer.Option(help="the data folder (default: .codeai)")] = None,
 ) -> None:
-    """Shows the platform of this folder: its processes and where they are. Example: codeai status"""
+    """Shows the platform of this folder: its processes, where they are, and its hosts with their labels and slots.
+    Example: codeai status"""
     from codeai.stack.errors import NotRunning
     from codeai.stack.folder import DataFolder
     from codeai.stack.locate import data_folder
@@ -32,7 +35,7 @@ def status(
     running = None if folder is None else folder.running()
     if folder is None or running is None:
         raise Stop(str(NotRunning()))
-    told = described(folder, running)
+    told = described(folder, running) | {"hosts": _hosts(running)}
     if output is Output.JSON:
         put_json(told)
     else:
@@ -45,8 +48,30 @@ def status(
         ]
         rows += [["web ui", "-", "running", running.ui]] if running.ui else []
         put_table(rows, ("name", "pid", "status", "where"))
+        if told["hosts"]:
+            print()
+            put_table(
+                [_row(host) for host in told["hosts"]], ("host", "labels", "slots", "last seen", "state")
+            )
     if told["status"] != "running":
         raise Done(Exit.FAILED)
+
+
+def _hosts(running: Running) -> list[dict[str, Any]] | None:
+    """The hosts that were seen within the hour, as the API tells of them; None where it does not."""
+    if not running.ready:
+        return None
+    try:
+        hosts: list[dict[str, Any]] | None = connect(running.url).get("/health").get("hosts")
+    except Stop:
+        return None
+    return hosts
+
+
+def _row(host: Mapping[str, Any]) -> list[str]:
+    labels = ", ".join(label or "(none)" for label in host["labels"])
+    taken = f"{host['slots_taken']} of {host['slots']} taken"
+    return [f"{plain(host['name'])} ({host['id']})", labels, taken, cell(host["last_seen"]), host["state"]]
 
 
 def described(folder: DataFolder, running: Running) -> dict[str, Any]:

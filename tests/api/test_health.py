@@ -15,7 +15,7 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 from codeai.api.routers.health import ACTIVITY, NotThere, _polled
-from codeai.persistence.hosts import HostRow, Hosts
+from codeai.persistence.hosts import HostRow, Hosts, Sighting
 from codeai.workflows.contracts.queues import TASK_QUEUES, control_on, exec_on
 from tests.api.conftest import Served
 
@@ -29,7 +29,8 @@ async def host(served: Served, seen: timedelta) -> AsyncIterator[str]:
     """A host that was last seen so long ago."""
     id = str(uuid.uuid4())
     async with served.database.session() as rows:
-        await Hosts(rows).seen(id, "build-7", "spool", datetime.now(UTC) - seen)
+        told = Sighting(id, "build-7", "spool", ("", "gpu"), 4, 1)
+        await Hosts(rows).seen(told, datetime.now(UTC) - seen)
         await rows.commit()
     try:
         yield id
@@ -79,3 +80,19 @@ async def test_a_host_that_has_been_away_for_long_is_forgotten(
 ) -> None:
     async with host(served, timedelta(hours=2)) as id:
         assert id not in str(await parts(admin, "/health"))
+
+
+async def test_of_a_host_it_is_told_whom_it_serves_and_how_busy_it_is(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    async with host(served, timedelta(minutes=5)) as id:
+        [told] = [one for one in (await admin.get("/health")).json()["hosts"] if one["id"] == id]
+        assert (told["name"], told["labels"], told["slots"], told["slots_taken"]) == (
+            "build-7",
+            ["", "gpu"],
+            4,
+            1,
+        )
+        assert told["state"].startswith("no worker since ")
+        async with served.client() as everybody:
+            assert (await everybody.get("/health")).json() == {"status": "degraded"}

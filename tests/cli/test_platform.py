@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,20 @@ def test_a_detached_run_is_found_as_the_newest(stack: Platform) -> None:
     assert stack.command("logs", "-f", id).returncode == 0
     shown = json.loads(stack.command("executions", "show", id, "--output", "json").stdout)
     assert shown["status"] == "cancelled"
+
+
+def test_the_status_shows_the_hosts_with_their_labels_and_slots(stack: Platform) -> None:
+    id = stack.detach("exec { sleep 600 }")
+
+    def told() -> dict[str, Any] | None:
+        [host] = json.loads(stack.command("status", "--output", "json").stdout)["hosts"]
+        return host if host["slots_taken"] == 1 else None
+
+    host = wait_until(told, 30, "the slot to be told of")
+    assert (host["labels"], host["slots"], host["state"]) == ([""], 4, "ok")
+    shown = stack.command("status").stdout
+    assert host["id"] in shown and "(none)" in shown and "1 of 4 taken" in shown
+    stack.command("cancel", id)
 
 
 def test_ctrl_c_lets_go_of_a_run_and_leaves_it_running(stack: Platform) -> None:

@@ -22,7 +22,7 @@ from codeai.persistence.engine import Address, Database
 from codeai.persistence.errors import InUse, NameTaken, NoSuch, VersionDiffers
 from codeai.persistence.events import Event, Events
 from codeai.persistence.executions import RANK, Executions, NewExecution
-from codeai.persistence.hosts import Hosts
+from codeai.persistence.hosts import Hosts, Sighting
 from codeai.persistence.pages import Page
 from codeai.persistence.reads import Reads
 from codeai.persistence.steps import NewStep, Steps
@@ -188,8 +188,11 @@ async def test_hosts_and_workspaces_are_remembered(database: Database) -> None:
     host, run = new_id(), new_id()
     async with database.transaction() as rows:
         for spool, at in (("b", NOW + timedelta(hours=1)), ("a", NOW)):
-            await Hosts(rows).seen(host, "box", spool, at)
-        assert [(found.id, found.spool_id) for found in await Hosts(rows).all()] == [(host, "b")]
+            await Hosts(rows).seen(Sighting(host, "box", spool, ("", spool), 4, 1), at)
+        [found] = await Hosts(rows).seen_since(NOW, 10)
+        assert (found.id, found.spool_id, found.labels, found.slots_taken) == (host, "b", ["", "b"], 1)
+        assert await Hosts(rows).seen_since(NOW + timedelta(hours=1), 10) == []
+        assert await Hosts(rows).ids() == [host]
         await Workspaces(rows).made(run, host)
         await Workspaces(rows).made(run, host)
         await Workspaces(rows).removed(run, host, NOW)

@@ -8,12 +8,15 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
+from codeai.persistence.engine import Database
+from codeai.persistence.hosts import Hosts
 from tests.workers.conftest import Running, Start
 from tests.workers.test_run import address, begin
 
@@ -92,6 +95,34 @@ async def test_a_label_has_its_own_host_and_workspace_also_for_undo(
     assert (listed, again) == ("there", ["there"])
     assert folder.startswith(str(gpu.root)) and folder.endswith("@gpu/work")
     assert plain.id != gpu.id
+
+
+async def test_a_host_tells_the_labels_of_all_its_workers_and_its_slots(
+    host: Callable[..., Host], flows: None, temporal: Client, database: Database, tmp_path: Path
+) -> None:
+    two_slots = {"CODEAI_WORKER_COMMANDS_AT_ONCE": "2", "CODEAI_WORKER_HOST_LOST_AFTER": "10m"}
+    first = host("both", **two_slots)
+    gpu = host("both", "--label gpu", **two_slots)
+    assert gpu.id == first.id
+
+    async def told(labels: list[str], taken: int) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                async with database.session() as rows:
+                    seen = await Hosts(rows).seen_since(datetime.min.replace(tzinfo=UTC), 10)
+                if [(one.labels, one.slots, one.slots_taken) for one in seen] == [(labels, 2, taken)]:
+                    return
+                await asyncio.sleep(0.1)
+
+    await told(["", "gpu"], 0)
+    go = tmp_path / "go"
+    waits = await begin(temporal, f'exec {{ until [ -e "{go}" ]; do sleep 0.1; done }}')
+    await told(["", "gpu"], 1)
+    gpu.worker.stop()
+    await told([""], 1)
+    go.touch()
+    await result(waits)
+    await told([""], 0)
 
 
 async def test_a_step_waits_for_a_runner_with_its_label(
