@@ -23,7 +23,6 @@ for n in range(5) {
 }
 return 5
 """
-LOST_AFTER = "10s"
 THAW = 0.5
 """Seconds that the guards have after a thaw: with 24 commands on a busy machine they are not scheduled at once."""
 
@@ -178,11 +177,24 @@ def _all_ended(stack: Platform, token: str, ids: list[str]) -> bool:
 
 
 def frozen_hosts(stack: Platform, chance: random.Random) -> str:
+    """With a `host_lost_after` that nobody has to wait for."""
+    return _frozen(stack, chance, lost_after=10)
+
+
+def frozen_for_real(stack: Platform, chance: random.Random) -> str:
+    """With the time that hosts have where nothing else is set: some 12 minutes."""
+    return _frozen(stack, chance, lost_after=600)
+
+
+def _frozen(stack: Platform, chance: random.Random, lost_after: int) -> str:
     """A host frozen for longer than `host_lost_after` and then thawed: nothing of it has an effect after its runs went
-    on elsewhere. Reruns, failures with their undo, and runs that continue as new meanwhile."""
+    on elsewhere. Reruns, failures with their undo, and runs that continue as new until it is given up."""
     token = stack.token
     small = {"CODEAI_WORKER_SOFT_EVENTS": "60", "CODEAI_WORKER_HARD_EVENTS": "90"}
-    settings = {"CODEAI_WORKER_HOST_LOST_AFTER": LOST_AFTER, "CODEAI_WORKER_COMMANDS_AT_ONCE": "30"} | small
+    settings = {
+        "CODEAI_WORKER_HOST_LOST_AFTER": f"{lost_after}s",
+        "CODEAI_WORKER_COMMANDS_AT_ONCE": "30",
+    } | small
     flows = HostWorker(stack, "flows", "workflows").until_ready()
     first = HostWorker(stack, "first", "exec", **settings).until_ready()
     effects = stack.folder / "effects"
@@ -191,7 +203,7 @@ def frozen_hosts(stack: Platform, chance: random.Random) -> str:
 
     def command(name: str, on_lost: str) -> str:
         return (
-            f'exec(on_lost: "{on_lost}", timeout: "10m") {{ touch ours; ls | wc -l; f="{effects}/{name}"; '
+            f'exec(on_lost: "{on_lost}", timeout: "1h") {{ touch ours; ls | wc -l; f="{effects}/{name}"; '
             f'echo "begin $CODEAI_ATTEMPT" >> "$f"; if [ "$CODEAI_ATTEMPT" = 1 ]; '
             f'then while [ ! -e "{thawed}" ]; do sleep 0.05; done; sleep {THAW}; echo "goes on" >> "$f"; fi; '
             f'echo "end $CODEAI_ATTEMPT" >> "$f" }}'
@@ -203,7 +215,7 @@ def frozen_hosts(stack: Platform, chance: random.Random) -> str:
         kind = kinds[number % 3]
         name = f"{kind}-{number}"
         undo = f'undo {{ echo "undo $CODEAI_STEP_OUTCOME" >> "{effects}/{name}" }}'
-        timers = 'for n in range(60) { sleep("600ms") }'
+        timers = f'for n in range(60) {{ sleep("{(60 + lost_after) * 10}ms") }}'
         programs[name] = {
             "rerun": f"exec {{ touch other }}\nreturn {command(name, 'rerun')}",
             "fails": f"{command(name, 'fail')} {undo}",
@@ -221,6 +233,7 @@ def frozen_hosts(stack: Platform, chance: random.Random) -> str:
     second = HostWorker(stack, "second", "exec", **settings).until_ready()
     began = time.monotonic()
     with first.frozen():
+        time.sleep(lost_after)  # none is given up sooner
         ended = {name: stack.ended(id, token, 240) for name, id in ids.items()}
         took = time.monotonic() - began
         time.sleep(chance.uniform(0, 2))
@@ -278,4 +291,5 @@ ITEMS = {
     "restarts": Item(restarts, ("--no-worker",)),
     "random_kills": Item(random_kills, ("--no-worker",), {"CODEAI_API_RATE": "off"}),
     "frozen_hosts": Item(frozen_hosts, ("--no-worker",)),
+    "frozen_for_real": Item(frozen_for_real, ("--no-worker",)),
 }
