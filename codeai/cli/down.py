@@ -25,10 +25,10 @@ def down(
     output: AsOutput = Output.TABLE,
 ) -> None:
     """Stops what `codeai up` started. Commands that run go on, unless you say --kill. Example: codeai down"""
+    from codeai.stack.banner import commands_under_way, go_on
     from codeai.stack.errors import NotRunning
     from codeai.stack.folder import DataFolder
     from codeai.stack.locate import data_folder
-    from codeai.stack.up import commands_under_way, go_on
 
     folder = DataFolder.chosen(data_dir, os.environ) if data_dir else data_folder()
     running = None if folder is None else folder.running()

@@ -72,7 +72,7 @@ def up(
 
 def _show(folder: DataFolder, running: Running, output: Output) -> None:
     """That it is ready, and where."""
-    from codeai.stack.up import banner
+    from codeai.stack.banner import banner
 
     if output is Output.JSON:
         put_json(described(folder, running))

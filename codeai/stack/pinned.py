@@ -4,6 +4,10 @@ current one."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
+from codeai.stack.errors import StackError
 from codeai.stack.temporal import DevServer
 from codeai.workflows.contracts.queues import DEPLOYMENT, WORKFLOWS
 
@@ -12,6 +16,19 @@ COMING_BACK = 15.0
 _VERSIONED = 2
 """`WORKER_VERSIONING_MODE_VERSIONED`, as the command prints it."""
 _OF_DEPLOYMENT = ("--deployment-name", DEPLOYMENT, "--ignore-missing-task-queues", "--yes")
+
+
+async def take_over_later(server: DevServer, tell: Callable[[str], None]) -> None:
+    """Takes over when workers that live have had the time to come back; `tell` gets a line where there was something to
+    do, or it could not be done."""
+    await asyncio.sleep(COMING_BACK)
+    try:
+        builds = await asyncio.to_thread(take_over, server)
+    except StackError as problem:
+        tell(f"runs of builds that are gone were not looked for: {problem}")
+        return
+    if builds:
+        tell(f"runs pinned to builds without a worker go on with this one: {', '.join(builds)}")
 
 
 def take_over(server: DevServer) -> list[str]:

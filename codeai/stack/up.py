@@ -17,18 +17,17 @@ from typing import Any
 
 from codeai.settings import ROWS, Settings
 from codeai.stack import parts, tokens
+from codeai.stack.banner import WORKER_SETTINGS, commands_under_way, go_on
 from codeai.stack.credentials import Credentials
 from codeai.stack.errors import StackError
 from codeai.stack.folder import DataFolder, Running, write_private
 from codeai.stack.parts import Environments, Passwords, Ports
-from codeai.stack.pinned import COMING_BACK, take_over
+from codeai.stack.pinned import take_over_later
 from codeai.stack.postgres import Cluster
 from codeai.stack.processes import Process
 from codeai.stack.supervisor import Child, Supervisor
 from codeai.stack.temporal import DevServer, find_binary
 
-WORKER_SETTINGS = "worker.env"
-"""The file with what a worker of one's own is to be told."""
 RENEW = 6 * 3600.0
 """Seconds after which the command line's token is made anew; it lasts twice as long."""
 STALE = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
@@ -110,7 +109,7 @@ class Up:
         try:
             if not await _unless(stop, self._start()):
                 return
-            async with self._logged_in(), self._taking_over_later():
+            async with self._logged_in(), self._taking_over():
                 self._ready = True
                 self._note()
                 running = self._folder.running()
@@ -207,26 +206,16 @@ class Up:
             self._tell(go_on(running))
 
     @contextlib.asynccontextmanager
-    async def _taking_over_later(self) -> AsyncIterator[None]:
+    async def _taking_over(self) -> AsyncIterator[None]:
         """Runs of builds that are gone go on with the workers of this one."""
         if not self._wanted.worker or "temporal" in self._wanted.external:
             yield
             return
-        taking = asyncio.create_task(self._take_over(self._dev_server()))
+        taking = asyncio.create_task(take_over_later(self._dev_server(), self._tell))
         try:
             yield
         finally:
             taking.cancel()
-
-    async def _take_over(self, server: DevServer) -> None:
-        await asyncio.sleep(COMING_BACK)
-        try:
-            builds = await asyncio.to_thread(take_over, server)
-        except StackError as problem:
-            self._tell(f"runs of builds that are gone were not looked for: {problem}")
-            return
-        if builds:
-            self._tell(f"runs pinned to builds without a worker go on with this one: {', '.join(builds)}")
 
     @contextlib.asynccontextmanager
     async def _logged_in(self) -> AsyncIterator[None]:
@@ -319,39 +308,6 @@ class Up:
                     _reserved("127.0.0.1", self._wanted.postgres_port, "--postgres-port")
                 )
             return Ports(api, temporal_port, ui, postgres)
-
-
-def banner(folder: DataFolder, running: Running) -> str:
-    """Where everything is."""
-    lines = [f"CodeAI is running (pid {running.process.pid}); stop it with Ctrl-C or: codeai down"]
-    lines.append(f"  API      {running.url} (documentation: {running.url}/docs)")
-    lines += [f"  Web UI   {running.ui}"] if running.ui else []
-    lines.append(f"  data     {folder.path}")
-    if "worker" not in running.children:
-        settings = shlex.quote(str(folder.path / WORKER_SETTINGS))
-        lines.append(f"  workers  none; start one with: . {settings} && codeai worker all")
-    lines.append(
-        "  commands run in a sandbox: they see the system, read-only, and their run's workspace"
-        if running.sandboxed
-        else f"  commands run as {getpass.getuser()}: whoever may save and execute a config owns this account"
-    )
-    return "\n".join(lines)
-
-
-def commands_under_way(folder: DataFolder) -> int:
-    """How many shell commands of the folder's host live."""
-    if not folder.workspaces.is_dir():
-        return 0
-    from codeai.activities.shell.host import running
-
-    return running(folder.workspaces)
-
-
-def go_on(commands: int) -> str:
-    """What is said about commands that outlive the platform."""
-    if commands == 1:
-        return "1 command goes on: the next `codeai up` here attends to it, `codeai down --kill` ends it"
-    return f"{commands} commands go on: the next `codeai up` here attends to them, `codeai down --kill` ends them"
 
 
 async def _migrate(environments: Environments, config: tuple[str, ...]) -> None:
