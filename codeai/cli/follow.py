@@ -29,18 +29,20 @@ _CUT = (ConnectionError, TimeoutError, http.client.HTTPException, OSError)
 class View:
     """Shows events: output on stdout (on stderr where stdout is for JSON), steps on stderr. `raw` leaves control
     characters as they are, which only files may get; what is not newer than `since` is left out; `asker` is told of
-    approvals."""
+    approvals. `heard` says whether anything came."""
 
     json: bool = False
     steps: bool = True
     raw: bool = False
     since: str | None = None
     asker: Asker | None = None
+    heard: bool = field(default=False, init=False)
     _open: TextIO | None = field(default=None, init=False)
     _said: str | None = field(default=None, init=False)
     _shown: dict[int, tuple[int, str]] = field(default_factory=dict, init=False)
 
     def show(self, event: Event) -> None:
+        self.heard = True
         if event.name == "log" and self._is_new(event.data["time"]):
             self._show_output(event.data)
         elif event.name == "step" and self.steps and self._is_new(event.data["started_at"]):

@@ -88,10 +88,12 @@ def follow_to_end(
     """Follows a run that was just started, says how it ended and ends with that code; Ctrl-C lets go of it."""
     from codeai.cli.asking import Asker
     from codeai.cli.follow import View, exit_code, follow, put_ending, result_of
+    from codeai.cli.unheard import told_if_unheard
 
     view = View(json=output is Output.JSON, since=since, asker=Asker(api.url, api.token, id))
     try:
-        status = follow(api, id, view, leave_parked=leave_parked)
+        with told_if_unheard(api, view):
+            status = follow(api, id, view, leave_parked=leave_parked)
         result = result_of(api, id) | {"status": status}
     except KeyboardInterrupt:
         view.end_line()

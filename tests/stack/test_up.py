@@ -183,10 +183,18 @@ def test_a_postgres_of_ones_own_is_used_with_external(stopped: Platform, postgre
     assert stopped.run("return 7")["result"] == 7
 
 
-def test_without_a_worker_one_is_left_to_start(stopped: Platform) -> None:
+def test_without_a_worker_one_is_left_to_start_and_a_run_says_that_it_waits_for_it(stopped: Platform) -> None:
     done = stopped.command("up", "--detach", "--no-worker", *ports(stopped))
     assert done.returncode == 0, done.stderr
+    assert "worker.env' && codeai worker all" in done.stdout
     assert set(children(stopped)) == {"postgres", "temporal", "api"}
+    stopped.write("early.cai", "return 7\n")
+    early = stopped.start("run", "early.cai")
+    assert early.stderr is not None
+    told = early.stderr.readline()
+    assert told == (
+        "· the run waits; queue codeai-workflows (workflows): no worker; start one with: codeai worker all\n"
+    )
     script = ". .codeai/worker.env && exec codeai worker all"
     path = f"{CODEAI.parent}:{os.environ['PATH']}"
     worker = subprocess.Popen(
@@ -199,6 +207,8 @@ def test_without_a_worker_one_is_left_to_start(stopped: Platform) -> None:
     try:
         ready = stopped.data / "worker.ready"
         wait_until(lambda: ready.exists() and ready.read_text().strip() == str(worker.pid), 30, "the worker")
+        shown, _ = early.communicate(timeout=60)
+        assert (early.returncode, shown) == (0, "7\n")
     finally:
         worker.terminate()
         worker.wait()
