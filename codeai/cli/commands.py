@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -77,6 +78,7 @@ def root() -> Any:
     """The whole command."""
     app = typer.Typer(
         cls=Commands,
+        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         help="Deployments as small scripts that run durably on Temporal.",
@@ -85,7 +87,17 @@ def root() -> Any:
     )
 
     @app.callback()
-    def codeai() -> None:
+    def codeai(
+        _: Annotated[
+            bool, typer.Option("--version", is_eager=True, callback=_version, help="The version, and leave.")
+        ] = False,
+    ) -> None:
         pass
 
     return get_command(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"codeai {version('codeai')}")
+        raise typer.Exit

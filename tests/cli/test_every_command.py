@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,15 @@ def test_the_walk_finds_every_command() -> None:
 def test_a_command_has_help_with_an_example(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run([*words.split(), "--help"]) == 0
     assert re.search(r"Example: .*codeai", " ".join(capsys.readouterr().out.split()))
+
+
+def test_the_command_tells_its_version_and_without_a_word_what_there_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _run(["--version"]) == 0
+    assert capsys.readouterr().out == f"codeai {version('codeai')}\n"
+    assert _run([]) == 2
+    assert "executions" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", EVERY)
