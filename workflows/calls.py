@@ -6,7 +6,6 @@ Temporal's retries are for our own breakdowns (a worker gone, the database away)
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -78,6 +77,7 @@ from codeai.workflows.contracts.retention import (
     WorkspacesWanted,
 )
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
+from codeai.workflows.settling import may_write_at_once, sending
 
 Given = TypeVar("Given", bound=Contract)
 Answer = TypeVar("Answer", bound=Contract)
@@ -99,6 +99,10 @@ LOCAL_RETRIES = timedelta(seconds=1)
 """From this pause on a local activity waits by a timer of the workflow: until then it holds its workflow task, adds
 an event to the history every few seconds, and its worker cannot stop."""
 
+ANSWERED = timedelta(seconds=1)
+"""How long the answer to a command waits until what follows of it is written: a database that is away holds it up no
+longer."""
+
 COMMAND_HEARTBEAT = timedelta(seconds=10)
 PROBE = timedelta(seconds=15)
 """How long a host has to take what comes by its control queue, before it counts as silent."""
@@ -106,8 +110,9 @@ PROBE = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Given, Answer]):
-    """One activity. `local` ones run in the workflow's worker without a trip over the server: only what reads,
-    or writes the same thing again, may be local."""
+    """One activity. `local` ones run in the workflow's worker without a trip over the server, before their workflow
+    task is in the history: only what reads, or writes the same thing again, may be local, and it is sent as an
+    ordinary one as long as what was decided may be decided otherwise when the task is lost (`settling.py`)."""
 
     name: str
     given: type[Given]
@@ -124,9 +129,10 @@ class Call(Generic[Given, Answer]):
         """The same call on that queue, which has so long to take it."""
         return replace(self, queue=queue, schedule_to_start=schedule_to_start or self.schedule_to_start)
 
-    def __call__(self, given: Given) -> Awaitable[Answer]:
-        if self.local:
-            return workflow.execute_local_activity(
+    async def __call__(self, given: Given) -> Answer:
+        answer: Answer
+        if self.local and may_write_at_once():
+            answer = await workflow.execute_local_activity(
                 self.name,
                 given,
                 result_type=self.answer,
@@ -135,18 +141,21 @@ class Call(Generic[Given, Answer]):
                 local_retry_threshold=LOCAL_RETRIES,
                 cancellation_type=ActivityCancellationType.ABANDON,
             )
-        return workflow.execute_activity(
-            self.name,
-            given,
-            result_type=self.answer,
-            task_queue=self.queue,
-            schedule_to_start_timeout=self.schedule_to_start,
-            start_to_close_timeout=self.start_to_close,
-            heartbeat_timeout=self.heartbeat,
-            retry_policy=self.retry,
-            cancellation_type=ActivityCancellationType.ABANDON,
-            priority=self.priority,
-        )
+        else:
+            with sending():
+                answer = await workflow.execute_activity(
+                    self.name,
+                    given,
+                    result_type=self.answer,
+                    task_queue=self.queue,
+                    schedule_to_start_timeout=self.schedule_to_start,
+                    start_to_close_timeout=self.start_to_close,
+                    heartbeat_timeout=self.heartbeat,
+                    retry_policy=self.retry,
+                    cancellation_type=ActivityCancellationType.ABANDON,
+                    priority=self.priority,
+                )
+        return answer
 
 
 LOAD_PROGRAM = Call("load_program", LoadInput, LoadResult, timedelta(seconds=60), local=True)
@@ -154,8 +163,8 @@ PATCH_PROGRAM = Call("patch_program", PatchInput, PatchResult, timedelta(seconds
 CLAIM_HOST = Call("claim_host", ClaimInput, ClaimResult, timedelta(seconds=5), EXEC, AT_ONCE_AGAIN)
 TAKE_LANE = Call("take_lane", TakeLane, LaneAnswer, timedelta(seconds=5), retry=AT_ONCE_AGAIN)
 RELEASE_LANE = Call("release_lane", ReleaseLane, Nothing, timedelta(seconds=5), local=True)
-GRANT_TURN = Call("grant_turn", TurnInput, Told, timedelta(seconds=5), local=True)
-CANCEL_TURN = Call("cancel_turn", TurnInput, Told, timedelta(seconds=5), local=True)
+GRANT_TURN = Call("grant_turn", TurnInput, Told, timedelta(seconds=5), retry=AT_ONCE_AGAIN)
+CANCEL_TURN = Call("cancel_turn", TurnInput, Told, timedelta(seconds=5), retry=AT_ONCE_AGAIN)
 FIND_TURNS = Call("find_turns", TurnsWanted, TurnsKnown, timedelta(seconds=10), local=True)
 LOOK_AT_TURN = Call("look_at_turn", TurnInput, TurnFound, timedelta(seconds=10), local=True)
 CHECK_DECISION = Call("check_decision", CheckInput, Checked, timedelta(seconds=5), local=True)

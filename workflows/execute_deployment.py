@@ -96,14 +96,14 @@ class ExecuteDeployment(KeptRun):
                 await self._take_up(carried)
         except Refused as refused:
             if self.asked.do is not None:  # the row says how the run ended, and goes on saying it
-                await self._shielded(self.lane.give_back())
+                await self._leave()
                 raise ApplicationError(str(refused), type=refused.error.kind, non_retryable=True) from None
             rejected = isinstance(refused, Rejected)
             status = ExecutionStatus.REJECTED if rejected else ExecutionStatus.FAILED
             return await self._end(status, error=refused.error)
         except asyncio.CancelledError:
             if self.asked.do is not None:
-                await self._shielded(self.lane.give_back())
+                await self._leave()
                 raise
             return await self._end(
                 ExecutionStatus.CANCELLED,
@@ -374,6 +374,7 @@ class ExecuteDeployment(KeptRun):
         undo_failed: tuple[dict[str, Any], ...] = (),
     ) -> ExecuteResult:
         """Writes the run's end and ends the workflow alike: a failed run is a failed workflow."""
+        self.over = True
         await self._saved()
         self.run_status = status
         describe_status(status.value)
@@ -389,8 +390,10 @@ class ExecuteDeployment(KeptRun):
             checkpoint=self._checkpoint(self._carried()) if self.begun else None,
             completed_at=workflow.time(),
         )
+        if self.lane.key is not None:
+            self.decide()  # to end: the lane may not go on before that is in the history
         await self._shielded(calls.CLOSE_EXECUTION(closing))
-        await self._shielded(self.lane.give_back())
+        await self._leave()
         outcome = ExecuteResult(
             execution_id=self.record.id, status=status, result=result, error=error, undo_failed=undo_failed
         )
@@ -401,3 +404,9 @@ class ExecuteDeployment(KeptRun):
         raise ApplicationError(
             error.message, outcome.model_dump(mode="json"), type=error.kind, non_retryable=True
         )
+
+    async def _leave(self) -> None:
+        """Gives the lane back, and lets every command have its answer."""
+        self.over = True
+        await self._shielded(self.lane.give_back())
+        await self._shielded(workflow.wait_condition(workflow.all_handlers_finished))

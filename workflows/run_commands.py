@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
@@ -15,7 +16,7 @@ from codeai.dsl.journal import Journal
 from codeai.dsl.machine import Machine
 from codeai.dsl.parking import Parked
 from codeai.dsl.values import ErrorValue
-from codeai.workflows import parked
+from codeai.workflows import calls, parked
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.commands import (
     Answered,
@@ -37,6 +38,7 @@ from codeai.workflows.effects.under_way import Effects
 from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
+from codeai.workflows.settling import Settling
 from codeai.workflows.states import note_id
 
 MOST_HEARD = 100
@@ -47,7 +49,7 @@ Given = TypeVar("Given", bound=Contract)
 Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 
 
-class RunCommands:
+class RunCommands(Settling):
     """The handlers of a run, on what it knows. They only note: the run's own loop acts."""
 
     record: ExecutionRecord
@@ -55,6 +57,7 @@ class RunCommands:
     effects: Effects
 
     def __init__(self) -> None:
+        super().__init__()
         self.run_status = ExecutionStatus.QUEUED
         self.cancelled = False
         self.paused = False
@@ -66,6 +69,8 @@ class RunCommands:
         """The ids of the commands that were taken last."""
         self.signals = 0
         self.begun = False
+        self.over = False
+        """Its end is being written: nothing can be said to it any more."""
         self.told_early: tuple[Told, ...] = ()
         """What was said to a run that had not begun, and so never does."""
         self.lane = LaneTurn()
@@ -224,12 +229,26 @@ class RunCommands:
             raise
 
     async def _acted(self, given: Given, act: Act[Given]) -> Answered:
-        answer = act(given)
-        return answer if isinstance(answer, Answered) else await answer
+        if self.over:
+            raise refused("ended", "the run has ended")
+        acted = act(given)
+        answer = acted if isinstance(acted, Answered) else await acted
+        decision = self.decide()
+        if workflow.current_update_info() is not None and self.begun:
+            await self._written(decision)
+        return answer
+
+    async def _written(self, decision: int) -> None:
+        """Until what follows of a decision is written: who has the answer can read it. In the workflow task that has
+        settled the decision the rest is written at once, and the answer leaves with that task."""
+        self.effects.notes.write_soon()
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self.is_settled(decision), timeout=calls.ANSWERED)
+        self.settle(decision)  # also by the timer
 
     def _listens(self) -> bool:
         """Not before what was carried is taken up: it may be what the command is about."""
-        return self.begun or self.takes_up is False
+        return self.begun or self.over or self.takes_up is False
 
     async def _signalled(self, name: str, raw: RawValue, model: type[Given], act: Act[Given]) -> None:
         """A signal has no answer: what is wrong with it stands in the run's log."""
