@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -64,13 +64,13 @@ class Platform:
             raise AssertionError(f"codeai up: {done.stdout}{done.stderr}{self.logs()}")
         return self
 
-    def worker(self, *words: str) -> subprocess.Popen[bytes]:
+    def worker(self, *words: str, by: Sequence[str | Path] = (CODEAI,)) -> subprocess.Popen[bytes]:
         """A worker of our own (`all` where nothing else is said) beside `codeai up --no-worker`, which would wait ever
         longer for one that is killed again and again. Ready when it is returned."""
         script = '. "$1/worker.env" && shift && exec "$@"'
         with (self.data / "logs" / "own-worker.log").open("ab") as log:
             started = subprocess.Popen(
-                ["sh", "-c", script, "sh", self.data, CODEAI, "worker", *(words or ("all",))],
+                ["sh", "-c", script, "sh", self.data, *by, "worker", *(words or ("all",))],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,
