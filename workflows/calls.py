@@ -6,6 +6,7 @@ Temporal's retries are for our own breakdowns (a worker gone, the database away)
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Generic, TypeVar
