@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from codeai.activities.shell import formats
+from codeai.activities.shell.cgroups import Cgroup
 
 KILL = 9
 LIMITED_BY = {128 + 24: formats.CPU, 128 + 25: formats.FILE_SIZE}
@@ -73,13 +74,32 @@ def limit_self(limits: dict[str, int]) -> None:
             resource.setrlimit(kind, (value, beyond))
 
 
+def noted(folder: str) -> dict[str, str]:
+    """What the supervisor of the attempt in `folder` has noted in its entry, by the first word of the line."""
+    lines = (formats.read(f"{folder}/{formats.ENTRY}") or b"").decode().splitlines()
+    return {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
+
+
+def noted_cgroup(folder: str) -> Cgroup | None:
+    """The control group of that attempt, if it was given one."""
+    path = noted(folder).get("cgroup")
+    return None if path is None else Cgroup(path)
+
+
+def remove_noted(folder: str) -> bool:
+    """Whether the control group of that attempt is gone: not while there is anything in it."""
+    cgroup = noted_cgroup(folder)
+    return cgroup is None or cgroup.remove()
+
+
 def kill_noted(folder: str) -> None:
     """Kills the process group of the attempt in `folder` that its supervisor noted, if its leader is still the same
-    process."""
-    notes = (formats.read(f"{folder}/{formats.ENTRY}") or b"").decode().splitlines()
-    for word, pid, *start in (line.split(" ") for line in notes):
-        if word == "command" and start and start[0] and formats.start_time(pid) == start[0]:
-            kill_group(int(pid), KILL)
+    process, and its control group."""
+    pid, _, start = noted(folder).get("command", "").partition(" ")
+    if start and formats.start_time(pid) == start:
+        kill_group(int(pid), KILL)
+    if cgroup := noted_cgroup(folder):
+        cgroup.kill()
 
 
 def kill_marked(folder: str) -> bool:

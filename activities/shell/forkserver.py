@@ -26,7 +26,7 @@ MOST = 4096  # bytes of a datagram
 def main(spool: str, version: str) -> None:
     """Serves the spool until no worker has held ATTENDED, and no command a lease, at two looks in a row. It notes its
     version, by which a worker that has other code knows that it must not be served by this one."""
-    from codeai.activities.shell import formats, supervisor
+    from codeai.activities.shell import cgroups, formats, supervisor
 
     os.chdir(spool)  # a socket's path may have 107 bytes, so it is a relative one
     lock = os.open(formats.LISTENER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
@@ -35,6 +35,7 @@ def main(spool: str, version: str) -> None:
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()} {version}\n".encode(), 0)
     become_subreaper = subreaper()
+    home = cgroups.home()
     if os.path.exists(formats.LISTENER):
         os.unlink(formats.LISTENER)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -64,7 +65,7 @@ def main(spool: str, version: str) -> None:
                 listener.close()
                 os.setsid()
                 become_subreaper()
-                supervisor.supervise(data.decode("utf-8", "surrogateescape"), descriptors)
+                supervisor.supervise(data.decode("utf-8", "surrogateescape"), descriptors, home)
             except BaseException:  # noqa: BLE001 - whatever it is, this process must not go on as a fork server
                 sys.excepthook(*sys.exc_info())
             finally:
@@ -79,7 +80,7 @@ def guard(spool: str) -> None:
     """Kills what runs beyond its lease: its supervisor may be stopped, or dead. The groups of all come first: to look
     for what has left one takes long, and after a thaw every moment counts."""
     from codeai.activities.shell import formats
-    from codeai.activities.shell.descendants import kill_marked, kill_noted
+    from codeai.activities.shell.descendants import kill_marked, kill_noted, remove_noted
 
     over = {}
     for name in os.listdir(formats.LEASES):
@@ -89,7 +90,7 @@ def guard(spool: str) -> None:
             over[file] = folder = f"{spool}/attempts/{name.replace('~', '/', 1)}"
             kill_noted(folder)
     for file, folder in over.items():
-        if not kill_marked(folder):
+        if not kill_marked(folder) and remove_noted(folder):
             formats.remove(file)
 
 

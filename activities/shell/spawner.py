@@ -20,6 +20,7 @@ _START = 5.0  # how long a fork server may take to listen, seconds
 _LONGEST_PATH = 100  # bytes of a socket's path that every system takes
 _CODE = (
     "captured",
+    "cgroups",
     "descendants",
     "forkserver",
     "formats",

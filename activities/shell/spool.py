@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codeai.activities.shell import formats
-from codeai.activities.shell.descendants import kill_marked, kill_noted
+from codeai.activities.shell.descendants import kill_marked, kill_noted, remove_noted
 from codeai.activities.shell.formats import Exit, Frame, Spec
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput
@@ -208,11 +208,12 @@ class Attempt:
     def kill_rest(self) -> None:
         """Kills what a lost supervisor left behind. Waits until it is gone, and removes the files."""
         end = time.monotonic() + _DYING
-        kill_noted(str(self.folder))
-        while (left := kill_marked(str(self.folder))) and time.monotonic() < end:
+        folder = str(self.folder)
+        kill_noted(folder)
+        while (left := kill_marked(folder) or not remove_noted(folder)) and time.monotonic() < end:
             time.sleep(0.01)
         if not left:  # a lease from before a reboot could last for days
-            formats.remove(formats.lease_file(str(self.folder)))
+            formats.remove(formats.lease_file(folder))
         shutil.rmtree(self.files, ignore_errors=True)
 
 
@@ -314,7 +315,9 @@ class Spool:
         return self.path / "tokens" / f"{key.replace('/', '~')}~{at:020d}"
 
     def remove(self, execution: str) -> None:
-        """Removes an execution's attempts, by a rename first."""
+        """Removes an execution's attempts, by a rename first; a control group that outlived its supervisor, too."""
+        for attempt in self.attempts(execution):
+            remove_noted(str(attempt.folder))
         away = self.path / "trash" / str(uuid.uuid4())
         try:
             (self.path / "attempts" / execution).rename(away)

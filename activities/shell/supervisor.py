@@ -18,6 +18,7 @@ import time
 
 from codeai.activities.shell import formats
 from codeai.activities.shell.captured import FRAME, Head, Log, Tail
+from codeai.activities.shell.cgroups import Cgroup
 from codeai.activities.shell.descendants import (
     LIMITED_BY,
     family,
@@ -46,8 +47,11 @@ LEASED = 0.1  # the same where there is a lease: its clock goes on while the mac
 class Command:
     """One command: its processes, its pipes, and why it is being ended."""
 
-    def __init__(self, spec: Spec, confided: Confided | None, lease: str | None = None) -> None:
+    def __init__(
+        self, spec: Spec, confided: Confided | None, lease: str | None, cgroup: Cgroup | None
+    ) -> None:
         self.spec = spec
+        self.cgroup = cgroup
         self.masks = masks(confided)
         self.control = os.open(formats.CONTROL, os.O_RDWR | os.O_NONBLOCK)
         self.log = Log(spec.log_limit)
@@ -69,12 +73,15 @@ class Command:
 
     def start(self, entry: int) -> None:
         """Forks the command, notes it in the entry and only then lets it run."""
+        if self.cgroup is not None:  # noted first: whoever comes after a crash has to know of it
+            formats.write_all(entry, f"cgroup {self.cgroup.path}\n".encode())
+            self.cgroup = self.cgroup if self.cgroup.make() else None
         if self.spec.limits:
             import resource  # noqa: F401 - here, as the child would have to read it from the disk
         gate, release = os.pipe()
         out, out_end = os.pipe()
         err, err_end = os.pipe()
-        self.pid = os.fork()
+        self.pid = os.fork() if self.cgroup is None else self.cgroup.fork()
         if self.pid == 0:
             os.close(release)
             become(self.spec, gate, out_end, err_end)
@@ -208,6 +215,8 @@ class Command:
         """KILL to everything of this command, until nothing is there. The group first and at once: where it forks
         and forks, looking for others takes long."""
         while kill_group(self.pid, KILL) or self.strays():
+            if self.cgroup is not None:
+                self.cgroup.kill()
             self.signal(KILL)
             self.listen(time.monotonic() + TICK)
 
@@ -236,10 +245,11 @@ class Command:
         return self.group() or bool(self.strays())
 
     def strays(self) -> list[int]:
-        """What may have left the group: descendants, of which the orphans became children of this process, and what
-        has their marks in its environment."""
+        """What may have left the process group: the members of the control group, descendants, of which the orphans
+        became children of this process, and what has their marks in its environment."""
+        members = [] if self.cgroup is None else self.cgroup.members()
         marked = (pid for pid in formats.with_marks(self.spec.marks) if pid != os.getpid())
-        return [*family(), *(pid for pid in marked if living(pid))]
+        return [*{*family(), *(pid for pid in (*members, *marked) if living(pid))}]
 
     def signal(self, number: int) -> None:
         strays = self.strays()  # before the group dies, and with it the way to its descendants
@@ -318,9 +328,10 @@ def remove_files() -> None:
         os.rmdir(formats.FILES)
 
 
-def supervise(folder: str, descriptors: list[int]) -> None:
+def supervise(folder: str, descriptors: list[int], home: str | None = None) -> None:
     """Runs the attempt in `folder`, unless it has its supervisor. The first of the descriptors holds the command's
-    slot, given back when it has ended; a second one is what is confided."""
+    slot, given back when it has ended; a second one is what is confided. Below `home` the command has its control
+    group, where there can be one."""
     os.chdir(folder)
     release = descriptors[:1]
     confided = None
@@ -332,7 +343,10 @@ def supervise(folder: str, descriptors: list[int]) -> None:
     lease = formats.lease_file(folder) if spec.leased else None
     if lease is not None and (formats.lease(lease) or 0.0) <= formats.clock():
         return  # it is renewed before this attempt is asked for again
-    command = Command(spec, confided, lease)  # before the entry: where this fails it is asked for again
+    cgroup = None if home is None else Cgroup.of(home, folder)
+    command = Command(
+        spec, confided, lease, cgroup
+    )  # before the entry: where this fails it is asked for again
     alive = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
     entry = claim()
     if entry is None:
@@ -348,6 +362,13 @@ def supervise(folder: str, descriptors: list[int]) -> None:
         ended = Exit("exited", 126, 0.0, b"", False, why.encode(), False)
     else:
         ended = command.run()
+    conclude(command, entry, ended, (*release, alive))
+    if command.cgroup is not None:
+        command.cgroup.let_go()
+
+
+def conclude(command: Command, entry: int, ended: Exit, held: tuple[int, ...]) -> None:
+    """Writes how it ended, and lets go of what is held for as long as it has not."""
     try:
         remove_files()
     except OSError as error:
@@ -362,9 +383,9 @@ def supervise(folder: str, descriptors: list[int]) -> None:
             time.sleep(1.0)
     else:
         return
-    if lease is not None:
-        formats.remove(lease)
-    for descriptor in (*release, alive):
+    if command.lease is not None:
+        formats.remove(command.lease)
+    for descriptor in held:
         os.close(descriptor)
     # Against a power cut; nobody waits for it.
     os.fsync(command.log.file)  # by its descriptor: once all of it is in the log its name is removed
