@@ -35,6 +35,7 @@ def main(spool: str, version: str) -> None:
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()} {version}\n".encode(), 0)
     become_subreaper = subreaper()
+    become_subreaper()  # who outlives its supervisor is buried here: not every machine's first process does that
     home = cgroups.home()
     if os.path.exists(formats.LISTENER):
         os.unlink(formats.LISTENER)
@@ -121,7 +122,7 @@ def unattended(path: str) -> bool:
 
 
 def bury() -> None:
-    """Takes the exit of supervisors that are done."""
+    """Takes the exit of supervisors that are done, and of what they left."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

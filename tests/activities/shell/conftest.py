@@ -21,6 +21,7 @@ from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.spool import Ended, Running, Spool
 from codeai.workflows.contracts.queues import exec_on
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
+from tests.activities.shell.bench import Bench
 from tests.activities.shell.rig import QUEUE, Commands, FileRecord
 
 REPOSITORY = Path(__file__).parents[3]
@@ -131,3 +132,11 @@ async def rig(temporal: Client, tmp_path: Path) -> AsyncIterator[Rig]:
     made = Rig(temporal, tmp_path)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    await made.spawner.open()
+    yield made
+    made.spawner.close()

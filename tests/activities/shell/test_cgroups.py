@@ -16,7 +16,7 @@ from codeai.activities.shell import formats
 from codeai.activities.shell.cgroups import Cgroup
 from codeai.activities.shell.descendants import living, noted_cgroup
 from codeai.activities.shell.spool import Absent, Lost, Running
-from tests.activities.shell.test_supervisor import Bench, Run, bench, gone  # noqa: F401 (a fixture)
+from tests.activities.shell.bench import Bench, Run, gone
 from tests.bench.bench_supervisor import FRESH
 
 pytestmark = pytest.mark.timeout(60)
@@ -26,7 +26,7 @@ DAEMON = 'env -i setsid bash -c "trap \\"\\" TERM; exec -a hidden sleep 300 < /d
 
 
 @pytest.fixture
-async def grouped(bench: Bench) -> Bench:  # noqa: F811
+async def grouped(bench: Bench) -> Bench:
     """A bench whose commands have control groups."""
     run = await bench.begin("true")
     await run.result()
@@ -125,7 +125,7 @@ async def test_where_the_spool_is_removed_no_group_stays(grouped: Bench) -> None
     await removed(cgroup)
 
 
-async def test_where_no_group_can_be_made_a_command_runs_without(bench: Bench) -> None:  # noqa: F811
+async def test_where_no_group_can_be_made_a_command_runs_without(bench: Bench) -> None:
     run = bench.prepare("echo ran")
     words = [
         sys.executable,

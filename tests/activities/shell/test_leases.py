@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,21 +18,13 @@ from codeai.activities.shell.attendant import lease_length
 from codeai.activities.shell.slots import Slots
 from codeai.activities.shell.spool import Absent
 from codeai.workflows.contracts.shell import Outcome
+from tests.activities.shell.bench import Bench, Run, gone
 from tests.activities.shell.conftest import Here
 from tests.activities.shell.rig import fork_server, processes_with, step
-from tests.activities.shell.test_supervisor import Bench, Run, gone
 
 pytestmark = pytest.mark.timeout(60)
 
 TICKING = 'echo on; while true; do echo tick >> "$CODEAI_WORKSPACE/ticks"; sleep 0.02; done'
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    await made.spawner.open()
-    yield made
-    made.spawner.close()
 
 
 async def ask(bench: Bench, text: str, lease: float | None) -> Run:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,10 @@ from codeai.activities.shell import formats
 from codeai.activities.shell.sandbox import NoSandbox, Sandbox, try_it
 from codeai.activities.shell.settings import ShellSettings
 from codeai.workflows.contracts.shell import CommandResult, Outcome
+from tests.activities.shell.bench import Bench, works
 from tests.activities.shell.rig import processes_with
-from tests.activities.shell.test_supervisor import Bench
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    await made.spawner.open()
-    yield made
-    made.spawner.close()
 
 
 GREEDY = (
@@ -58,7 +49,7 @@ async def test_a_step_that_passes_a_limit_is_ended_whole_and_says_which(
     run = await bench.begin(text, ShellSettings(limits=limits))
     result = await run.result()
     assert result.outcome is Outcome.FAILED and result.exit_code, result
-    assert result.error is not None and result.error.kind == "exec_failed"
+    assert result.error is not None and (result.error.kind, result.error.line) == ("exec_failed", 1)
     assert f"worker.{said}" in result.error.message
     assert processes_with(run.given.step_id) == []
 
@@ -83,9 +74,6 @@ def _listening() -> Iterator[int]:
     """A port on loopback that somebody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-works = pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap here")
 
 
 async def inside(bench: Bench, text: str, of: Sandbox | None = None, **more: object) -> CommandResult:

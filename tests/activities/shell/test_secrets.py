@@ -30,11 +30,9 @@ from codeai.workflows.contracts.queues import exec_on
 from codeai.workflows.contracts.secrets import key_id_of
 from codeai.workflows.contracts.shell import Outcome
 from codeai.workflows.contracts.steps import SecretText
+from tests.activities.shell.bench import Bench
 from tests.activities.shell.conftest import Here, Rig
 from tests.activities.shell.rig import QUEUE, Commands, step
-from tests.activities.shell.test_supervisor import Bench, bench
-
-__all__ = ["bench"]
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -9,105 +9,22 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from codeai.activities.shell import commands, formats
-from codeai.activities.shell.descendants import living
-from codeai.activities.shell.output import Chunker
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
 from codeai.activities.shell.spawner import Spawner
-from codeai.activities.shell.spool import Absent, Attempt, Ended, Lost, Refused, Running, Spool
+from codeai.activities.shell.spool import Absent, Ended, Lost, Refused, Running
 from codeai.workflows.contracts.errors import RunError
-from codeai.workflows.contracts.shell import CommandResult, Outcome
+from codeai.workflows.contracts.shell import Outcome
+from tests.activities.shell.bench import Bench, gone
 from tests.activities.shell.rig import fork_server, processes_with, step
 
 pytestmark = pytest.mark.timeout(60)
-
-
-class Bench:
-    """A spool with its fork server, and a workspace."""
-
-    def __init__(self, folder: Path) -> None:
-        self.spool = Spool.open(folder / "spool")
-        self.spawner = Spawner(self.spool.path)
-        self.slots = Slots(self.spool.path / "slots", 4)
-        self.work = folder / "work"
-        self.work.mkdir()
-
-    def prepare(self, text: str, settings: ShellSettings | None = None, **more: Any) -> Run:
-        given = step(text, **more)
-        attempt = self.spool.attempt(given)
-        attempt.write_input(given)
-        spec = commands.spec(given, self.work, attempt, settings or ShellSettings())
-        attempt.prepare(spec, given.text, given.files)
-        return Run(attempt, given)
-
-    async def begin(
-        self,
-        text: str,
-        settings: ShellSettings | None = None,
-        confided: formats.Confided | None = None,
-        **more: Any,
-    ) -> Run:
-        run = self.prepare(text, settings, **more)
-        attempt = run.attempt
-        slot = await self.slots.take("run")
-        await self.spawner.ask(str(attempt.folder), slot, confided.encode() if confided else None)
-        os.close(slot)
-        while isinstance(attempt.look(), Absent):
-            await asyncio.sleep(0.002)
-        return run
-
-    async def run(self, text: str, **more: Any) -> CommandResult:
-        return await (await self.begin(text, **more)).result()
-
-
-class Run:
-    def __init__(self, attempt: Attempt, given: Any) -> None:
-        self.attempt = attempt
-        self.given = given
-
-    async def result(self) -> CommandResult:
-        while isinstance(look := self.attempt.look(), Running):
-            await asyncio.sleep(0.002)
-        assert not isinstance(look, Absent)
-        return commands.result(self.given, look)
-
-    async def prints(self, text: str) -> None:
-        """Waits until the output's log holds `text`."""
-        while text not in self.log():
-            await asyncio.sleep(0.01)
-
-    def log(self) -> str:
-        frames, _ = self.attempt.output(0)
-        return "".join(chunk.text for chunk in Chunker("step", 1, 0).chunks(frames))
-
-    def pid(self, word: str = "command") -> int:
-        lines = (self.attempt.folder / formats.ENTRY).read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(word))
-
-
-async def gone(pid: int) -> None:
-    """Waits until the process has ended, buried or not."""
-    stat = Path(f"/proc/{pid}/stat")
-    async with asyncio.timeout(10):
-        while stat.exists() and ") Z " not in stat.read_text():
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path)
-    await made.spawner.open()
-    yield made
-    made.spawner.close()
 
 
 async def test_output_and_exit_code(bench: Bench) -> None:
@@ -178,114 +95,6 @@ async def test_output_can_be_read_while_the_command_runs(bench: Bench) -> None:
     await run.prints("early\n")
     run.attempt.say(formats.CANCEL)
     await run.result()
-
-
-async def test_a_time_out_ends_the_whole_group(bench: Bench) -> None:
-    result = await bench.run("sleep 30 & echo $!; sleep 30", timeout=0.3)
-    assert (result.outcome, result.exit_code) == (Outcome.TIMEOUT, 143)
-    assert result.error is not None and result.error.kind == "timeout"
-    assert not Path(f"/proc/{result.stdout}").exists()
-
-
-async def test_what_ignores_the_end_is_killed_after_the_grace_wherever_it_went(bench: Bench) -> None:
-    run = await bench.begin(
-        'trap "" TERM; setsid sleep 31 & echo on; while true; do sleep 0.05; done', grace=0.4
-    )
-    await run.prints("on")
-    await asyncio.sleep(0.1)
-    assert len(processes_with(run.given.step_id)) >= 2
-    began = time.monotonic()
-    run.attempt.say(formats.CANCEL)
-    result = await run.result()
-    assert (result.outcome, result.exit_code) == (Outcome.CANCELLED, 137)
-    assert 0.4 <= time.monotonic() - began < 3
-    assert processes_with(run.given.step_id) == []
-
-
-async def test_fifty_descendants_that_ignore_the_end_are_gone_with_the_grace(bench: Bench) -> None:
-    text = """
-        trap '' TERM
-        for n in {1..17}; do
-            sleep 77 &
-            (setsid sleep 77 &) &
-            env -i setsid bash -c 'trap "" TERM; (sleep 77 &); wait; sleep 77' &
-        done
-        echo on; wait
-    """
-    run = await bench.begin(text, grace=1.0)
-    await run.prints("on")
-    supervisor = run.pid("supervisor")
-    async with asyncio.timeout(20):
-        while len(family := descendants(supervisor)) < 50:
-            await asyncio.sleep(0.02)
-    run.attempt.say(formats.CANCEL)
-    assert (await run.result()).outcome is Outcome.CANCELLED
-    assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
-
-
-async def test_what_is_stopped_has_forked_away_or_holds_the_pipe_is_gone_with_the_grace(bench: Bench) -> None:
-    text = """
-        trap '' TERM
-        sleep 76 & kill -STOP $!
-        (setsid bash -c 'kill -STOP $$; sleep 76' &)
-        env -i setsid bash -c 'trap "" TERM; (sleep 76 & kill -STOP $!; wait) & disown; sleep 76' &
-        exec 3>&1; setsid sleep 76 >&3 &
-        (true &)
-        echo on; kill -STOP $$
-    """
-    run = await bench.begin(text, grace=0.5)
-    await run.prints("on")
-    supervisor = run.pid("supervisor")
-    family: set[int] = set()
-    async with asyncio.timeout(20):
-        while len(family) < 7 or sum(living(pid)[:1] == [b"T"] for pid in family) < 4:
-            await asyncio.sleep(0.02)
-            family = descendants(supervisor)
-    run.attempt.say(formats.CANCEL)
-    assert (await run.result()).outcome is Outcome.CANCELLED
-    assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
-
-
-def descendants(root: int) -> set[int]:
-    """All that a process has started, by the kernel's list."""
-    found: set[int] = set()
-    for pid in formats.processes():
-        at = pid
-        while at > 1 and (fields := living(at)):
-            at = int(fields[1])
-            if at == root:
-                found.add(pid)
-                break
-    return found
-
-
-async def test_children_have_the_grace_to_clean_up(bench: Bench) -> None:
-    run = await bench.begin(
-        "bash -c 'trap \"sleep 0.4; echo clean; exit\" TERM; echo on; while true; do sleep 0.02; done'",
-        grace=5.0,
-    )
-    await run.prints("on")
-    run.attempt.say(formats.CANCEL)
-    assert (await run.result()).stdout == "on\nclean"
-
-
-async def test_a_background_process_is_killed_with_the_shell_and_one_with_its_own_session_stays(
-    bench: Bench,
-) -> None:
-    began = time.monotonic()
-    result = await bench.run("sleep 40 & echo $!; setsid sleep 40 > /dev/null 2>&1 & sleep 0.1; echo $!")
-    group, session = map(int, result.stdout.split())
-    assert time.monotonic() - began < 5
-    assert not Path(f"/proc/{group}").exists()
-    assert Path(f"/proc/{session}").exists()
-    os.kill(session, signal.SIGKILL)
-
-
-async def test_a_process_that_keeps_the_pipe_does_not_keep_the_step(bench: Bench) -> None:
-    began = time.monotonic()
-    result = await bench.run("setsid sleep 9 & echo started")
-    assert result.stdout == "started"
-    assert time.monotonic() - began < 8
 
 
 async def test_files_are_there_for_the_command_alone(bench: Bench) -> None:
