@@ -159,4 +159,7 @@ def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:
 
 
 def _over(what: str, setting: str) -> tuple[str, str]:
-    return "exec_failed", f"the command {what} than a step may on this host (worker.{setting}): it was ended"
+    message = (
+        f"the command {what} than a step may on this host, whose worker.{setting} says how much: it was ended"
+    )
+    return "exec_failed", message

@@ -31,10 +31,10 @@ def passed(limits: dict[str, int]) -> str | None:
     found = family()
     own = os.times()
     ticks = sum(int(used) for fields in found.values() for used in fields[11:15])
-    used = {
+    used = {  # a flood of processes is told as one, whatever it uses besides
+        formats.PROCESSES: len(found),
         formats.CPU: ticks / os.sysconf("SC_CLK_TCK") + own.children_user + own.children_system,
         formats.MEMORY: sum(int(fields[21]) for fields in found.values()) * os.sysconf("SC_PAGE_SIZE"),
-        formats.PROCESSES: len(found),
     }
     return next((name for name, value in used.items() if value > limits.get(name, value)), None)
 

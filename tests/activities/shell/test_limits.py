@@ -6,12 +6,14 @@ import contextlib
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from codeai.activities.shell import formats
+from codeai.activities.shell.descendants import passed
 from codeai.activities.shell.sandbox import NoSandbox, Sandbox, try_it
 from codeai.activities.shell.settings import ShellSettings
 from codeai.workflows.contracts.shell import CommandResult, Outcome
@@ -52,6 +54,15 @@ async def test_a_step_that_passes_a_limit_is_ended_whole_and_says_which(
     assert result.error is not None and (result.error.kind, result.error.line) == ("exec_failed", 1)
     assert f"worker.{said}" in result.error.message
     assert processes_with(run.given.step_id) == []
+
+
+def test_a_flood_of_processes_is_told_as_one_whatever_it_uses_besides() -> None:
+    with subprocess.Popen(["sleep", "30"]) as child:
+        try:
+            assert passed({formats.MEMORY: 1, formats.PROCESSES: 0}) == formats.PROCESSES
+            assert passed({formats.MEMORY: 1, formats.PROCESSES: 9999}) == formats.MEMORY
+        finally:
+            child.kill()
 
 
 async def test_one_process_that_asks_for_too_much_memory_is_refused_it(bench: Bench) -> None:
