@@ -18,11 +18,12 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
 from codeai.api.operations import Operation, described
-from codeai.api.outages import reading
+from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import Refused
 from codeai.api.views import ChangedView, OperationView
 from codeai.persistence.reads import Reads
@@ -116,37 +117,52 @@ async def _applied(temporal: Client, operation: Operation, asked: ChangeInput) -
         ),
         static_summary=f"{asked.action} {asked.kind}",
     )
-    update = asyncio.ensure_future(
-        temporal.execute_update_with_start_workflow(
-            "apply",
-            start_workflow_operation=start,
-            id=f"apply:{operation.body}",
-            result_type=ChangeResult,
-        )
-    )
+    update = asyncio.ensure_future(_updated(temporal, start, operation))
+    update.add_done_callback(_seen)
     # Not asyncio.timeout: the SDK turns a cancellation into an error of its own.
     await asyncio.wait({update}, timeout=PATIENCE)
     if not update.done():
         update.cancel()
         await asyncio.wait({update})
-        if await described(temporal, workflow_id) is None:
-            raise Refused("no_temporal", "Temporal did not take the change; try again in a moment")
-        await _refuse_other_body(temporal, operation)
-        return None
     try:
-        result: ChangeResult = update.result()
+        return update.result()
     except WorkflowAlreadyStartedError:
-        with suppress(WorkflowAlreadyStartedError):
-            await start.workflow_handle()  # has the same error; asked for, or asyncio complains
         raise _reused() from None
-    except WorkflowUpdateRPCTimeoutOrCancelledError:
-        raise Refused("no_temporal", "Temporal does not answer; try again in a moment") from None
     except WorkflowUpdateFailedError as failed:
         cause = failed.cause
         raise Refused(
             "invalid", cause.message if isinstance(cause, ApplicationError) else str(cause)
         ) from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        pass
+    except RPCError as error:
+        if error.status is not TASKS_FAIL:
+            raise
+    if await described(temporal, workflow_id) is None:
+        raise Refused("no_temporal", "Temporal did not take the change; try again in a moment")
+    await _refuse_other_body(temporal, operation)
+    return None
+
+
+async def _updated(
+    temporal: Client, start: WithStartWorkflowOperation[object, object], operation: Operation
+) -> ChangeResult:
+    try:
+        result: ChangeResult = await temporal.execute_update_with_start_workflow(
+            "apply", start_workflow_operation=start, id=f"apply:{operation.body}", result_type=ChangeResult
+        )
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowAlreadyStartedError, RPCError):
+        # The start has an error of its own, of which asyncio complains where nobody asks for it.
+        with suppress(Exception, asyncio.CancelledError):
+            await start.workflow_handle()
+        raise
     return result
+
+
+def _seen(update: asyncio.Future[ChangeResult]) -> None:
+    """Asyncio complains of an error that nobody asks for, as that of a request whose client has left."""
+    if not update.cancelled():
+        update.exception()
 
 
 async def _refuse_other_body(temporal: Client, operation: Operation) -> None:

@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
 from codeai.api.operations import RPC_LIMIT, described, is_running
-from codeai.api.outages import reading
+from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import PROBLEMS, Refused
 from codeai.api.runs import no_execution, row_in_time, workflow_of
 from codeai.persistence.approvals import Approvals
@@ -94,7 +94,8 @@ class Addressed:
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             pass  # The worker went away meanwhile. Should it still find the update, it knows the signal by its id.
         except RPCError as error:
-            raise await self._unreached(error) from None
+            if error.status is not TASKS_FAIL:
+                raise await self._unreached(error) from None
         try:
             await self.handle.signal(name, command, rpc_timeout=RPC_LIMIT)
         except RPCError as error:

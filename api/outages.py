@@ -19,6 +19,9 @@ _TEMPORAL_AWAY = (
     RPCStatusCode.INTERNAL,
     RPCStatusCode.ABORTED,
 )
+TASKS_FAIL = RPCStatusCode.FAILED_PRECONDITION
+"""What Temporal says to an update or a query where a workflow's tasks have failed, or had no worker's answer, several
+times in a row, or where it has had as many updates as it may (seen with 1.9)."""
 
 
 @asynccontextmanager
@@ -56,6 +59,8 @@ def by_temporal_error(error: Exception) -> Refused | None:
         return _no_temporal()
     if error.status is RPCStatusCode.RESOURCE_EXHAUSTED:
         return Refused("busy", "Temporal has too much to do; try again in a moment")
+    if error.status is TASKS_FAIL:
+        return Refused("no_worker", "no worker does what Temporal has to do for this; try again in a moment")
     if error.status is RPCStatusCode.NOT_FOUND:
         return Refused("not_found", "Temporal knows nothing of it")
     return None

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from temporalio.client import WorkflowExecutionDescription, WorkflowFailureError
+from temporalio.client import (
+    WorkflowContinuedAsNewError,
+    WorkflowExecutionDescription,
+    WorkflowFailureError,
+)
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
@@ -70,7 +74,7 @@ async def _closes(parts: Parts, workflow_id: str) -> bool:
         await run.result(follow_runs=False, rpc_timeout=RPC_LIMIT)
     except WorkflowFailureError:
         return True
-    except RPCError:
+    except (RPCError, WorkflowContinuedAsNewError):
         return False
     return True
 

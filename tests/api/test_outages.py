@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import uuid
 from dataclasses import replace
 
 import httpx2
 import pytest
+from sqlalchemy import text
+from temporalio import workflow
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from codeai.api.commands import Addressed
 from codeai.stack.postgres import free_port
+from codeai.workflows.contracts.commands import ParkedInput
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from tests.api.conftest import Served, bearer, serving
 from tests.api.test_changes import PROGRAM, named
 from tests.api.test_edge import problem
@@ -74,7 +83,65 @@ async def test_a_run_is_cancelled_without_postgres(
     await running(admin, id, "cancelled")
 
 
-async def test_nothing_is_accepted_without_temporal(without_temporal: httpx2.AsyncClient) -> None:
+async def test_a_change_that_takes_long_goes_on_behind_its_answer(
+    served: Served, admin: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served.database.transaction() as rows:
+        await rows.execute(text("LOCK TABLE configs"))
+        accepted = await admin.post("/configs", json={"name": named(), "content": PROGRAM})
+        assert accepted.status_code == 202
+    for _ in range(200):
+        shown = (await admin.get(accepted.headers["location"])).json()
+        if shown["status"] != "running":
+            break
+        await asyncio.sleep(0.05)
+    assert (await admin.get(shown["resource"])).json()["content"] == PROGRAM
+    gc.collect()  # asyncio complains of what nobody asked for when it is collected
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+@workflow.defn(name=EXECUTE_DEPLOYMENT.type)
+class Breaking:
+    """A run whose workflow tasks fail."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise RuntimeError("not ready for this run")
+
+
+async def test_a_command_to_a_run_that_no_worker_can_take_waits_as_a_signal(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    """Temporal refuses updates and queries when a workflow's tasks have failed a few times, or were lost."""
+    id = str(uuid.uuid4())
+    run = await served.temporal.start_workflow(
+        EXECUTE_DEPLOYMENT.type, {}, id=EXECUTE_DEPLOYMENT.workflow_id(id), task_queue=id
+    )
+    async with Worker(
+        served.temporal,
+        task_queue=id,
+        workflows=[Breaking],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=0,
+    ):
+        for _ in range(200):
+            try:
+                await run.query("status")
+            except RPCError as error:
+                if error.status is RPCStatusCode.FAILED_PRECONDITION:
+                    break
+            await asyncio.sleep(0.05)
+        assert (await admin.post(f"/executions/{id}/pause")).status_code == 202
+        # Also where the worker still answered when it was asked whether it is there.
+        asked = Addressed(uuid.UUID(id), served.temporal, run, None)
+        assert await asked.send("abort", ParkedInput(), "a-word", by_signal=False) is None
+        problem(await admin.post(f"/executions/{id}/approve"), "no_worker")
+    await run.terminate()
+
+
+async def test_nothing_is_accepted_without_temporal(
+    without_temporal: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     for path, body in (
         ("/configs", {"name": named(), "content": PROGRAM}),
         ("/executions", {"program": PROGRAM}),
@@ -83,6 +150,8 @@ async def test_nothing_is_accepted_without_temporal(without_temporal: httpx2.Asy
         problem(answer, "no_temporal")
         assert answer.headers["retry-after"] == "1"
     assert (await without_temporal.get("/configs")).status_code == 200
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_ready_says_what_is_missing(
