@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from codeai.persistence.engine import Database
 from codeai.persistence.hosts import Hosts
+from codeai.workflows.contracts.executions import Carried
 from tests.workers.conftest import Running, Start
 from tests.workers.test_run import address, begin
 
@@ -175,3 +177,80 @@ async def test_a_host_that_is_gone_is_given_up_and_its_runs_go_on_elsewhere(
     assert described.run_id != runs["continues"].first_execution_run_id  # it continued as new meanwhile
     said = {name: (effects / name).read_text().splitlines() for name in programs}
     assert said == {"rerun": ["2"], "fails": ["undo lost"], "continues": ["2"]}
+
+
+async def test_a_silence_is_measured_on_while_the_run_continues_as_new(
+    host: Callable[..., Host], flows: None, temporal: Client, tmp_path: Path
+) -> None:
+    """The host dies before it takes the command; the run continues as new all the time until it is given up."""
+    small = {"CODEAI_WORKER_SOFT_EVENTS": "30", "CODEAI_WORKER_HARD_EVENTS": "40"}
+    first, said = host("first", **small), tmp_path / "said"
+    run = await begin(
+        temporal,
+        f"""
+        exec {{ touch other }}
+        sleep("3s")
+        return parallel for what in ["timers", "command"] {{
+            if what == "timers" {{ for n in range(40) {{ sleep("300ms") }} }}
+            else {{ return exec(on_lost: "rerun") {{ echo "$CODEAI_ATTEMPT" | tee -a "{said}" }} }}
+        }}
+        """,
+    )
+    while (await run.query("progress"))["steps"] < 2:
+        await asyncio.sleep(0.05)
+    first.end()
+    host("second", **small)
+    assert (await result(run))[1] == "2"
+    assert said.read_text() == "2\n"
+    silences = [one for one in await carried(temporal, run) if one.silent]
+    assert silences, "it never continued as new while the host was silent"
+    assert len({since for one in silences for since in one.silent.values()}) == 1
+
+
+async def carried(temporal: Client, run: WorkflowHandle[Any, Any]) -> list[Carried]:
+    """What each of the runs after the first was given by the one before."""
+    found = []
+    run_id: str | None = run.first_execution_run_id
+    while run_id:
+        history = await temporal.get_workflow_handle(run.id, run_id=run_id).fetch_history()
+        begun, ended = history.events[0], history.events[-1]
+        given = json.loads(begun.workflow_execution_started_event_attributes.input.payloads[0].data)
+        if given.get("carried"):
+            found.append(Carried.model_validate(given["carried"]))
+        run_id = ended.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return found
+
+
+async def test_a_run_that_finds_every_slot_taken_goes_to_the_next_host_with_a_free_one(
+    host: Callable[..., Host], flows: None, temporal: Client, tmp_path: Path
+) -> None:
+    settings = {"CODEAI_WORKER_COMMANDS_AT_ONCE": "2", "CODEAI_WORKER_HOST_LOST_AFTER": "10m"}
+    said, go = tmp_path / "said", tmp_path / "go"
+    command = f"""
+        echo "+1 $CODEAI_WORKSPACE" >> "{said}"
+        until [ -e "{go}" ]; do sleep 0.05; done
+        echo "-1 $CODEAI_WORKSPACE" >> "{said}"
+    """
+
+    def steps() -> list[tuple[int, Path]]:
+        lines = said.read_text().splitlines() if said.exists() else []
+        return [(int(change), Path(place)) for change, _, place in (line.partition(" ") for line in lines)]
+
+    async def begun(count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(steps()) < count:
+                await asyncio.sleep(0.05)
+
+    first = host("first", **settings)
+    runs = [await begin(temporal, f"exec {{ {command} }}") for _ in range(2)]
+    await begun(2)
+    runs += [await begin(temporal, f"exec {{ {command} }}") for _ in range(4)]
+    second = host("second", **settings)
+    await begun(4)
+    go.touch()
+    await asyncio.gather(*(run.result() for run in runs))
+    assert len(steps()) == 12
+    for one in (first, second):
+        changes = [change for change, place in steps() if place.is_relative_to(one.root)]
+        busy = [sum(changes[: at + 1]) for at in range(len(changes))]
+        assert max(busy) == 2 and busy[-1] == 0, (one.root, busy)
