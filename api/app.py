@@ -26,6 +26,7 @@ from codeai.api.auth.tokens import Verifier
 from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
+from codeai.api.health import Health
 from codeai.api.openapi import described_api
 from codeai.api.outages import NO_ROWS, by_database_error, by_temporal_error
 from codeai.api.problems import Refused, by_status, problem_response
@@ -162,6 +163,7 @@ async def open_parts(settings: Settings, observing: Observing) -> AsyncIterator[
                 Verifier(keys, str(jwt.issuer), str(jwt.audience)),
                 Allowances(settings.server.rate),
                 book,
+                Health(database, temporal),
                 ClaimNames(jwt.roles_claim, jwt.permissions_claim),
                 observing,
                 settings.metrics,

@@ -23,6 +23,7 @@ from codeai.api.auth.rolebook import RoleBook
 from codeai.api.auth.tokens import Verifier
 from codeai.api.bodies import StrictRequest
 from codeai.api.compiling import Compilers
+from codeai.api.health import Health
 from codeai.api.problems import Refused
 from codeai.api.streams import Wakes
 from codeai.observing import Observing
@@ -45,6 +46,7 @@ class Parts:
     verifier: Verifier
     allowances: Allowances
     roles: RoleBook
+    health: Health
     claims: ClaimNames
     observing: Observing
     metrics: MetricsSettings

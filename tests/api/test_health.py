@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from sqlalchemy import delete
 from temporalio import activity
 from temporalio.worker import Worker
 
-from codeai.api.routers.health import ACTIVITY, NotThere, _polled
+from codeai.api.health import ACTIVITY, NotThere, Told, polled
 from codeai.persistence.hosts import HostRow, Hosts, Sighting
 from codeai.workflows.contracts.queues import TASK_QUEUES, control_on, exec_on
 from tests.api.conftest import Served
@@ -45,6 +46,14 @@ async def parts(client: httpx2.AsyncClient, path: str) -> tuple[int, str, dict[s
     return answer.status_code, answer.json()["status"], answer.json()["parts"]
 
 
+async def told_of(client: httpx2.AsyncClient, id: str) -> dict[str, Any]:
+    """What is told of the host: what was found before it was there is told for some seconds."""
+    while True:
+        for one in (await client.get("/health")).json()["hosts"]:
+            if one["id"] == id:
+                return dict(one)
+
+
 async def test_every_queue_of_the_platform_is_a_part(admin: httpx2.AsyncClient) -> None:
     status, word, found = await parts(admin, "/health/ready")
     assert (status, word) == (200, "ok")
@@ -55,7 +64,7 @@ async def test_every_queue_of_the_platform_is_a_part(admin: httpx2.AsyncClient) 
 
 async def test_a_queue_that_nobody_polls_is_missing(served: Served) -> None:
     with pytest.raises(NotThere, match="codeai worker all"):
-        await _polled(served.temporal, "a-queue-of-nobody", ACTIVITY)
+        await polled(served.temporal, "a-queue-of-nobody", ACTIVITY)
 
 
 async def test_a_host_that_is_away_degrades_and_does_not_stop(
@@ -63,9 +72,12 @@ async def test_a_host_that_is_away_degrades_and_does_not_stop(
 ) -> None:
     async with host(served, timedelta(minutes=5)) as id:
         name = f"host build-7 ({id})"
-        status, word, found = await parts(admin, "/health/ready")
+        await told_of(admin, id)
+        status, word, found = await parts(admin, "/health")
         assert (status, word) == (200, "degraded")
         assert found[name].startswith("no worker since ")
+        status, word, needed = await parts(admin, "/health/ready")
+        assert (status, word) == (200, "ok") and name not in needed
         async with (
             Worker(served.temporal, task_queue=exec_on(id), activities=[nothing]),
             Worker(served.temporal, task_queue=control_on(id), activities=[nothing]),
@@ -86,7 +98,7 @@ async def test_of_a_host_it_is_told_whom_it_serves_and_how_busy_it_is(
     served: Served, admin: httpx2.AsyncClient
 ) -> None:
     async with host(served, timedelta(minutes=5)) as id:
-        [told] = [one for one in (await admin.get("/health")).json()["hosts"] if one["id"] == id]
+        told = await told_of(admin, id)
         assert (told["name"], told["labels"], told["slots"], told["slots_taken"]) == (
             "build-7",
             ["", "gpu"],
@@ -97,3 +109,31 @@ async def test_of_a_host_it_is_told_whom_it_serves_and_how_busy_it_is(
         async with served.client() as everybody:
             told = (await everybody.get("/health")).json()
         assert told == {"status": "degraded", "parts": None, "hosts": None}
+
+
+async def test_the_platform_is_looked_at_once_for_all_who_ask() -> None:
+    looked, go_on = 0, asyncio.Event()
+
+    async def look() -> int:
+        nonlocal looked
+        looked += 1
+        await go_on.wait()
+        return looked
+
+    told = Told(look, seconds=3600)
+    asking = [asyncio.create_task(told.found()) for _ in range(50)]
+    await asyncio.sleep(0)
+    asking[0].cancel()  # one who goes away takes nobody's answer with him
+    go_on.set()
+    assert await asyncio.gather(*asking[1:]) == [1] * 49
+    assert await told.found() == 1
+    anew = Told(look, seconds=-1)
+    assert await anew.found() != await anew.found()
+
+
+async def test_details_are_told_to_who_may_read_them(served: Served, admin: httpx2.AsyncClient) -> None:
+    async with served.client() as nobody, served.client("a-role-of-nothing") as powerless:
+        for path in ("/health", "/health/ready"):
+            assert "database" in (await admin.get(path)).json()["parts"]
+            assert (await nobody.get(path)).json()["parts"] is None
+            assert (await powerless.get(path)).json()["parts"] is None
