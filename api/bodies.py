@@ -12,6 +12,8 @@ from codeai.api.problems import Refused
 from codeai.workflows.contracts.decoding import InvalidInput, read_json
 
 MOST_BYTES = 3 * 1024 * 1024 // 2
+MOST_CONTAINERS = 100_000
+"""Objects and arrays of a body. A million empty ones are made without giving way, which takes a second."""
 READ_AT_ONCE = 16 * 1024
 """Bytes of JSON that are read on the event loop. A larger body is read beside it, one after another, since a body of
 1.5 million brackets takes a third of a second."""
@@ -59,6 +61,6 @@ def _is_json(content_type: str) -> bool:
 
 def _decoded(data: bytes) -> Any:
     try:
-        return read_json(data)
+        return read_json(data, containers=MOST_CONTAINERS)
     except InvalidInput as error:
         raise Refused("invalid_json", f"the body is not JSON as this API reads it: {error}") from None

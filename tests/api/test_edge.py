@@ -115,6 +115,7 @@ BAD_JSON = {
     "5,000 digits": b'{"x": ' + b"1" * 5000 + b"}",
     "half a pair": b'{"name": "\\ud800", "content": ""}',
     "65 levels": b'{"x": ' + b"[" * 64 + b"]" * 64 + b"}",
+    "too many arrays": b'{"x": [' + b"[]," * 100_000 + b"[]]}",
     "a hundred thousand levels": b"[" * 100_000,
 }
 

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from codeai.api.allowances import STREAMS
 from codeai.api.app import ROUTERS
-from codeai.api.bodies import MOST_BYTES
+from codeai.api.bodies import MOST_BYTES, MOST_CONTAINERS
 from codeai.api.dependencies import MOST_OFFSET
 from codeai.api.edge import TIME_LIMIT
 from codeai.api.problems import PROBLEMS
@@ -46,6 +46,7 @@ def test_the_figures_are_those_of_the_code() -> None:
         f"within\n{WAIT_LIMIT:.0f} s",
         f"| {STREAMS} |",
         f"{MOST_BYTES / 2**20:g} MiB",
+        f"{MOST_CONTAINERS:,} objects and arrays",
         f"{MOST_URL_BYTES >> 10} KiB, {MOST_HEADER_BYTES >> 10} KiB",
         f"| {TIME_LIMIT:.0f} s (",
         f"| {HEAD_WITHIN:.0f} s to arrive",

@@ -41,10 +41,14 @@ class InvalidInput(ValueError):
         self.errors = errors
 
 
-def read_json(data: bytes, depth: int = DEPTH) -> Any:
+def read_json(data: bytes, depth: int = DEPTH, containers: int | None = None) -> Any:
     """The value of a JSON text: at most `depth` levels, Unicode scalar values only, finite numbers, 64-bit
-    integers, no duplicate keys. Raises InvalidInput."""
-    if _depth(data) > depth:
+    integers, no duplicate keys, and at most so many objects and arrays. Raises InvalidInput."""
+    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKET)
+    if containers is not None and len(brackets) > 2 * containers:
+        raise InvalidInput(f"more than {containers:,} objects and arrays")
+    # No loop in Python: there may be 1.5 million of them.
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > depth:
         raise InvalidInput(f"nested deeper than {depth} levels")
     try:
         text = data.decode("utf-8")
@@ -97,12 +101,6 @@ def field_errors(found: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], ..
         }
         for one in found[:MOST_ERRORS]
     )
-
-
-def _depth(data: bytes) -> int:
-    """How deep brackets are nested outside of strings. No loop in Python: there may be 1.5 million of them."""
-    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKET)
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
