@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -73,22 +73,6 @@ class Entry:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """Which entries are asked for: each field that is given must fit. `entity` is `<kind>/<id>`, or a kind alone for
-    all of it; `since` is included, `until` is not."""
-
-    actor: str | None = None
-    action: str | None = None
-    entity: str | None = None
-    via: str | None = None
-    request_id: str | None = None
-    workflow_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-ANY = Sought()
 NEWEST_FIRST = Order((AuditRow.seq,))
 
 
@@ -125,37 +109,14 @@ class Audit:
         asked = select(AuditRow.details).where(AuditRow.id == id)
         return (await self.rows.execute(asked)).scalar_one_or_none()
 
-    async def page(
-        self, page: Page, sought: Sought = ANY, where: ColumnElement[bool] | None = None
-    ) -> Slice[Entry]:
-        """The entries that are sought and of which `where` is true, newest first."""
-        asked = replace(LISTED, statement=LISTED.statement.where(*_fitting(sought)))
-        return await read_page(self.rows, asked.narrowed(where), page)
+    async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Entry]:
+        """The entries of which `where` is true, newest first."""
+        return await read_page(self.rows, LISTED.narrowed(where), page)
 
-    async def behind(self, seq: int, sought: Sought, most: int) -> list[Entry]:
-        """The entries that are sought, oldest first, from behind `seq`."""
-        asked = select(*columns(Entry, AuditRow)).where(AuditRow.seq > seq, *_fitting(sought))
+    async def behind(self, seq: int, most: int, where: ColumnElement[bool] | None = None) -> list[Entry]:
+        """The entries of which `where` is true, oldest first, from behind `seq`."""
+        asked = LISTED.narrowed(where).statement.where(AuditRow.seq > seq)
         return [_entry(row) for row in await self.rows.execute(asked.order_by(AuditRow.seq).limit(most))]
-
-
-def _fitting(sought: Sought) -> list[ColumnElement[bool]]:
-    """The conditions of what is sought."""
-    conditions = [
-        getattr(AuditRow, name) == value
-        for name in ("actor", "action", "via", "request_id", "workflow_id")
-        if (value := getattr(sought, name)) is not None
-    ]
-    if sought.entity is not None:
-        exact = "/" in sought.entity
-        whole = AuditRow.entity == sought.entity
-        conditions.append(
-            whole if exact else AuditRow.entity.startswith(f"{sought.entity}/", autoescape=True)
-        )
-    if sought.since is not None:
-        conditions.append(AuditRow.at >= sought.since)
-    if sought.until is not None:
-        conditions.append(AuditRow.at < sought.until)
-    return conditions
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -12,15 +12,18 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BeforeValidator
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Paged, Route, Rows, Using, require_permission
+from codeai.api.dependencies import Paged, Route, Rows, require_permission
 from codeai.api.outages import reading
-from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.views import Listing, View
-from codeai.persistence.audit import Audit, Entry, Sought
+from codeai.dsl.query.operators import Operator
+from codeai.dsl.query.tree import Compared, Junction, Plain
+from codeai.persistence.audit import Audit, Entry
+from codeai.persistence.entities import ENTITIES
+from codeai.persistence.query_sql import condition
 from codeai.persistence.reads import Reads
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=Route)
@@ -30,7 +33,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d
 AT_ONCE = 500
 """Entries that an export reads at a time."""
 Reader = Annotated[Caller, require_permission("audit:read")]
-Where = Annotated[ColumnElement[bool] | None, filter_of("audit_log")]
 Text = Annotated[str | None, Query(max_length=512, pattern=r"^[^\x00]*$")]
 
 
@@ -75,7 +77,8 @@ class AuditView(View):
         return cls(**asdict(row) | {"details": json.loads(row.details)})
 
 
-async def _sought(
+async def _asked(
+    where: Annotated[ColumnElement[bool] | None, filter_of("audit_log")],
     actor: Text = None,
     action: Text = None,
     entity: Annotated[
@@ -87,34 +90,45 @@ async def _sought(
     workflow_id: Text = None,
     since: Annotated[Time | None, Query(description="from this time on")] = None,
     until: Annotated[Time | None, Query(description="before this time")] = None,
-) -> Sought:
-    return Sought(actor, action, entity, via, request_id, workflow_id, since, until)
+) -> ColumnElement[bool] | None:
+    """Which entries: each parameter is a comparison of the query language, and all of them and `filter` must hold."""
+    of_kind = entity is not None and "/" not in entity
+    given: tuple[tuple[str, Operator, Plain], ...] = (
+        ("actor", Operator.EQUAL, actor),
+        ("action", Operator.EQUAL, action),
+        ("entity", Operator.STARTSWITH if of_kind else Operator.EQUAL, f"{entity}/" if of_kind else entity),
+        ("via", Operator.EQUAL, via),
+        ("request_id", Operator.EQUAL, request_id),
+        ("workflow_id", Operator.EQUAL, workflow_id),
+        ("at", Operator.AT_LEAST, since),
+        ("at", Operator.LESS, until),
+    )
+    parts = tuple(Compared(column, how, (value,)) for column, how, value in given if value is not None)
+    if not parts:
+        return where
+    by_parameters = condition(ENTITIES["audit_log"], Junction(True, parts))
+    return by_parameters if where is None or by_parameters is None else and_(by_parameters, where)
+
+
+Where = Annotated[ColumnElement[bool] | None, Depends(_asked)]
 
 
 @router.get("", response_model=Listing[AuditView], responses=_LINES)
 async def list_audit(
-    request: Request,
-    _: Reader,
-    parts: Using,
-    rows: Rows,
-    page: Paged,
-    where: Where,
-    sought: Annotated[Sought, Depends(_sought)],
+    request: Request, _: Reader, rows: Rows, page: Paged, where: Where
 ) -> Response | Listing[AuditView]:
-    """Who did what, newest first. As JSON lines the whole log, in the order of its chain, with `details` as text."""
+    """Who did what, newest first. As JSON lines all that fits, in the order of its chain, with `details` as text."""
     if JSON_LINES in request.headers.get("accept", ""):
-        if where is not None:
-            raise Refused("invalid", "an export has no filter: leave out `filter`")
-        return StreamingResponse(_lines(parts.database, sought), media_type=JSON_LINES)
-    return Listing[AuditView].of(await Audit(rows).page(page, sought, where), AuditView.of)
+        return StreamingResponse(_lines(rows, where), media_type=JSON_LINES)
+    return Listing[AuditView].of(await Audit(rows).page(page, where), AuditView.of)
 
 
-async def _lines(database: Reads, sought: Sought) -> AsyncIterator[str]:
+async def _lines(database: Reads, where: ColumnElement[bool] | None) -> AsyncIterator[str]:
     """Every entry as it is stored. A database that goes away cuts the answer short, which its reader sees."""
     last, more = 0, True
     while more:
         async with reading(database) as rows:
-            found = await Audit(rows).behind(last, sought, AT_ONCE)
+            found = await Audit(rows).behind(last, AT_ONCE, where)
         yield "".join(json.dumps(asdict(one), default=_as_text, ensure_ascii=False) + "\n" for one in found)
         more = len(found) == AT_ONCE
         last = found[-1].seq if found else last

@@ -58,15 +58,15 @@ def export_audit(
     entity: Entity = None,
     since: Since = None,
     until: Until = None,
+    filter: Filter = None,
     url: Url = None,
 ) -> None:
     """Prints every entry that fits as JSON lines, oldest first.
 
     Example: codeai audit export > audit.jsonl
     """
-    for line in connect(url).lines(
-        "/audit", "application/jsonl", **_sought(actor, action, entity, since, until)
-    ):
+    sought = _sought(actor, action, entity, since, until)
+    for line in connect(url).lines("/audit", "application/jsonl", filter=filter, **sought):
         print(line)
 
 

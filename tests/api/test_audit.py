@@ -69,3 +69,25 @@ async def test_an_export_is_the_whole_chain(served: Served, admin: httpx2.AsyncC
         "/audit", params={"entity": "deployment"}, headers={"Accept": "application/jsonl"}
     )
     assert {json.loads(line)["entity"].partition("/")[0] for line in lines_of(short)} == {"deployment"}
+
+
+async def test_a_list_and_an_export_take_parameters_and_a_filter_together(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    who = f"bob_{uuid.uuid4()}"
+    async with served.client("admin", subject=who) as bob:
+        for name in (named(), named()):
+            made = (await bob.post("/deployments", json={"name": name})).json()
+        await bob.delete(f"/deployments/{made['id']}")
+    asked = {"actor": who, "entity": "deployment", "filter": "action:create or action:delete"}
+    listed = await entries(admin, **asked)
+    assert [one["action"] for one in listed] == ["delete", "create", "create"]
+    as_lines = {"Accept": "application/jsonl"}
+    exported = await admin.get("/audit", params=asked, headers=as_lines)
+    assert [json.loads(line)["seq"] for line in lines_of(exported)] == [one["seq"] for one in listed[::-1]]
+    assert await entries(admin, filter=f"actor:'{who}' entity:deployment/{made['id']}") == listed[:2]
+    assert await entries(admin, **asked | {"filter": "via:temporal"}) == []
+    assert await entries(admin, actor=who, entity="deploymen_") == []
+    for headers in ({}, as_lines):
+        wrong = await admin.get("/audit", params={"actor": who, "filter": "actr:x"}, headers=headers)
+        assert "actor" in str(problem(wrong, "invalid_query")["detail"])
