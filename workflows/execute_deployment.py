@@ -53,6 +53,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.contracts.steps import Notes
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
+    from codeai.workflows.heard import Heard
     from codeai.workflows.kept_run import KeptRun
     from codeai.workflows.lane_turn import Rejected
     from codeai.workflows.patching import MOVED, NotPatched, compared
@@ -154,7 +155,8 @@ class ExecuteDeployment(KeptRun):
         self.cancelled, self.paused = carried.cancelled, carried.paused
         self.run_number = carried.run
         self.lane.key = carried.lane
-        self.park.parking, self.heard = carried.parking, carried.heard
+        self.park.parking = carried.parking
+        self.heard = Heard(carried.heard, carried.refusals)
         self.undone, self.undo_seq = carried.undone, carried.undo_seq
         program, _ = await self._load(LoadInput(program_hash=carried.program))
         self.machine = Machine.resume(program, unpack(carried.state))
@@ -390,8 +392,7 @@ class ExecuteDeployment(KeptRun):
             checkpoint=self._checkpoint(self._carried()) if self.begun else None,
             completed_at=workflow.time(),
         )
-        if self.lane.key is not None:
-            self.decide()  # to end: the lane may not go on before that is in the history
+        self.decide()  # to end: neither the row nor the lane may know before that is in the history
         await self._shielded(calls.CLOSE_EXECUTION(closing))
         await self._leave()
         outcome = ExecuteResult(

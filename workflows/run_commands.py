@@ -35,14 +35,13 @@ from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStat
 from codeai.workflows.contracts.steps import Told
 from codeai.workflows.decisions import decide, open_approvals
 from codeai.workflows.effects.under_way import Effects
+from codeai.workflows.heard import Heard
 from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
 from codeai.workflows.settling import Settling
 from codeai.workflows.states import note_id
 
-MOST_HEARD = 100
-"""Commands that are known again when they are sent again: by then the first has long been answered."""
 _SIGNAL: ContextVar[int] = ContextVar("signal", default=0)
 """Which of the run's signals a handler is for: they are in the history in their order, whatever else comes."""
 Given = TypeVar("Given", bound=Contract)
@@ -65,8 +64,7 @@ class RunCommands(Settling):
         self.run_number = 1
         self.journal = Journal()
         self.park = Park()
-        self.heard: tuple[str, ...] = ()
-        """The ids of the commands that were taken last."""
+        self.heard = Heard()
         self.signals = 0
         self.begun = False
         self.over = False
@@ -219,13 +217,12 @@ class RunCommands(Settling):
         word = given.id if isinstance(given, Command) else None
         if word is None:
             return await self._acted(given, act)
-        if word in self.heard:  # as an update that nobody answered in time, then as a signal
+        if not self.heard.is_new(word):  # as an update that nobody answered in time, then as a signal
             return Answered(status=self.run_status.value)
-        self.heard = (*self.heard, word)[-MOST_HEARD:]
         try:
             return await self._acted(given, act)
-        except ApplicationError:  # refused, it may be said again
-            self.heard = tuple(one for one in self.heard if one != word)
+        except ApplicationError as error:
+            self.heard.refuse(word, error)
             raise
 
     async def _acted(self, given: Given, act: Act[Given]) -> Answered:

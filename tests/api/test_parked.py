@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
 from codeai.persistence.audit import Audit
 from codeai.persistence.pages import Page
 from tests.api.conftest import Served
 from tests.api.test_edge import problem
-from tests.api.test_executions import running
+from tests.api.test_executions import running, started
 
 DIVIDES = "var n = 0\nvar x = 6 / n\nreturn x\n"
 TWO = "var n = 0\nreturn parallel for i in [4, 8] { return i / n }\n"
@@ -78,6 +79,23 @@ async def test_a_word_that_comes_twice_counts_once(admin: httpx2.AsyncClient, se
     await said(admin, id, "skip", value=7)
     assert (await running(admin, id, "complete"))["result"] == 7
     assert (await admin.get(f"/executions/{id}/logs")).text.count("retry (by temporal)") == 2
+
+
+async def test_a_word_that_was_refused_is_refused_again(admin: httpx2.AsyncClient, served: Served) -> None:
+    """As an update that the API does not wait for any longer, and sends as a signal: it has one outcome."""
+    id = await started(admin, 'approve("go on?")\nreturn 1 / 0\n', failure_policy="park")
+    await running(admin, id, "waiting")
+    run = served.temporal.get_workflow_handle(f"execution/{id}")
+    with pytest.raises(WorkflowUpdateFailedError):
+        await run.execute_update("retry", {"id": "one"})
+    await said(admin, id, "approve")
+    await running(admin, id, "parked")
+    await run.signal("retry", {"id": "one"})
+    await said(admin, id, "skip")
+    await running(admin, id, "complete")
+    log = (await admin.get(f"/executions/{id}/logs")).text
+    assert "retry (by temporal)" not in log
+    assert "the signal retry was not taken: nothing of this run is parked" in log
 
 
 @pytest.mark.parametrize(

@@ -154,10 +154,24 @@ async def test_a_run_that_has_given_back_its_lane_has_ended(unstaffed: Platform,
     lane = started(unstaffed, token, "/deployments", {"name": name, "config_id": config})
     dies.after("release_lane", lane)
     id = started(unstaffed, token, f"/deployments/{name}/execute", {})
+    await stays_complete_when_it_is_cancelled(dies, token, id)
+    assert not undone.exists()
+
+
+async def test_a_run_whose_row_has_its_end_has_ended(unstaffed: Platform, dies: Dies) -> None:
+    token = unstaffed.token
+    undone = unstaffed.folder / f"undone-{uuid.uuid4().hex}"
+    dies.after("close_execution", undone.name)
+    program = f'exec {{ true }} undo {{ touch "{undone}" }}\nreturn "{undone.name}"'
+    id = started(unstaffed, token, "/executions", {"program": program})
+    await stays_complete_when_it_is_cancelled(dies, token, id)
+    assert not undone.exists()
+
+
+async def stays_complete_when_it_is_cancelled(dies: Dies, token: str, id: str) -> None:
     await dies.has_died()
-    run = (await connected(unstaffed)).get_workflow_handle(f"execution/{id}")
+    run = (await connected(dies.stack)).get_workflow_handle(f"execution/{id}")
     await run.cancel()
     dies.is_replaced()
     assert (await run.result())["status"] == "complete"
-    assert unstaffed.request("GET", f"/executions/{id}", token=token)[2]["status"] == "complete"
-    assert not undone.exists()
+    assert dies.stack.request("GET", f"/executions/{id}", token=token)[2]["status"] == "complete"

@@ -125,7 +125,10 @@ class Carried(Contract):
     attempts: dict[int, int] = Field(default_factory=dict, description="step -> attempt under way")
     tried: dict[int, int] = Field(default_factory=dict, description="step -> attempts before a retry")
     parking: Parking = Parking()
-    heard: tuple[str, ...] = Field((), description="the ids of the commands that were taken last")
+    heard: tuple[str, ...] = Field((), description="the ids of the commands that came last")
+    refusals: dict[str, tuple[str, str]] = Field(
+        {}, description="code and message of those that were refused"
+    )
     undone: bool = Field(False, description="an undo block has run")
     undo_seq: int = Field(0, description="the next undo block's step; 0: none has run")
     since: dict[int, float] = Field(default_factory=dict, description="step -> when it began to wait")
