@@ -45,7 +45,7 @@ class EventStream:
             while time.time() < self.until and not self.stopping.is_set():
                 for event in await self._new():
                     said = time.monotonic()
-                    yield event_text("event", EventView.of(event).model_dump(mode="json"), event.id)
+                    yield event_text("event", EventView.of(event), event.id)
                 if time.monotonic() - said > ALIVE_EVERY:
                     said = time.monotonic()
                     yield ": alive\n\n"

@@ -1,16 +1,21 @@
-"""What the OpenAPI says beyond what FastAPI sees: the problems of each operation, and an example of each body."""
+"""What the OpenAPI says beyond what FastAPI sees: the problems of each operation, an example of each body, and the
+events of streams."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from codeai.api.examples import OF_OPERATIONS, example_of
 from codeai.api.problems import MEDIA_TYPE, PROBLEMS, Refused
+from codeai.api.stream_events import EVENTS
 
 _SCHEMA = {
     "type": "object",
@@ -63,6 +68,7 @@ def described_api(app: FastAPI) -> Callable[[], dict[str, Any]]:
                     if method in methods:
                         _tell_problems(path, method, methods[method])
                         _show_examples(methods[method])
+                        _tell_events(methods[method], schemas)
                 _tell_headers(methods)
             app.openapi_schema = made
         return app.openapi_schema
@@ -100,6 +106,32 @@ def _show_examples(operation: dict[str, Any]) -> None:
             example = example if example is not None else example_of(name)
         if example is not None:
             content["example"] = example
+
+
+def _tell_events(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Says of a stream which events it sends, and what the data of each is. OpenAPI 3.1 has no word for that."""
+    events = EVENTS.get(operation["operationId"])
+    if events is None:
+        return
+    _, made = models_json_schema(
+        [(view, "serialization") for view in events.values()], ref_template="#/components/schemas/{model}"
+    )
+    for name, schema in made["$defs"].items():
+        schemas.setdefault(name, schema)
+    sent = {name: {"$ref": f"#/components/schemas/{view.__name__}"} for name, view in events.items()}
+    told = "; ".join(f"`{name}`: {_sentence(view)}" for name, view in events.items())
+    operation["responses"]["200"]["content"]["text/event-stream"] = {
+        "schema": {"type": "string", "description": f"Events, each with one JSON object as data. {told}"},
+        "x-events": sent,
+        "example": "".join(
+            f"event: {name}\ndata: {json.dumps(example_of(view.__name__))}\n\n"
+            for name, view in events.items()
+        ),
+    }
+
+
+def _sentence(view: type[BaseModel]) -> str:
+    return " ".join((view.__doc__ or "").split())
 
 
 def _tell_headers(methods: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -16,7 +15,8 @@ from temporalio.service import RPCError
 
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.views import ApprovalView, LogView, StepView
+from codeai.api.stream_events import EndEvent, StatusEvent, StepEvent
+from codeai.api.views import ApprovalView, LogView, View
 from codeai.persistence.approvals import approval_of
 from codeai.persistence.engine import Address
 from codeai.persistence.executions import Execution, Executions
@@ -116,7 +116,7 @@ class Follower:
                         said = time.monotonic()
                         yield event
                     if self._ended is not None:
-                        yield event_text("end", {"status": self._ended})
+                        yield event_text("end", EndEvent(status=self._ended))
                         return
                     if time.monotonic() - said > ALIVE_EVERY:
                         said = time.monotonic()
@@ -139,19 +139,20 @@ class Follower:
                 self._ended = "failed"
                 return
         for step in began:
-            yield event_text("step", _step(step))
+            yield event_text("step", StepEvent.of(step))
         if execution is not None:
             for step in began:
                 if step.kind == "approve":
                     asked = ApprovalView.of(approval_of(step, execution.deployment_id))
-                    yield event_text("approval", asked.model_dump(mode="json"))
+                    yield event_text("approval", asked)
         async for line in self._lines():
-            yield event_text("log", LogView.of(line).model_dump(mode="json"), line.offset)
+            yield event_text("log", LogView.of(line), line.offset)
         for step in ended:
-            yield event_text("step", _step(step))
+            yield event_text("step", StepEvent.of(step))
         if execution is not None and not execution.ended and self._told != _where(execution):
             self._told = _where(execution)
-            yield event_text("status", dict(zip(("status", "status_text"), self._told, strict=True)))
+            status, status_text = self._told
+            yield event_text("status", StatusEvent(status=status, status_text=status_text))
         self._ended = await self._status_at_end(execution)
 
     async def _begun(self) -> tuple[Execution | None, list[Step], list[Step]]:
@@ -227,15 +228,11 @@ class _StepsSeen:
                 self.shown.clear()
 
 
-def _step(step: Step) -> dict[str, object]:
-    return StepView.of(step).model_dump(mode="json", exclude={"stdout", "stderr"})
-
-
 def _where(execution: Execution) -> tuple[str, str | None]:
     return execution.status, execution.status_text
 
 
-def event_text(event: str, data: object, id: int | str | None = None) -> str:
+def event_text(event: str, data: View, id: int | str | None = None) -> str:
     """One server-sent event: its data is one JSON object on one line."""
     head = f"id: {id}\n" if id is not None else ""
-    return f"{head}event: {event}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    return f"{head}event: {event}\ndata: {data.model_dump_json()}\n\n"

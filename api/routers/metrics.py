@@ -15,6 +15,13 @@ from codeai.metrics import MEDIA_TYPE
 router = APIRouter(tags=["health"], route_class=Route)
 
 
+_EXAMPLE = """\
+# HELP codeai_http_requests_total Requests that were answered
+# TYPE codeai_http_requests_total counter
+codeai_http_requests_total{method="GET",path="/configs/{id}",status_code="200"} 7.0
+"""
+
+
 class Scraper(Gate):
     """Lets in as well who sends the scrape token, and everybody where the settings say so."""
 
@@ -35,7 +42,12 @@ class Scraper(Gate):
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}},
+    responses={
+        200: {
+            "description": "Prometheus' text format, version 0.0.4",
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        }
+    },
 )
 async def show_metrics(
     parts: Using, _: Annotated[Caller | None, Depends(Scraper("metrics:read"))]

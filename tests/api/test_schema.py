@@ -16,10 +16,12 @@ from fastapi.routing import APIRoute
 from codeai.api.app import ROUTERS, assemble
 from codeai.api.examples import BODIES, OF_OPERATIONS, VIEWS, example_of
 from codeai.api.problems import PROBLEMS
+from codeai.api.stream_events import EVENTS
 from codeai.observing import Observing
 from codeai.settings import Settings
 from codeai.workflows.contracts.permissions import ROLES
 from tests.api.conftest import Served, bearer
+from tests.api.test_executions import events
 from tests.generated_requests import words
 
 SECONDS = 20
@@ -102,6 +104,49 @@ def bodies() -> Iterator[Any]:
 def test_every_body_has_an_example_that_fits(body: dict[str, Any]) -> None:
     schema = {**body["schema"], "components": DOCUMENT["components"]}
     jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(body["example"])
+
+
+def data_of(stream: str, operation: str) -> list[str]:
+    """The names of a stream's events, whose data is as the operation says."""
+    sent = OPERATIONS[operation]["responses"]["200"]["content"]["text/event-stream"]["x-events"]
+    told = events(stream)
+    for name, data, _ in told:
+        schema = {**sent[name], "components": DOCUMENT["components"]}
+        jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(data)
+        declared = DOCUMENT["components"]["schemas"][sent[name]["$ref"].rpartition("/")[2]]["properties"]
+        assert set(data) == set(declared), name
+    return [name for name, _, _ in told]
+
+
+async def test_streams_send_the_events_that_are_told(admin: httpx2.AsyncClient) -> None:
+    program = 'log("one")\napprove("go on?")\n'
+    started = await admin.post("/executions", json={"program": program})
+    place = f"/executions/{started.json()['id']}"
+    text = ""
+    async with admin.stream("GET", f"{place}/logs?follow=true&steps=true") as stream:
+        async for piece in stream.aiter_text():
+            if "event: approval" in text + piece and "event: approval" not in text:
+                assert (await admin.post(f"{place}/approve")).status_code == 200
+            text += piece
+    assert set(data_of(text, "show_log")) == set(EVENTS["show_log"])
+    text = ""
+    async with admin.stream("GET", "/events/stream") as stream:
+        async for piece in stream.aiter_text():
+            if not text:
+                await admin.post("/events", json={"type": "schema.told", "data": {}})
+            text += piece
+            if "schema.told" in text:
+                break
+    assert "event" in data_of(text, "follow_events")
+
+
+def test_every_answer_says_what_it_is() -> None:
+    for id, operation in OPERATIONS.items():
+        for status, answer in operation["responses"].items():
+            for media_type, content in answer.get("content", {}).items():
+                assert content.get("schema"), (id, status, media_type)
+                if media_type == "text/event-stream":
+                    assert data_of(content["example"], id) == list(content["x-events"])
 
 
 def test_no_example_is_left_over() -> None:
