@@ -161,7 +161,7 @@ async def _turn(client: Client, run: LaneRun) -> Turn | None:
         execution=run.id,
         workflow_id=run.workflow_id,
         run=found.raw_description.workflow_execution_info.first_run_id,
-        since=found.start_time.timestamp(),
+        since=run.started_at.timestamp(),  # not of a workflow run that continued the first one
         concurrency=Concurrency(run.concurrency or Concurrency.QUEUE),
     )
 

@@ -54,15 +54,13 @@ class Records:
             given.error,
         )
         async with self.database.transaction() as rows:
-            if not given.notes.is_empty:
-                await write_notes_of(rows, given.execution.id, given.notes)
             if given.checkpoint is not None:
                 await save(rows, given.execution.id, given.checkpoint)
-            closed = await close(rows, given)
-            if not closed:
+            else:  # it has not begun, and may have no row
                 await open_row(rows, given.execution)
-                closed = await close(rows, given)
-            if closed:
+            if not given.notes.is_empty:
+                await write_notes_of(rows, given.execution.id, given.notes)
+            if await close(rows, given):
                 await store_events(rows, events)
         await tell_events(self.database, events)
         return Nothing()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ class LaneRun:
     id: str
     workflow_id: str
     status: str
+    started_at: datetime
     concurrency: str | None
 
 
@@ -35,7 +37,13 @@ class LaneRuns:
             .scalar_subquery()
         )
         asked = (
-            select(ExecutionRow.id, ExecutionRow.workflow_id, ExecutionRow.status, concurrency)
+            select(
+                ExecutionRow.id,
+                ExecutionRow.workflow_id,
+                ExecutionRow.status,
+                ExecutionRow.started_at,
+                concurrency,
+            )
             .where(ExecutionRow.lane == key, ExecutionRow.status.in_(NOT_ENDED))
             .order_by(ExecutionRow.started_at)
         )

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
     from codeai.dsl.values import to_result
     from codeai.workflows import calls
+    from codeai.workflows.anew import go_on_as_new
     from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.beginning import (
         Refused,
@@ -50,7 +51,6 @@ with workflow.unsafe.imports_passed_through():
         LoadInput,
         LoadResult,
     )
-    from codeai.workflows.contracts.steps import Notes
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.heard import Heard
@@ -71,10 +71,6 @@ Given = TypeVar("Given", bound=Contract)
 @workflow.defn(name=EXECUTE_DEPLOYMENT.type)
 class ExecuteDeployment(KeptRun):
     """What it knows between two workflow tasks; what must outlive a continue-as-new stands in `Carried`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = ExecuteInput()
 
     @workflow.run
     async def run(self, raw: RawValue = NOTHING) -> ExecuteResult:
@@ -121,20 +117,25 @@ class ExecuteDeployment(KeptRun):
 
     async def _begin(self) -> None:
         """Finds the program, checks the inputs, claims a host. Raises Refused."""
-        asked = self.asked
+        asked, queued = self.asked, self.asked.queued
         self.record = first_record(asked)
         describe(EXECUTE_DEPLOYMENT.type, entity_of(asked, self.record.id), asked.triggered_by)
-        wanted = LoadInput(
-            program=asked.program, config=asked.config, deployment=asked.deployment, version=asked.version
-        )
-        program, loaded = await self._load(wanted)
-        self.record = completed_record(self.record, asked, loaded)
+        if queued is None:
+            wanted = LoadInput(
+                program=asked.program, config=asked.config, deployment=asked.deployment, version=asked.version
+            )
+            program, loaded = await self._load(wanted)
+            self.record = completed_record(self.record, asked, loaded)
+        else:
+            program, loaded = await self._load(LoadInput(program_hash=queued.program))
+            loaded = self._take_up_queued(queued, loaded)
         inputs = given_inputs(program.code, self.record, asked.values)
         if asked.values is not None:
             shown = {name: to_result(value) for name, value in inputs.items()}
             self.record = self.record.model_copy(update={"inputs": shown})
-        turn = self.lane.take(loaded.lane, self.record, loaded.concurrency)
-        await self._shielded(turn, interruptible=True)
+        turn = self.lane.take(loaded.lane, self.record, loaded.concurrency, asked.queued_since)
+        if not await self._shielded(turn, interruptible=True):
+            self._queue_as_new(loaded)
         claim = calls.claim_host(ClaimInput(execution=self.record))
         claimed = await self._shielded(claim, interruptible=True)
         self.machine = Machine.start(program, inputs)
@@ -147,6 +148,7 @@ class ExecuteDeployment(KeptRun):
             self.journal.parks()
         workspace = asked.workspace or loaded.workspace
         self._ready(Run(self.record, claimed.budget, workspace, asked.use_secrets, asked.depth), None)
+        self.effects.notes.restore(self.early)
         self.effects.places.take("", claimed)
 
     async def _take_up(self, carried: Carried) -> None:
@@ -190,7 +192,6 @@ class ExecuteDeployment(KeptRun):
         if asked.do != "compensate":
             must_be_retriable(found.status, carried)
         await self._take_up(carried)
-        self.run_number += 1
         steps = self.machine.undo_stack
         if asked.do == "compensate" and not steps:
             self.begun = False
@@ -202,7 +203,8 @@ class ExecuteDeployment(KeptRun):
             for one in self.machine.parked:
                 self.machine.retry(one.fibre)
                 self.journal.retried(one.fibre)
-        await self.lane.take(self.lane.key, self.record, Concurrency.QUEUE)
+        if not await self.lane.take(self.lane.key, self.record, Concurrency.QUEUE, asked.queued_since):
+            go_on_as_new(asked.model_copy(update={"queued_since": self.lane.since}))
         await self.effects.places.reach()
         self._note(str(asked.do), self._asked_by(), **details)
         if asked.do != "compensate":
@@ -386,9 +388,7 @@ class ExecuteDeployment(KeptRun):
             result=result,
             error=error,
             undo_failed=undo_failed,
-            notes=await self._shielded(self.effects.notes.take())
-            if self.begun
-            else Notes(told=self.told_early),
+            notes=await self._shielded(self.effects.notes.take()) if self.begun else self.early,
             checkpoint=self._checkpoint(self._carried()) if self.begun else None,
             completed_at=workflow.time(),
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from temporalio import workflow
 
 from codeai.workflows import calls
 from codeai.workflows.anew import go_on_as_new
-from codeai.workflows.contracts.executions import Carried, ExecuteInput, Undoing
+from codeai.workflows.contracts.executions import Carried, ExecuteInput, Queued, Undoing
+from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.packing import pack
-from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, Nothing
+from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, LoadResult, Nothing
+from codeai.workflows.heard import Heard
 from codeai.workflows.run_commands import RunCommands
 from codeai.workflows.standing import is_over_budget
 
@@ -24,6 +26,7 @@ class KeptRun(RunCommands):
 
     def __init__(self) -> None:
         super().__init__()
+        self.asked = ExecuteInput()
         self.undone = False
         """An undo block has run."""
         self.undo_seq = 0
@@ -63,6 +66,40 @@ class KeptRun(RunCommands):
         # Nothing is awaited from here on: what came meanwhile is carried.
         again = ExecuteInput(execution=self.record.id, carried=self._carried(undoing))
         go_on_as_new(again)
+
+    def _queue_as_new(self, loaded: LoadResult) -> NoReturn:
+        """Goes on waiting for its lane in a new workflow run, as the same run with the same program."""
+        lane = self.lane
+        queued = Queued(
+            record=self.record,
+            program=self.program_hash,
+            lane=loaded.lane or "",
+            concurrency=loaded.concurrency.value,
+            position=lane.position,
+            park_timeout=loaded.park_timeout,
+            workspace=loaded.workspace,
+            paused=self.paused,
+            heard=self.heard.words,
+            refusals=self.heard.refusals,
+            early=self.early,
+            run=self.run_number + 1,
+        )
+        go_on_as_new(self.asked.model_copy(update={"queued": queued, "queued_since": lane.since}))
+
+    def _take_up_queued(self, queued: Queued, loaded: LoadResult) -> LoadResult:
+        """What the run was loaded with when it first asked for its lane."""
+        self.record, self.run_number = queued.record, queued.run
+        self.paused, self.early = queued.paused, queued.early
+        self.heard = Heard(queued.heard, queued.refusals)
+        self.lane.position = queued.position
+        return loaded.model_copy(
+            update={
+                "lane": queued.lane,
+                "concurrency": Concurrency(queued.concurrency),
+                "park_timeout": queued.park_timeout,
+                "workspace": queued.workspace,
+            }
+        )
 
     async def _kept(self, undoing: Undoing | None = None) -> CheckpointInput:
         """What is kept of the run as it stands, with what it has to tell."""

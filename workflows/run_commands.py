@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -32,7 +31,7 @@ from codeai.workflows.contracts.commands import (
 )
 from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
 from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
-from codeai.workflows.contracts.steps import Told
+from codeai.workflows.contracts.steps import NO_NOTES, Notes
 from codeai.workflows.decisions import decide, open_approvals
 from codeai.workflows.effects.under_way import Effects
 from codeai.workflows.heard import Heard
@@ -40,10 +39,8 @@ from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
 from codeai.workflows.settling import Settling
-from codeai.workflows.states import note_id
+from codeai.workflows.telling import SIGNAL, noted
 
-_SIGNAL: ContextVar[int] = ContextVar("signal", default=0)
-"""Which of the run's signals a handler is for: they are in the history in their order, whatever else comes."""
 Given = TypeVar("Given", bound=Contract)
 Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 
@@ -69,8 +66,8 @@ class RunCommands(Settling):
         self.begun = False
         self.over = False
         """Its end is being written: nothing can be said to it any more."""
-        self.told_early: tuple[Told, ...] = ()
-        """What was said to a run that had not begun, and so never does."""
+        self.early = NO_NOTES
+        """What was said to a run that has not begun."""
         self.lane = LaneTurn()
         self.takes_up: bool | None = None
         """Whether it goes on where a workflow run before it stopped; None until `run` has looked."""
@@ -250,7 +247,7 @@ class RunCommands(Settling):
     async def _signalled(self, name: str, raw: RawValue, model: type[Given], act: Act[Given]) -> None:
         """A signal has no answer: what is wrong with it stands in the run's log."""
         self.signals += 1
-        _SIGNAL.set(self.signals)
+        SIGNAL.set(self.signals)
         try:
             await self._told(raw, model, act)
         except ApplicationError as error:
@@ -376,24 +373,12 @@ class RunCommands(Settling):
 
     def _note(self, word: str, given: Command, **details: Any) -> None:
         """What somebody said stands in the run's log and in the audit log."""
-        details = {key: one for key, one in details.items() if one is not None}
-        if given.comment is not None:
-            details["comment"] = given.comment
-        told = Told(
-            id=note_id(_source()),
-            at=workflow.time(),
-            by=given.by,
-            via=given.via,
-            word=word,
-            request_id=given.request_id,
-            workflow_id=workflow.info().workflow_id,
-            details=details,
-        )
+        told, line = noted(word, given, details)
         if self.begun:
-            self.effects.notes.told(told, len(str(details)))
-            self.effects.notes.log(told.id, "warn" if "refused" in details else "info", said(told))
+            self.effects.notes.told(told, len(str(told.details)))
+            self.effects.notes.log(line.step_id, line.level, line.text)
         else:
-            self.told_early = (*self.told_early, told)
+            self.early = Notes(told=(*self.early.told, told), lines=(*self.early.lines, line))
 
     def _arrive(self, given: EventArrived) -> Answered:
         self._must_run("not_running")
@@ -405,22 +390,3 @@ class RunCommands(Settling):
     def _must_run(self, code: str) -> None:
         if not self.begun:
             raise refused(code, "the run has not begun yet")
-
-
-def _source() -> str:
-    """What names the command that is being handled."""
-    update = workflow.current_update_info()
-    return f"update/{update.id}" if update is not None else f"signal/{_SIGNAL.get()}"
-
-
-def said(told: Told) -> str:
-    """A command as a line of the run's log: the word, who said it, what about, and why."""
-    about = [
-        f"{name} {told.details[name]}" for name in ("step", "line", "fibre", "name") if name in told.details
-    ]
-    who = f" by {told.by}" if told.by else ""
-    way = " (by temporal)" if told.via == "temporal" else ""
-    why = f": {told.details['comment']}" if "comment" in told.details else ""
-    if "refused" in told.details:
-        return f"the signal {told.word} was not taken: {told.details['refused']}"
-    return f"{told.word}{who}{way}" + (f", {', '.join(about)}" if about else "") + why

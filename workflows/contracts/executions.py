@@ -13,6 +13,7 @@ from codeai.workflows.contracts.commands import MOST_COMMENT, Decision, Via
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.hosts import Place
 from codeai.workflows.contracts.shell import WorkspaceSeed
+from codeai.workflows.contracts.steps import NO_NOTES, Notes
 
 
 class ExecutionStatus(StrEnum):
@@ -143,6 +144,23 @@ class Carried(Contract):
     lane: str | None = Field(None, description="the concurrency key of the lane that it has")
 
 
+class Queued(Contract):
+    """A run that waits in its lane, when it continues as new: it stays the run that it was when it first asked."""
+
+    record: ExecutionRecord
+    program: str = Field(description="content hash of the program's text")
+    lane: str
+    concurrency: str
+    position: int | None = None
+    park_timeout: float | None = None
+    workspace: WorkspaceSeed | None = None
+    paused: bool = False
+    heard: tuple[str, ...] = ()
+    refusals: dict[str, tuple[str, str]] = Field({}, description="as in `Carried`")
+    early: Notes = NO_NOTES
+    run: int = Field(description="the number of this workflow run, from 1")
+
+
 class ExecuteInput(Contract):
     """One run of one program. One of `deployment`, `config` and `program` says which."""
 
@@ -172,6 +190,10 @@ class ExecuteInput(Contract):
     via: Via = "temporal"
     request_id: str | None = Field(None, max_length=128, description="of the request that it came by")
     carried: Carried | None = Field(None, description="set by the workflow itself when it continues as new")
+    queued: Queued | None = Field(None, description="the same, before it has begun")
+    queued_since: float | None = Field(
+        None, description="the same: when it first asked its lane, which is its place there"
+    )
 
 
 class ExecuteResult(Contract):
