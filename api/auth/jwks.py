@@ -22,7 +22,11 @@ COOL_DOWN = 30.0
 FIRST_AGAIN = 1.0
 """Seconds between two attempts while there is no set at all."""
 TIMEOUT = 3.0
+PATIENCE = 0.5
+"""Seconds that a request waits for a newer set while it has a key: a slow URL holds up nobody."""
 MOST_BYTES = 1 << 20
+MOST_KEYS = 100
+"""Members of a set: to look at thousands holds up every request."""
 
 logger = structlog.get_logger(__name__)
 Fetch = Callable[[], Awaitable[bytes]]
@@ -48,12 +52,12 @@ class RemoteKeys:
         if key_id is not None and not isinstance(key_id, str):
             raise InvalidToken("its kid is not text")
         if self._clock() >= self._fresh_until:
-            await self._read()
+            await self._read(None if self._known(key_id) is None else PATIENCE)
         found = self._known(key_id)
         if found is None and self._keys is not None and self._clock() >= self._strange_until:
             # Perhaps the keys have just been rotated. Anybody can make up a `kid`: not more often than this.
             self._strange_until = self._clock() + COOL_DOWN
-            await self._read()
+            await self._read(None)
             found = self._known(key_id)
         if found is not None:
             return found
@@ -68,10 +72,14 @@ class RemoteKeys:
             return next(iter(keys.values())) if len(keys) == 1 else None
         return keys.get(key_id)
 
-    async def _read(self) -> None:
+    async def _read(self, within: float | None) -> None:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._renew())
-        await asyncio.shield(self._reading)
+        try:
+            async with asyncio.timeout(within):
+                await asyncio.shield(self._reading)
+        except TimeoutError:
+            self._fresh_until = self._clock() + TIMEOUT  # by then it has ended, and says for how long
 
     async def _renew(self) -> None:
         """Takes the set that is published now. What cannot be read changes nothing."""
@@ -92,6 +100,8 @@ def keys_in(text: bytes) -> dict[str | None, Key]:
     listed = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(listed, list):
         raise Unread("it is no JSON web key set")
+    if len(listed) > MOST_KEYS:
+        raise Unread(f"it has more than {MOST_KEYS} keys")
     keys: dict[str | None, Key] = {}
     for jwk in listed:
         key = key_of_jwk(jwk) if isinstance(jwk, dict) else None
@@ -109,6 +119,7 @@ def fetched_by(client: Client, url: str) -> Fetch:
         {"accept": "application/json"},
         timeout=TIMEOUT,
         retry=0,
+        follow=False,  # the settings name whose keys count, not who answers there
     )
 
     async def fetch() -> bytes:

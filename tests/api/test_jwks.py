@@ -38,9 +38,12 @@ class Issuer:
     keys: list[dict[str, Any]] = field(default_factory=lambda: [member("one")])
     status: int = 200
     pause: float = 0.0
+    held: asyncio.Event | None = None
 
     async def reply(self, _number: int, _asked: Asked) -> bytes:
         await asyncio.sleep(self.pause)
+        if self.held is not None:
+            await self.held.wait()
         return answer(self.status, json.dumps({"keys": self.keys}))
 
 
@@ -116,6 +119,17 @@ async def test_keys_are_kept_while_the_url_does_not_answer() -> None:
         assert await kept.has("two") and not await kept.has("one")
 
 
+async def test_a_slow_url_holds_up_nobody_whose_key_is_known() -> None:
+    async with known() as kept:
+        assert await kept.has("one")
+        kept.issuer.keys, kept.issuer.held = [member("two")], asyncio.Event()
+        kept.time += FRESH
+        assert await kept.has("one")  # while the URL has not answered yet: else it would be gone
+        kept.issuer.held.set()
+        assert await kept.has("two") and not await kept.has("one")
+        assert len(kept.site.asked) == 2
+
+
 async def test_without_any_set_no_token_is_judged() -> None:
     async with known() as kept:
         kept.issuer.status = 503
@@ -159,6 +173,25 @@ def test_of_a_private_key_only_the_public_half_is_taken() -> None:
     published = KEYS["one"].as_dict(private=True) | {"kid": "one"}
     (key,) = keys_in(json.dumps({"keys": [published]}).encode()).values()
     assert not key.key.is_private
+
+
+async def test_a_redirect_leads_to_no_other_keys() -> None:
+    async def elsewhere(number: int, _asked: Asked) -> bytes:
+        if number == 1:
+            return answer(302, location="/other")
+        return answer(200, json.dumps({"keys": [member("one")]}))
+
+    async with site(elsewhere) as made:
+        allow = (Target.read(f"127.0.0.1:{made.port}"),)
+        async with outbound_client(OutboundSettings(allow=allow)) as client:
+            with pytest.raises(Unread, match="302"):
+                await fetched_by(client, f"{made.origin}/keys")()
+        assert len(made.asked) == 1
+
+
+def test_a_set_of_countless_keys_is_not_looked_at() -> None:
+    with pytest.raises(Unread, match="100 keys"):
+        keys_in(json.dumps({"keys": [member("one")] * 101}).encode())
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"keys": {}}', '{"keys": [], "keys": []}', "<html>"])
