@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, Row, any_, delete, func, literal, select, text
+from sqlalchemy import ColumnElement, Index, any_, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -54,11 +54,11 @@ class Roles:
 
     async def all(self) -> list[Role]:
         """Every role, by name."""
-        return [_role(row) for row in await self.rows.execute(_asked().order_by(RoleRow.name))]
+        return [_role(*row) for row in await self.rows.execute(_asked().order_by(RoleRow.name))]
 
     async def get(self, name: str) -> Role | None:
         found = (await self.rows.execute(_asked().where(RoleRow.name == name))).one_or_none()
-        return None if found is None else _role(found)
+        return None if found is None else _role(*found)
 
     async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Role]:
         """The roles, newest first; those of which `where` is true."""
@@ -136,10 +136,8 @@ def _asked() -> Any:
     )
 
 
-def _role(row: Row[Any]) -> Role:
-    return Role(
-        row.name, tuple(row.permissions), tuple(row.inherits), row.version, row.created_at, row.updated_at
-    )
+def _role(name: str, permissions: list[str], inherits: list[str], *others: Any) -> Role:
+    return Role(name, tuple(permissions), tuple(inherits), *others)
 
 
 LISTED = Listed(_asked(), NEWEST_FIRST, _role)

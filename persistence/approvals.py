@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, literal_column, select
+from sqlalchemy import ColumnElement, Select, literal_column, select
 
 from codeai.persistence.base import Rows, columns
 from codeai.persistence.executions import ENDED, ExecutionRow
@@ -53,7 +53,7 @@ class Approvals:
     async def open_of(self, execution_id: str) -> list[Approval]:
         """The open ones of one run, in the order of their steps."""
         asked = LISTED.statement.where(StepRow.execution_id == execution_id).order_by(StepRow.seq)
-        return [_shape(row) for row in await self.rows.execute(asked)]
+        return [_shape(*row) for row in await self.rows.execute(asked)]
 
 
 def approval_of(step: Step, deployment_id: str | None) -> Approval:
@@ -74,14 +74,12 @@ def approval_of(step: Step, deployment_id: str | None) -> Approval:
 
 
 def _read() -> Select[Any]:
-    asked: Select[Any] = select(*columns(Step, StepRow), ExecutionRow.deployment_id)
+    asked: Select[Any] = select(ExecutionRow.deployment_id, *columns(Step, StepRow))
     return asked.join(ExecutionRow, ExecutionRow.id == StepRow.execution_id).where(*OPEN)
 
 
-def _shape(row: Row[Any]) -> Approval:
-    values = dict(row._mapping)
-    deployment_id = values.pop("deployment_id")
-    return approval_of(Step(**values), deployment_id)
+def _shape(deployment_id: str | None, *step: Any) -> Approval:
+    return approval_of(Step(*step), deployment_id)
 
 
 LISTED = Listed(_read(), NEWEST_FIRST, _shape)

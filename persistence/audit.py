@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Index, Row, func, insert, select
+from sqlalchemy import BigInteger, ColumnElement, Index, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Rows, as_shape, columns, key, storable
+from codeai.persistence.base import Base, Rows, columns, key, storable
 from codeai.persistence.chain import FIRST, hash_of
 from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
@@ -98,7 +97,7 @@ class Audit:
 
     async def one(self, id: str) -> Entry | None:
         found = (await self.rows.execute(select(*columns(Entry, AuditRow)).where(AuditRow.id == id))).first()
-        return None if found is None else _entry(found)
+        return None if found is None else Entry(*found)
 
     async def has(self, id: str) -> bool:
         """Whether the entry was written: then what it tells of is done."""
@@ -116,11 +115,7 @@ class Audit:
     async def behind(self, seq: int, most: int, where: ColumnElement[bool] | None = None) -> list[Entry]:
         """The entries of which `where` is true, oldest first, from behind `seq`."""
         asked = LISTED.narrowed(where).statement.where(AuditRow.seq > seq)
-        return [_entry(row) for row in await self.rows.execute(asked.order_by(AuditRow.seq).limit(most))]
+        return [Entry(*row) for row in await self.rows.execute(asked.order_by(AuditRow.seq).limit(most))]
 
 
-def _entry(row: Row[Any]) -> Entry:
-    return as_shape(Entry, row)
-
-
-LISTED = Listed(select(*columns(Entry, AuditRow)), NEWEST_FIRST, _entry)
+LISTED = Listed(select(*columns(Entry, AuditRow)), NEWEST_FIRST, Entry)

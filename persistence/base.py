@@ -9,9 +9,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, TypeVarTuple, overload
 
-from sqlalchemy import Dialect, Executable, MetaData, Text
+from sqlalchemy import ColumnElement, Dialect, Executable, MetaData, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.engine import Result, Row
+from sqlalchemy.engine import Result
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine, Uuid
@@ -93,12 +93,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def columns(shape: type[Any], table: type[Base], *, without: tuple[str, ...] = ()) -> list[Any]:
-    """The columns of `table` that the dataclass `shape` names, in its order."""
+def columns(shape: type[Any], table: type[Base], **instead: ColumnElement[Any]) -> list[Any]:
+    """What is selected for the dataclass `shape`, in its order, so that a row becomes one by `shape(*row)`: the columns
+    of `table`, or what stands here under their names `instead`."""
     names = [field.name for field in dataclasses.fields(shape)]
-    return [getattr(table, name) for name in names if name not in without]
-
-
-def as_shape(shape: type[Shape], row: Row[Any]) -> Shape:
-    """The row as the frozen dataclass `shape`, by name."""
-    return shape(**dict(zip(row._fields, row, strict=True)))
+    return [instead[name].label(name) if name in instead else getattr(table, name) for name in names]

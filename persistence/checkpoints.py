@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, columns, is_uuid, key
 
 
 class CheckpointRow(Base):
@@ -83,4 +83,4 @@ class Checkpoints:
             .limit(1)
         )
         found = (await self.rows.execute(asked)).one_or_none()
-        return None if found is None else as_shape(Checkpoint, found)
+        return None if found is None else Checkpoint(*found)

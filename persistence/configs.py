@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Row, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -136,7 +136,7 @@ class Configs:
         """The config at its newest version; an id is looked for before a name."""
         named = {"id": id_or_name if is_uuid(id_or_name) else None, "name": id_or_name}
         found = (await self.rows.execute(ONE, named)).all()
-        return next((_config(row) for row in sorted(found, key=lambda row: row.id != id_or_name)), None)
+        return next((_config(*row) for row in sorted(found, key=lambda row: row.id != id_or_name)), None)
 
     async def version(self, id: str, number: int | None = None) -> Config | None:
         """The config as it was saved as `number` (None: the newest), with its syntax tree."""
@@ -146,7 +146,7 @@ class Configs:
         asked = _read().add_columns(ConfigVersionRow.ast)
         found = await self.rows.execute(asked.where(ConfigRow.id == id, ConfigVersionRow.number == wanted))
         row = found.one_or_none()
-        return None if row is None else _config(row)
+        return None if row is None else _config(*row)
 
     async def versions(self, id: str, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Config]:
         """The versions of one config, newest first; those of which `where` is true."""
@@ -193,9 +193,8 @@ def _read() -> Any:
     )
 
 
-def _config(row: Row[Any]) -> Config:
-    values = dict(row._mapping)
-    return Config(version=values.pop("number"), content=values.pop("content").decode("utf-8"), **values)
+def _config(id: str, name: str, version: int, content: bytes, *others: Any) -> Config:
+    return Config(id, name, version, content.decode("utf-8"), *others)
 
 
 NEWEST = _read().where(ConfigVersionRow.number == ConfigRow.version)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
-    Row,
     ScalarSelect,
     Select,
     bindparam,
@@ -143,7 +142,7 @@ class Deployments:
         """One deployment; an id is looked for before a name."""
         named = {"id": id_or_name if is_uuid(id_or_name) else None, "name": id_or_name}
         found = (await self.rows.execute(ONE, named)).all()
-        return next((_deployment(row) for row in sorted(found, key=lambda row: row.id != id_or_name)), None)
+        return next((_deployment(*row) for row in sorted(found, key=lambda row: row.id != id_or_name)), None)
 
     async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Deployment]:
         """The deployments, newest first; those of which `where` is true."""
@@ -192,12 +191,12 @@ def _newest() -> ScalarSelect[str]:
 
 
 def _read() -> Select[Any]:
-    return select(*columns(Deployment, DeploymentRow, without=("status",)), _newest().label("newest"))
+    return select(*columns(Deployment, DeploymentRow, status=_newest()))
 
 
-def _deployment(row: Row[Any]) -> Deployment:
-    values = dict(row._mapping)
-    return Deployment(status=STATUS[values.pop("newest")], **values)
+def _deployment(*row: Any) -> Deployment:
+    *own, newest = row
+    return Deployment(*(*own, STATUS[newest]))
 
 
 READ = _read()

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, key
+from codeai.persistence.base import Base, columns, key
 from codeai.persistence.executions import ENDED, ExecutionRow
 
 
@@ -79,4 +79,4 @@ class EventWaits:
             .where(EventWaitRow.type == type)
             .order_by(EventWaitRow.created_at, EventWaitRow.execution_id, EventWaitRow.step)
         )
-        return [as_shape(EventWait, row) for row in await self.rows.execute(asked)]
+        return [EventWait(*row) for row in await self.rows.execute(asked)]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Index, Select, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, columns, is_uuid, key
 from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 AT_ONCE = 200
@@ -75,13 +75,13 @@ class Events:
         if not is_uuid(id):
             return None
         found = (await self.rows.execute(_read().where(EventRow.id == id))).one_or_none()
-        return None if found is None else _event(found)
+        return None if found is None else Event(*found)
 
     async def newest(self) -> Event | None:
         """The event that was stored last."""
         asked = _read().order_by(EventRow.stored_at.desc(), EventRow.id.desc()).limit(1)
         found = (await self.rows.execute(asked)).one_or_none()
-        return None if found is None else _event(found)
+        return None if found is None else Event(*found)
 
     async def page(
         self, page: Page, type: str | None = None, where: ColumnElement[bool] | None = None
@@ -94,22 +94,18 @@ class Events:
         """The events that were stored at that time or later, in the order in which they were."""
         asked = _read().where(EventRow.stored_at >= since).order_by(EventRow.stored_at, EventRow.id)
         asked = asked.limit(AT_ONCE) if type is None else asked.limit(AT_ONCE).where(EventRow.type == type)
-        found = [_event(row) for row in await self.rows.execute(asked)]
+        found = [Event(*row) for row in await self.rows.execute(asked)]
         while found:
             for event in found:
                 yield event
             if len(found) < AT_ONCE:
                 return
             place = tuple_(EventRow.stored_at, EventRow.id) > (found[-1].stored_at, found[-1].id)
-            found = [_event(row) for row in await self.rows.execute(asked.where(place))]
+            found = [Event(*row) for row in await self.rows.execute(asked.where(place))]
 
 
 def _read() -> Select[Any]:
     return select(*columns(Event, EventRow))
 
 
-def _event(row: Row[Any]) -> Event:
-    return as_shape(Event, row)
-
-
-LISTED = Listed(_read(), NEWEST_FIRST, _event)
+LISTED = Listed(_read(), NEWEST_FIRST, Event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,8 +12,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Index,
-    Label,
-    Row,
     Select,
     bindparam,
     case,
@@ -27,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, columns, is_uuid, key
 from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 from codeai.persistence.steps import BROKEN, StepRow
 
@@ -179,6 +177,11 @@ class ExecutionFilter:
     config_id: str | None = None
     status: str | None = None
 
+    def given(self) -> dict[str, str]:
+        """What is wanted, by the columns' names."""
+        every = {"deployment_id": self.deployment_id, "config_id": self.config_id, "status": self.status}
+        return {name: value for name, value in every.items() if value is not None}
+
 
 NEWEST_FIRST = Order((ExecutionRow.started_at, ExecutionRow.id))
 
@@ -255,7 +258,7 @@ class Executions:
         if not is_uuid(id):
             return None
         found = (await self.rows.execute(ONE, {"id": id})).one_or_none()
-        return None if found is None else as_shape(Execution, found)
+        return None if found is None else Execution(*found)
 
     async def not_ended(
         self, limit: int, after: str | None = None, only: str | None = None
@@ -271,7 +274,7 @@ class Executions:
             asked = asked.where(ExecutionRow.id > after)
         if only is not None:
             asked = asked.where(ExecutionRow.id == only)
-        return [as_shape(OpenExecution, row) for row in await self.rows.execute(asked)]
+        return [OpenExecution(*row) for row in await self.rows.execute(asked)]
 
     async def not_ended_of(self, deployment_id: str) -> list[OpenExecution]:
         """The runs of a deployment that have not ended as far as their rows say, in the order of their starts."""
@@ -280,7 +283,7 @@ class Executions:
             ExecutionRow.status.in_(NOT_ENDED),
         )
         found = await self.rows.execute(asked.order_by(ExecutionRow.started_at))
-        return [as_shape(OpenExecution, row) for row in found]
+        return [OpenExecution(*row) for row in found]
 
     async def known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those of the workflows that have a row."""
@@ -294,9 +297,7 @@ class Executions:
         where: ColumnElement[bool] | None = None,
     ) -> Slice[Execution]:
         """The runs, newest first; those of which `where` is true."""
-        wanted = (
-            {name: value for name, value in asdict(filters).items() if value is not None} if filters else {}
-        )
+        wanted = filters.given() if filters else {}
         return await read_page(self.rows, _listed(*wanted).narrowed(where), page, **wanted)
 
 
@@ -304,11 +305,7 @@ def _rank() -> Any:
     return case(RANK, value=ExecutionRow.status, else_=LAST)
 
 
-def _shape(row: Row[Any]) -> Execution:
-    return as_shape(Execution, row)
-
-
-def _status_text() -> Label[str | None]:
+def _status_text() -> ColumnElement[str | None]:
     """What the run says of itself; of a queued one its place in its lane, which changes with others."""
     ahead = aliased(ExecutionRow)
     place = (
@@ -322,31 +319,34 @@ def _status_text() -> Label[str | None]:
     )
     queued = (ExecutionRow.status == "queued") & ExecutionRow.lane.is_not(None)
     said = func.concat("number ", place, " in lane ", ExecutionRow.lane)
-    return case((queued, said), else_=ExecutionRow.status_text).label("status_text")
+    return case((queued, said), else_=ExecutionRow.status_text)
 
 
 def _read() -> Select[Any]:
     broken = case((ExecutionRow.status == "failed", StepRow.status.in_(BROKEN)), else_=False)
     shown = (
-        select(StepRow.command, StepRow.stdout.label("output"), StepRow.exit_code)
+        select(StepRow.command, StepRow.stdout, StepRow.exit_code)
         .where(StepRow.execution_id == ExecutionRow.id, StepRow.kind == "exec")
         .order_by(broken.desc(), StepRow.seq.desc())
         .limit(1)
         .lateral("shown")
     )
-    own = columns(Execution, ExecutionRow, without=("status_text", "command", "output", "exit_code"))
-    return (
-        select(*own, _status_text(), shown.c.command, shown.c.output, shown.c.exit_code)
-        .select_from(ExecutionRow)
-        .outerjoin(shown, shown.c.command.is_not(None))
+    found = columns(
+        Execution,
+        ExecutionRow,
+        status_text=_status_text(),
+        command=shown.c.command,
+        output=shown.c.stdout,
+        exit_code=shown.c.exit_code,
     )
+    return select(*found).select_from(ExecutionRow).outerjoin(shown, shown.c.command.is_not(None))
 
 
 @cache
 def _listed(*filtered: str) -> Listed[Execution]:
     """The list of those that have given values in these columns."""
     wanted = (getattr(ExecutionRow, name) == bindparam(name, None) for name in filtered)
-    return Listed(READ.where(*wanted), NEWEST_FIRST, _shape)
+    return Listed(READ.where(*wanted), NEWEST_FIRST, Execution)
 
 
 READ = _read()

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, Index, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Rows, Words, as_shape, columns, key
+from codeai.persistence.base import Base, Rows, Words, columns, key
 
 
 class HostRow(Base):
@@ -74,7 +74,7 @@ class Hosts:
         """The hosts that were there after `since`, at most so many: the one seen last first."""
         asked = select(*columns(Host, HostRow)).where(HostRow.last_seen > since)
         asked = asked.order_by(HostRow.last_seen.desc(), HostRow.id.desc()).limit(most)
-        return [as_shape(Host, row) for row in await self.rows.execute(asked)]
+        return [Host(*row) for row in await self.rows.execute(asked)]
 
     async def ids(self) -> list[str]:
         """Every host there ever was."""

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, columns, is_uuid, key
 from codeai.persistence.executions import ExecutionRow
 
 CHANNEL = "codeai_logs"
@@ -135,4 +135,4 @@ class Logs:
         )
         if where is not None:
             asked = asked.where(where)
-        return [as_shape(LogLine, row) for row in await self.rows.execute(asked)]
+        return [LogLine(*row) for row in await self.rows.execute(asked)]

@@ -57,12 +57,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Listed(Generic[Item]):
-    """A list: what it shows (with the order's columns under their names), in which order, and as what. Its statements
-    are built when they are first asked: keep it."""
+    """A list: what it shows (with the order's columns under their names), in which order, and as what: `shape` is
+    called with the columns. Its statements are built when they are first asked: keep it."""
 
     statement: Select[Any]
     order: Order
-    shape: Callable[[Row[Any]], Item]
+    shape: Callable[..., Item]
 
     def narrowed(self, where: ColumnElement[bool] | None) -> Listed[Item]:
         """The list, of which only those are left of which `where` is true."""
@@ -70,10 +70,8 @@ class Listed(Generic[Item]):
 
     @cached_property
     def first(self) -> Select[Any]:
-        """The first `most` items."""
-        keys = self.order.columns
-        by = (key.desc() if self.order.newest_first else key.asc() for key in keys)
-        return self.statement.order_by(*by).limit(_MOST)
+        """The first `most` items, and beside each how many there are: `counted`."""
+        return self._in_order.add_columns(self.counted.scalar_subquery().label("counted"))
 
     @cached_property
     def skipping(self) -> Select[Any]:
@@ -82,11 +80,11 @@ class Listed(Generic[Item]):
 
     @cached_property
     def behind(self) -> Select[Any]:
-        """Those behind the one whose keys have these values."""
+        """Those behind the one whose keys have these values; they are not counted."""
         keys = self.order.columns
         item = tuple_(*(key.expression for key in keys))
         last = tuple_(*(bindparam(f"last_{key.key}", None, type_=key.type) for key in keys))
-        return self.first.where(item < last if self.order.newest_first else item > last)
+        return self._in_order.where(item < last if self.order.newest_first else item > last)
 
     @cached_property
     def counted(self) -> Select[Any]:
@@ -94,6 +92,17 @@ class Listed(Generic[Item]):
         # Without its tables there would be one row, however many things the list has.
         one: Select[Any] = self.statement.with_only_columns(literal_column("1"), maintain_column_froms=True)
         return select(func.count()).select_from(one.limit(MOST_COUNTED + 1).subquery())
+
+    @cached_property
+    def width(self) -> int:
+        """How many columns an item has."""
+        return len(self.statement.selected_columns)
+
+    @property
+    def _in_order(self) -> Select[Any]:
+        keys = self.order.columns
+        by = (key.desc() if self.order.newest_first else key.asc() for key in keys)
+        return self.statement.order_by(*by).limit(_MOST)
 
 
 _MOST, _SKIPPED = bindparam("most", None, type_=Integer), bindparam("skipped", None, type_=Integer)
@@ -105,6 +114,7 @@ async def read_page(rows: Rows, listed: Listed[Item], page: Page, **values: obje
     Raises BadCursor for a cursor that is not one of this order.
     """
     keys, asked = listed.order.columns, {**values, "most": page.limit + 1}
+    count: int | None = None
     if page.cursor is not None:
         last = _decode(page.cursor, keys)
         try:
@@ -115,21 +125,17 @@ async def read_page(rows: Rows, listed: Listed[Item], page: Page, **values: obje
             raise
     elif page.offset:
         found = (await rows.execute(listed.skipping, asked | {"skipped": page.offset})).all()
+        # Behind the end there is no item that the count could stand beside.
+        count = found[0].counted if found else (await rows.execute(listed.counted, values)).scalar_one()
     else:
         found = (await rows.execute(listed.first, asked)).all()
+        count = found[0].counted if found else 0
     items = found[: page.limit]
     more = len(found) > page.limit
-    if page.cursor is not None:
-        total = None
-    elif more or page.offset:
-        count: int = (await rows.execute(listed.counted, values)).scalar_one()
-        total = count if count <= MOST_COUNTED else None
-    else:
-        total = len(items)
     return Slice(
-        items=tuple(map(listed.shape, items)),
+        items=tuple(listed.shape(*row[: listed.width]) for row in items),
         next_cursor=_encode(items[-1], keys) if more and items else None,
-        total=total,
+        total=count if count is None or count <= MOST_COUNTED else None,
     )
 
 

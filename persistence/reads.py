@@ -3,10 +3,9 @@ of the computing. What may only read needs no transactions, and no connection fo
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,12 +16,10 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine.result import IteratorResult, Result, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 
+from codeai.persistence.connections import Connections
 from codeai.persistence.engine import OVERFLOW, POOL_SIZE, Address
-from codeai.persistence.pool import IDLE, Telling
+from codeai.persistence.pool import Telling
 
-LETTING_GO = 2.0
-"""Seconds that Postgres has to end a statement whose asker has gone; then the connection is cut."""
-CLOSING = 5.0
 _NO_ANSWER = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _FAREWELL = (asyncpg.InternalClientError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
 """What is raised on a connection that Postgres ends, before or after it was asked."""
@@ -43,19 +40,12 @@ class TookTooLong(Exception):
         self.seconds = seconds
 
 
-class ReadOnly(asyncpg.Connection):
-    """A connection on which no statement leaves anything behind that the next one would meet."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Reads:
     """The database as those see it who only read. Repositories ask it as they ask a session."""
 
     address: Address
-    pool: asyncpg.Pool
+    connections: Connections
     telling: Telling
     time_limit: float | None = None
 
@@ -71,23 +61,19 @@ class Reads:
     ) -> AsyncIterator[Reads]:
         """A pool on `address`; the first connection is made when the first question is asked. `connect_timeout` is in
         seconds, `label` is what Postgres shows as the application's name."""
-        pool = asyncpg.create_pool(
-            **address.arguments(),
-            timeout=connect_timeout,
-            server_settings={"application_name": label},
-            connection_class=ReadOnly,
-            init=_ids_are_text,
-            min_size=0,
-            max_size=POOL_SIZE + OVERFLOW,
-            max_inactive_connection_lifetime=IDLE,
-        )
-        await pool
+
+        async def connect() -> asyncpg.Connection:
+            connection: asyncpg.Connection = await asyncpg.connect(
+                **address.arguments(), timeout=connect_timeout, server_settings={"application_name": label}
+            )
+            await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)
+            return connection
+
+        connections = Connections(connect, POOL_SIZE + OVERFLOW)
         try:
-            yield cls(address, pool, telling)
+            yield cls(address, connections, telling)
         finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSING):
-                    await pool.close()
+            await connections.close()
 
     def within(self, seconds: float) -> Reads:
         """The same, where Postgres ends what takes longer: TookTooLong."""
@@ -108,23 +94,24 @@ class Reads:
         await self._answer("SELECT 1", [])
 
     def connections_in_use(self) -> int:
-        """How many connections of the pool somebody has just now."""
-        return self.pool.get_size() - self.pool.get_idle_size()
+        """How many connections somebody has just now."""
+        return self.connections.in_use()
 
     async def _answer(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """Asks once more where the connection turns out to have died in the pool, as all do when Postgres restarts."""
         try:
             return await self._asked(sql, arguments)
         except _Died:
-            await self.pool.expire_connections()
+            self.connections.expire()
             return await self._asked(sql, arguments)
 
     async def _asked(self, sql: str, arguments: list[Any]) -> list[asyncpg.Record]:
         try:
-            connection = await self.pool.acquire()
+            connection = await self.connections.take()
         except _NO_ANSWER as error:
             raise Away from error
         begun = time.perf_counter()
+        answered = True
         try:
             if self.time_limit is None:
                 found = await connection.fetch(sql, *arguments)
@@ -139,30 +126,27 @@ class Reads:
             raise _Died from error
         except _NO_ANSWER as error:
             self.telling.failed(sql, time.perf_counter() - begun, error)
-            if _is_gone(connection):
+            if connection.is_closed():
                 raise _Died from error
             if self.time_limit is not None and isinstance(error, asyncpg.QueryCanceledError):
                 raise TookTooLong(self.time_limit) from error
             if isinstance(error, asyncpg.PostgresError):
                 raise _as_refused(sql, error) from error
             raise
+        except BaseException:  # who asked does not wait for the answer
+            answered = False
+            raise
         finally:
-            with suppress(TimeoutError):
-                await self.pool.release(connection, timeout=LETTING_GO)
+            if answered:
+                self.connections.give(connection)
+            else:
+                await self.connections.let_go(connection)
         self.telling.ended(sql, time.perf_counter() - begun)
         return found
 
 
 class _Died(Away):
     """The connection is gone."""
-
-
-def _is_gone(connection: Any) -> bool:
-    """Whether it has ended; asyncpg may have taken it back by itself then."""
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:
-        return True
 
 
 def _as_refused(sql: str, error: asyncpg.PostgresError) -> Exception:
@@ -219,7 +203,3 @@ def _made(statement: Select[Any]) -> _Question:
     }
     columns = SimpleResultMetaData([str(column["name"]) for column in statement.column_descriptions])
     return _Question(state.statement, names, known, stored, columns)
-
-
-async def _ids_are_text(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Index, Row, delete, func, select, true
+from sqlalchemy import ColumnElement, Index, delete, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Rows, as_shape, columns
+from codeai.persistence.base import Base, Rows, columns
 from codeai.persistence.errors import NameTaken, VersionDiffers
 from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
@@ -112,7 +111,7 @@ class Secrets:
     async def get(self, name: str) -> Secret | None:
         asked = select(*columns(Secret, SecretRow)).where(_named(name))
         found = (await self.rows.execute(asked)).one_or_none()
-        return None if found is None else _secret(found)
+        return None if found is None else Secret(*found)
 
     async def page(self, page: Page, where: ColumnElement[bool] | None = None) -> Slice[Secret]:
         """The secrets, newest first; those of which `where` is true."""
@@ -121,7 +120,7 @@ class Secrets:
     async def sealed(self, names: Iterable[str]) -> dict[str, SealedSecret]:
         """Those of `names` that there are. Not for the API, whose role may not ask this."""
         asked = select(*columns(SealedSecret, SecretRow)).where(SecretRow.name.in_(set(names)))
-        found = (as_shape(SealedSecret, row) for row in await self.rows.execute(asked))
+        found = (SealedSecret(*row) for row in await self.rows.execute(asked))
         return {secret.name: secret for secret in found}
 
     async def _version(self, name: str) -> int | None:
@@ -144,8 +143,4 @@ def _values(new: NewSecret) -> dict[str, object]:
     }
 
 
-def _secret(row: Row[Any]) -> Secret:
-    return as_shape(Secret, row)
-
-
-LISTED = Listed(select(*columns(Secret, SecretRow)), NEWEST_FIRST, _secret)
+LISTED = Listed(select(*columns(Secret, SecretRow)), NEWEST_FIRST, Secret)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, Row, bindparam, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Index, bindparam, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, Rows, as_shape, columns, is_uuid, key
+from codeai.persistence.base import Base, Rows, columns, is_uuid, key
 from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
 
 RESULTS_AT_ONCE = 500
@@ -225,7 +225,7 @@ class Steps:
             .where(StepRow.execution_id == execution_id, StepRow.seq.in_(seqs), StepRow.undo.is_not(None))
             .order_by(StepRow.seq)
         )
-        return [_shape(row) for row in await self.rows.execute(asked)]
+        return [Step(*row) for row in await self.rows.execute(asked)]
 
     async def results(
         self, execution_id: str, seqs: Sequence[int], most_bytes: int
@@ -258,7 +258,7 @@ class Steps:
         )
         while True:
             more = asked.where(StepRow.seq > last).order_by(StepRow.seq).limit(RESULTS_AT_ONCE)
-            rows = [as_shape(UndoBlockRun, row) for row in await self.rows.execute(more)]
+            rows = [UndoBlockRun(*row) for row in await self.rows.execute(more)]
             found += rows
             size += sum(len(one.command) + len(one.arguments or "") + len(one.result or "") for one in rows)
             if size > most_bytes:
@@ -275,10 +275,6 @@ class Steps:
         return {seq: (line, command) for seq, line, command in await self.rows.execute(asked)}
 
 
-def _shape(row: Row[Any]) -> Step:
-    return as_shape(Step, row)
-
-
 OF_RUN = Listed(
-    select(*columns(Step, StepRow)).where(StepRow.execution_id == bindparam("run", None)), IN_ORDER, _shape
+    select(*columns(Step, StepRow)).where(StepRow.execution_id == bindparam("run", None)), IN_ORDER, Step
 )

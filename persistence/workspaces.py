@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from codeai.persistence.base import Base, as_shape, columns, key
+from codeai.persistence.base import Base, columns, key
 
 
 class WorkspaceRow(Base):
@@ -58,6 +58,4 @@ class Workspaces:
     async def of(self, execution_id: str) -> list[Workspace]:
         """Where the run has or had files."""
         asked = select(*columns(Workspace, WorkspaceRow)).where(WorkspaceRow.execution_id == execution_id)
-        return [
-            as_shape(Workspace, row) for row in await self.rows.execute(asked.order_by(WorkspaceRow.host))
-        ]
+        return [Workspace(*row) for row in await self.rows.execute(asked.order_by(WorkspaceRow.host))]

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Uuid, bindparam, cast, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
-from codeai.persistence.engine import Address, Database
+from codeai.persistence.engine import OVERFLOW, POOL_SIZE, Address, Database
 from codeai.persistence.pool import Telling
 from codeai.persistence.reads import Away, Reads, TookTooLong
 from codeai.stack.postgres import free_port
@@ -54,6 +54,14 @@ async def test_who_asks_no_longer_gives_the_connection_back(reading: Reads) -> N
         await asking
     assert reading.connections_in_use() == 0
     await reading.answers()
+
+
+async def test_more_may_ask_at_once_than_there_are_connections(reading: Reads) -> None:
+    asking = [asyncio.create_task(reading.execute(select(func.pg_sleep(0.02)))) for _ in range(100)]
+    await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+    assert 1 < reading.connections_in_use() <= POOL_SIZE + OVERFLOW
+    await asyncio.gather(*asking)
+    assert reading.connections_in_use() == 0
 
 
 async def test_what_postgres_refuses_is_raised_as_a_session_raises_it(reading: Reads) -> None:
