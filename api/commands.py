@@ -5,6 +5,7 @@ A signal waits in the run's history until a worker is there, so what a person ha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -85,13 +86,15 @@ class Addressed:
         command = given.model_copy(update={"id": update})
         try:
             if not by_signal:
-                answer: Answered = await self.handle.execute_update(
-                    name, command, id=update, result_type=Answered, rpc_timeout=ANSWER_LIMIT
-                )
+                # The client gives a time only to an update's being taken; for its answer it would wait for ever.
+                async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
+                    answer: Answered = await self.handle.execute_update(
+                        name, command, id=update, result_type=Answered
+                    )
                 return answer
         except WorkflowUpdateFailedError as failed:
             raise _refusal(failed) from None
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
             pass  # The worker went away meanwhile. Should it still find the update, it knows the signal by its id.
         except RPCError as error:
             if error.status is not TASKS_FAIL:
