@@ -106,10 +106,9 @@ def assemble(
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
-        generate_unique_id_function=_operation_id,
     )
-    for router in ROUTERS:
-        app.include_router(router)
+    # As they are: included ones would look for their routes twice. They come before those of the framework.
+    app.router.routes[:0] = [route for router in ROUTERS for route in router.routes]
     app.openapi = described_api(app)  # type: ignore[method-assign]
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _refused)
@@ -247,7 +246,3 @@ def _problem(error: Exception) -> Refused:
     if (known := by_temporal_error(error)) is not None:
         return known
     raise error
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -25,7 +24,7 @@ from codeai.api.dependencies import Parts
 from codeai.api.operations import Operation, described
 from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import Refused
-from codeai.api.views import ChangedView, OperationView
+from codeai.api.views import ChangedView, OperationView, View
 from codeai.persistence.reads import Reads
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult, Problem
@@ -39,7 +38,7 @@ MAY_TAKE_LONGER: dict[int | str, dict[str, Any]] = {
 }
 """The other answer of every route that changes something, for the OpenAPI."""
 
-View = Callable[[Reads, str], Awaitable[BaseModel | None]]
+Showing = Callable[[Reads, str], Awaitable[View | None]]
 
 
 async def change(
@@ -48,7 +47,7 @@ async def change(
     caller: Caller,
     key: str | None,
     asked: ChangeInput,
-    view: View | None = None,
+    view: Showing | None = None,
 ) -> Response:
     """Makes the change and answers 201, 200 or 204 with the row as `view` shows it, or 202 where it goes on.
 
@@ -178,7 +177,7 @@ def _reused() -> Refused:
     )
 
 
-async def _shown(parts: Parts, result: ChangeResult, view: View | None) -> object:
+async def _shown(parts: Parts, result: ChangeResult, view: Showing | None) -> object:
     assert result.resource is not None
     id = result.resource.rpartition("/")[2]
     try:
@@ -186,4 +185,4 @@ async def _shown(parts: Parts, result: ChangeResult, view: View | None) -> objec
             shown = await view(rows, id) if view else None
     except Refused:
         shown = None  # The change holds whether or not its row can be read at this moment.
-    return (shown or ChangedView(id=id)).model_dump(mode="json")
+    return (shown or ChangedView(id=id)).as_json()

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import structlog
-from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request
 from fastapi.openapi.models import HTTPBearer
-from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
-from starlette.types import Receive, Scope, Send
 from temporalio.client import Client
 
 from codeai.api.allowances import Allowances
@@ -21,11 +17,11 @@ from codeai.api.auth.caller import Caller, ClaimNames, caller_of, texts_at
 from codeai.api.auth.keys import InvalidToken, KeysAway
 from codeai.api.auth.rolebook import RoleBook
 from codeai.api.auth.tokens import Verifier
-from codeai.api.bodies import StrictRequest
 from codeai.api.compiling import Compilers
 from codeai.api.health import Health
 from codeai.api.problems import Refused
 from codeai.api.streams import Wakes
+from codeai.log_context import bind
 from codeai.observing import Observing
 from codeai.persistence.pages import Page
 from codeai.persistence.query import TIME_LIMIT
@@ -64,10 +60,6 @@ def parts_of(request: Request) -> Parts:
     return parts
 
 
-async def _using(request: Request) -> Parts:
-    return parts_of(request)  # awaited: FastAPI calls what is not in a thread
-
-
 async def optional_caller(request: Request) -> Caller | None:
     """The caller, or None without an Authorization header. Raises Refused: unauthenticated for a bad one,
     rate_limited for one who asks too often."""
@@ -88,7 +80,7 @@ async def optional_caller(request: Request) -> Caller | None:
         raise Refused(
             "no_keys", "the issuer's keys cannot be read (JWKS_URL); try again in a moment"
         ) from None
-    structlog.contextvars.bind_contextvars(user_id=str(claims["sub"]))
+    bind(user_id=str(claims["sub"]))
     parts.allowances.request(str(claims["sub"]))
     named, permissions = texts_at(claims, parts.claims.roles), texts_at(claims, parts.claims.permissions)
     request.state.caller = caller_of(claims, named, permissions, await parts.roles.roles(named))
@@ -151,43 +143,12 @@ def require_caller() -> Any:
     return Depends(Gate())
 
 
-class Route(APIRoute):
-    """A route that checks the permission before it reads the body, and reads the body strictly."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        gates = [needed.call for needed in self.dependant.dependencies if isinstance(needed.call, Gate)]
-        takes_body = self.body_field is not None
-
-        async def checked(request: Request) -> Response:
-            strict = StrictRequest(request.scope, request.receive)
-            for gate in gates:
-                await gate(strict)
-            if takes_body:
-                await strict.json()
-            return await handle(strict)
-
-        return checked
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Says on every log line which operation it is, on what, and counts it while it goes on."""
-        about = {"operation": self.name}
-        if entity := "/".join(str(value) for value in scope["path_params"].values()):
-            about["entity"] = f"{self.path.split('/')[1]}/{entity}"
-        parts: Parts = scope["app"].state.parts
-        with (
-            structlog.contextvars.bound_contextvars(**about),
-            parts.observing.metrics.request_active(scope["method"], self.path),
-        ):
-            await super().handle(scope, receive, send)
-
-
-async def _rows(request: Request) -> Reads:
+def _rows(request: Request) -> Reads:
     database = parts_of(request).database
     return database.within(TIME_LIMIT) if "filter" in request.query_params else database
 
 
-async def _page(
+def _page(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[
         str | None, Query(max_length=1024, description="next_cursor of the page before")
@@ -203,7 +164,7 @@ def _unauthenticated(detail: str, error: str | None = None) -> Refused:
 
 
 Rows = Annotated[Reads, Depends(_rows)]
-Using = Annotated[Parts, Depends(_using)]
+Using = Annotated[Parts, Depends(parts_of)]
 Paged = Annotated[Page, Depends(_page)]
 IdempotencyKey = Annotated[
     str | None,

@@ -10,19 +10,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codeai.api.problems import Refused, problem_response
 from codeai.api.wire import MOST_HEADER_BYTES, MOST_URL_BYTES, headers_too_large, url_too_long
+from codeai.log_context import bound
 from codeai.observing import Observing
 from codeai.tracing import describe, trace_id
 
 TIME_LIMIT = 60.0
 """Seconds for a request that is not a stream."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_STREAMS = ("text/event-stream", "application/jsonl")
+_STREAMS = (b"text/event-stream", b"application/jsonl")
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""Headers of every answer."""
+_NOT_KEPT = (*_ALWAYS, (b"cache-control", b"no-store"))
 UNMATCHED = "unmatched"
 """The path, for metrics, of requests that no route takes."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
@@ -51,9 +59,7 @@ class Edge:
         above = headers.get("traceparent", "")
         with (
             self.observing.tracing.request(scope["method"], above) as span,
-            structlog.contextvars.bound_contextvars(
-                module="api", request_id=answer.request_id, trace_id=trace_id(span, above)
-            ),
+            bound(module="api", request_id=answer.request_id, trace_id=trace_id(span, above)),
         ):
             try:
                 await self._answered(scope, headers, receive, answer)
@@ -130,13 +136,11 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self.request_id
-            headers["X-Content-Type-Options"] = "nosniff"
-            headers["X-Frame-Options"] = "DENY"
-            headers["Referrer-Policy"] = "no-referrer"
-            headers.setdefault("Cache-Control", "no-store")
-            if headers.get("content-type", "").startswith(_STREAMS) and self.limit:
+            said = dict(message["headers"])
+            always = _ALWAYS if b"cache-control" in said else _NOT_KEPT
+            request_id = (b"x-request-id", self.request_id.encode())
+            message["headers"] = [*message["headers"], request_id, *always]
+            if said.get(b"content-type", b"").startswith(_STREAMS) and self.limit:
                 self.limit.reschedule(None)
         self.sent += len(message.get("body", b""))
         await self.to_client(message)

@@ -10,12 +10,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
 from codeai.api.examples import OF_OPERATIONS, example_of
 from codeai.api.problems import MEDIA_TYPE, PROBLEMS, Refused
 from codeai.api.stream_events import EVENTS
+from codeai.api.views import View
 
 _SCHEMA = {
     "type": "object",
@@ -113,8 +113,9 @@ def _tell_events(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     events = EVENTS.get(operation["operationId"])
     if events is None:
         return
-    _, made = models_json_schema(
-        [(view, "serialization") for view in events.values()], ref_template="#/components/schemas/{model}"
+    _, made = TypeAdapter.json_schemas(
+        [(name, "serialization", view.adapter()) for name, view in events.items()],
+        ref_template="#/components/schemas/{model}",
     )
     for name, schema in made["$defs"].items():
         schemas.setdefault(name, schema)
@@ -130,7 +131,7 @@ def _tell_events(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     }
 
 
-def _sentence(view: type[BaseModel]) -> str:
+def _sentence(view: type[View]) -> str:
     return " ".join((view.__doc__ or "").split())
 
 

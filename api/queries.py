@@ -29,7 +29,7 @@ class Filter:
 
     of: str
 
-    async def __call__(
+    def __call__(
         self,
         request: Request,
         filter: Annotated[

@@ -68,8 +68,8 @@ async def start(
     if wait:
         result = await awaited(parts, EXECUTE_DEPLOYMENT.workflow_id(operation.id), operation.id)
         if result is not None:
-            return JSONResponse(result.model_dump(mode="json"), headers=headers)
-    return JSONResponse(StartedView(id=operation.id).model_dump(), status_code=202, headers=headers)
+            return JSONResponse(result.as_json(), headers=headers)
+    return JSONResponse(StartedView(id=operation.id).as_json(), status_code=202, headers=headers)
 
 
 async def _check(parts: Parts, asked: ExecuteInput) -> None:
@@ -166,11 +166,11 @@ async def awaited(parts: Parts, workflow_id: str, id: str, limit: float = WAIT_L
         await asyncio.wait({asking})
         return None
     try:
-        return ResultView.model_validate(asking.result())
+        return ResultView.read(asking.result())
     except WorkflowFailureError as failure:
         ending = ending_of(failure)
         if ending.value is not None and "execution_id" in ending.value:
-            return ResultView.model_validate(ending.value)
+            return ResultView.read(ending.value)
         status = "cancelled" if ending.kind == "cancelled" else "failed"
         return ResultView(
             execution_id=id, status=status, error={"kind": ending.kind, "message": ending.message}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import Field
 
 from codeai.api.views import ApprovalView, EventView, LogView, StepView, View
 
 
+@dataclass
 class StepEvent(StepView):
     """A step that began or ended. What it printed comes as log lines."""
 
-    stdout: str | None = Field(default=None, exclude=True)
-    stderr: str | None = Field(default=None, exclude=True)
+    stdout: Annotated[str | None, Field(exclude=True)]
+    stderr: Annotated[str | None, Field(exclude=True)]
 
 
+@dataclass
 class StatusEvent(View):
     """Where a run stands that goes on."""
 
@@ -23,6 +27,7 @@ class StatusEvent(View):
     status_text: str | None
 
 
+@dataclass
 class EndEvent(View):
     """The run has ended, and with it the stream."""
 

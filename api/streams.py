@@ -235,4 +235,4 @@ def _where(execution: Execution) -> tuple[str, str | None]:
 def event_text(event: str, data: View, id: int | str | None = None) -> str:
     """One server-sent event: its data is one JSON object on one line."""
     head = f"id: {id}\n" if id is not None else ""
-    return f"{head}event: {event}\ndata: {data.model_dump_json()}\n\n"
+    return f"{head}event: {event}\ndata: {data.adapter().dump_json(data).decode()}\n\n"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, TypeAdapter
+from pydantic_core import from_json
 
 from codeai.persistence.approvals import Approval
 from codeai.persistence.configs import Config
@@ -27,21 +28,42 @@ from codeai.workflows.contracts.executions import FailurePolicy
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 Row = TypeVar("Row")
-Item = TypeVar("Item", bound=BaseModel)
+Item = TypeVar("Item")
 
 
-class View(BaseModel):
-    """What is shown; never read back."""
+class View:
+    """What is shown: a dataclass. It is made of what is known to fit, so nothing looks whether it does."""
 
-    model_config = ConfigDict(from_attributes=True)
+    @classmethod
+    def like(cls, row: object, **instead: Any) -> Self:
+        """A view of what `row` says under the same names, but for what it is given `instead`."""
+        return cls(**instead, **{name: getattr(row, name) for name in cls._names(*instead)})
+
+    @classmethod
+    def read(cls, data: object) -> Self:
+        """Made of JSON data that somebody else has written. Raises ValidationError."""
+        shown: Self = cls.adapter().validate_python(data)
+        return shown
+
+    def as_json(self) -> Any:
+        """As JSON data."""
+        return self.adapter().dump_python(self, mode="json")
+
+    @classmethod
+    @cache
+    def adapter(cls) -> TypeAdapter[Any]:
+        """What knows how it looks as JSON."""
+        return TypeAdapter(cls)
+
+    @classmethod
+    @cache
+    def _names(cls, *without: str) -> tuple[str, ...]:
+        """The fields but these. Asked for every row, they take longer than the row does."""
+        shape: Any = cls
+        return tuple(field.name for field in fields(shape) if field.name not in without)
 
 
-@cache
-def _names(view: type[View], *without: str) -> tuple[str, ...]:
-    """The fields of a view but these. Asked for every row, they take longer than the row does."""
-    return tuple(name for name in view.model_fields if name not in without)
-
-
+@dataclass
 class Listing(View, Generic[Item]):
     """One page of a list."""
 
@@ -54,6 +76,7 @@ class Listing(View, Generic[Item]):
         return cls(items=[shown(row) for row in page.items], total=page.total, next_cursor=page.next_cursor)
 
 
+@dataclass
 class DiagnosticView(View):
     """What is wrong with a program, at its place (from 1, in code points)."""
 
@@ -67,6 +90,7 @@ class DiagnosticView(View):
     hint: str | None = None
 
 
+@dataclass
 class ConfigView(View):
     """A config at one of its versions."""
 
@@ -82,20 +106,16 @@ class ConfigView(View):
 
     @classmethod
     def of(cls, row: Config) -> Self:
+        errors = json.loads(row.validation_errors)
         workspace = row.workspace
-        return cls(
-            id=row.id,
-            name=row.name,
-            version=row.version,
-            content=row.content,
-            content_hash=row.content_hash,
-            validation_errors=json.loads(row.validation_errors),
+        return cls.like(
+            row,
+            validation_errors=[DiagnosticView.read(one) for one in errors],
             workspace=WorkspaceSeed.model_validate_json(workspace) if workspace else None,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
         )
 
 
+@dataclass
 class VersionView(ConfigView):
     """A version with its syntax tree."""
 
@@ -108,6 +128,7 @@ class VersionView(ConfigView):
         return shown
 
 
+@dataclass
 class DeploymentView(View):
     """A deployment; `revision` is its ETag, `status` that of its newest execution."""
 
@@ -127,11 +148,10 @@ class DeploymentView(View):
 
     @classmethod
     def of(cls, row: Deployment) -> Self:
-        return cls(
-            inputs=json.loads(row.inputs), **{name: getattr(row, name) for name in _names(cls, "inputs")}
-        )
+        return cls.like(row, inputs=from_json(row.inputs))
 
 
+@dataclass
 class ExecutionView(View):
     """One run; command, output and exit code are of its last exec, or of the one that failed."""
 
@@ -160,16 +180,17 @@ class ExecutionView(View):
     @classmethod
     def of(cls, row: Execution, *, inspected: bool) -> Self:
         """Who may not inspect sees the inputs' names only."""
-        inputs = json.loads(row.inputs)
-        parsed = {
-            "inputs": inputs if inspected else dict.fromkeys(inputs),
-            "result": _value(row.result),
-            "error": _value(row.error),
-            "undo_failed": _value(row.undo_failed) or [],
-        }
-        return cls(**parsed, **{name: getattr(row, name) for name in _names(cls, *parsed)})
+        inputs = from_json(row.inputs)
+        return cls.like(
+            row,
+            inputs=inputs if inspected else dict.fromkeys(inputs),
+            result=_value(row.result),
+            error=_value(row.error),
+            undo_failed=_value(row.undo_failed) or [],
+        )
 
 
+@dataclass
 class ResultView(View):
     """How a run ended. `completed_at` is that of its row, and not there in an answer that was waited for."""
 
@@ -177,7 +198,7 @@ class ResultView(View):
     status: str
     result: Any = None
     error: dict[str, Any] | None = None
-    undo_failed: list[Any] = Field(default_factory=list)
+    undo_failed: list[Any] = field(default_factory=list)
     completed_at: datetime | None = None
 
     @classmethod
@@ -192,6 +213,7 @@ class ResultView(View):
         )
 
 
+@dataclass
 class StepView(View):
     """One effect of a run, with its newest attempt."""
 
@@ -211,9 +233,10 @@ class StepView(View):
 
     @classmethod
     def of(cls, row: Step) -> Self:
-        return cls.model_validate(row)
+        return cls.like(row)
 
 
+@dataclass
 class LogView(View):
     """One piece of a run's log."""
 
@@ -226,9 +249,10 @@ class LogView(View):
 
     @classmethod
     def of(cls, row: LogLine) -> Self:
-        return cls.model_validate(row)
+        return cls.like(row)
 
 
+@dataclass
 class EventView(View):
     """An event that was stored."""
 
@@ -241,16 +265,10 @@ class EventView(View):
 
     @classmethod
     def of(cls, row: Event) -> Self:
-        return cls(
-            id=row.id,
-            type=row.type,
-            source=row.source,
-            timestamp=row.timestamp,
-            data=json.loads(row.data),
-            metadata=json.loads(row.about),
-        )
+        return cls.like(row, data=json.loads(row.data), metadata=json.loads(row.about))
 
 
+@dataclass
 class SecretView(View):
     """A secret without its value, which nobody is ever shown."""
 
@@ -264,9 +282,10 @@ class SecretView(View):
 
     @classmethod
     def of(cls, secret: Secret) -> Self:
-        return cls.model_validate(asdict(secret))
+        return cls.like(secret)
 
 
+@dataclass
 class StartedView(View):
     """A run or an event that was accepted."""
 
@@ -274,6 +293,7 @@ class StartedView(View):
     status: str = "queued"
 
 
+@dataclass
 class CommandView(View):
     """A command and what became of it: approved, rejected, paused, running; `accepted` where no worker was there to
     take it, and it waits for one."""
@@ -284,6 +304,7 @@ class CommandView(View):
     fibre: int | None = None
 
 
+@dataclass
 class ApprovalView(View):
     """A step that waits for a person; `role` is who may decide, anybody with the permission where there is none."""
 
@@ -299,9 +320,10 @@ class ApprovalView(View):
 
     @classmethod
     def of(cls, row: Approval) -> Self:
-        return cls.model_validate(row)
+        return cls.like(row)
 
 
+@dataclass
 class StoppedView(View):
     """A deployment whose runs were told to stop."""
 
@@ -309,12 +331,14 @@ class StoppedView(View):
     cancelled: list[str]
 
 
+@dataclass
 class ChangedView(View):
     """A change that holds, where its row cannot be shown: it was deleted since, or the database went away."""
 
     id: str
 
 
+@dataclass
 class OperationView(View):
     """A change that was accepted: `resource` is where its outcome is, `problem` why there is none."""
 
@@ -330,6 +354,7 @@ class ProgramBody(Contract):
     content: str
 
 
+@dataclass(kw_only=True)
 class TraceView(View):
     """A window of what a run did. `complete` says whether its end is known, `cut` why not all of it is; `runs` are
     the workflow runs that it continued as new in; `view` is what could be seen behind the entry that was asked for."""
@@ -337,7 +362,7 @@ class TraceView(View):
     execution_id: str
     status: str
     complete: bool
-    total: int = Field(description="entries that are known")
+    total: Annotated[int, Field(description="entries that are known")]
     items: list[dict[str, Any]]
     cut: str | None = None
     runs: list[int]
@@ -350,6 +375,7 @@ class PlanBody(Contract):
     inputs: dict[str, Any] = Field(default_factory=dict)
 
 
+@dataclass
 class PlanView(View):
     """What a run would do. `entries` are in order, each with its `kind`; `needs` are permissions, secrets, queues,
     configs and approvals; `missing_inputs` those that a run still needs; `undo` what an error at the end undoes, and
@@ -363,6 +389,7 @@ class PlanView(View):
     cut: str | None
 
 
+@dataclass
 class Examination(View):
     """What is wrong with a program, and what it wants to be given."""
 
@@ -371,6 +398,7 @@ class Examination(View):
     params: list[dict[str, Any]]
 
 
+@dataclass
 class Layout(View):
     """A program in its canonical layout."""
 
@@ -405,4 +433,4 @@ class RunBody(ExecuteBody):
 
 
 def _value(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+    return None if text is None else from_json(text)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-import structlog
 from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import TemporalError
+
+from codeai.log_context import bind, bound, context
 
 HEADER = "codeai-correlation"
 CARRIED = ("request_id", "trace_id", "user_id")
@@ -68,7 +69,7 @@ class _InActivity(worker.ActivityInboundInterceptor):
             **_of_workflow(about.workflow_id or ""),
             "operation": about.activity_type,
         }
-        with structlog.contextvars.bound_contextvars(**ids):
+        with bound(**ids):
             return await super().execute_activity(input)
 
 
@@ -85,7 +86,7 @@ class _InWorkflow(worker.WorkflowInboundInterceptor):
             **_of_workflow(about.workflow_id),
             "operation": about.workflow_type,
         }
-        structlog.contextvars.bind_contextvars(**ids)  # of the run's own tasks
+        bind(**ids)  # of the run's own tasks
         return await super().execute_workflow(input)
 
 
@@ -111,8 +112,8 @@ class _FromWorkflow(worker.WorkflowOutboundInterceptor):
 
 def _with_ids(headers: Headers) -> Headers:
     """With the ids of the request at hand, where there is one."""
-    bound = structlog.contextvars.get_contextvars()
-    ids = {name: str(bound[name]) for name in CARRIED if bound.get(name)}
+    said = context()
+    ids = {name: str(said[name]) for name in CARRIED if said.get(name)}
     return {**headers, HEADER: PayloadConverter.default.to_payload(ids)} if ids else headers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
+
+from codeai.log_context import merged
 
 if TYPE_CHECKING:
     from codeai.settings import LoggingSettings
@@ -41,10 +44,9 @@ _IN_TEXT = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+@"), r"\1***@"),
 )
 """Secrets in free text (★): bearer tokens, JSON web tokens, passwords in URLs."""
-_SUSPECT = re.compile(r"(?i)bearer|eyJ|://")
-"""What every such secret has about it; few texts do."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What could begin a line, or be obeyed by a terminal."""
+_JSON = json.JSONEncoder(default=str)
 _CONSOLE_WORDS = ("console", "text")
 
 
@@ -61,7 +63,7 @@ class _Lines(structlog.WriteLogger):
 def redacted(value: Any, depth: int = 0) -> Any:
     """The value without secrets: those under a sensitive name, and those in its texts."""
     if isinstance(value, str):
-        if _SUSPECT.search(value):
+        if _is_suspect(value):
             for pattern, instead in _IN_TEXT:
                 value = pattern.sub(instead, value)
         return value
@@ -111,18 +113,14 @@ def configure(settings: LoggingSettings, *, process: str) -> None:
         _redact,
         *([_escape] if for_people else []),  # JSON escapes by itself
     ]
-    written: Any = (
-        structlog.dev.ConsoleRenderer(colors=output.isatty())
-        if for_people
-        else structlog.processors.JSONRenderer(default=str)
-    )
-    context, level_name = structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level
+    written: Any = structlog.dev.ConsoleRenderer(colors=output.isatty()) if for_people else _as_json
+    level_name = structlog.stdlib.add_log_level
     kept = _sampled(settings.sample_rate)
     handler = logging.StreamHandler(output)
     handler.addFilter(lambda record: kept(record.levelname))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*where, context, level_name, structlog.stdlib.ExtraAdder(), *told],
+            foreign_pre_chain=[*where, merged, level_name, structlog.stdlib.ExtraAdder(), *told],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, written],
         )
     )
@@ -131,11 +129,16 @@ def configure(settings: LoggingSettings, *, process: str) -> None:
     root.setLevel(level)
     # Our own lines go the short way: a record of the standard library costs as much as the rest of a line.
     structlog.configure(
-        processors=[*where, context, level_name, _dropping(kept), *told, written],
+        processors=[*where, merged, level_name, _dropping(kept), *told, written],
         logger_factory=lambda *_: _Lines(output),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
+
+
+def _is_suspect(text: str) -> bool:
+    """Whether a text has about it what all of _IN_TEXT have; few do."""
+    return "eyJ" in text or "://" in text or "bearer" in text.lower()
 
 
 @lru_cache(1024)
@@ -151,8 +154,14 @@ def _open(output: str) -> TextIO:
 
 
 def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    own = {key: event.pop(key) for key in list(event) if key.startswith("_")}  # structlog's own
-    return {**redacted(dict(event)), **own}
+    for key, value in event.items():
+        if not key.startswith("_"):  # structlog's own
+            event[key] = REDACTED if _sensitive(key) else redacted(value, 1)
+    return event
+
+
+def _as_json(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    return _JSON.encode(event)
 
 
 def _escape(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

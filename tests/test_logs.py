@@ -15,9 +15,10 @@ from codeai.logs import SENSITIVE, escaped, redacted
 TELL = """
 import logging, structlog, sys
 from codeai import logs
+from codeai.log_context import bind
 from codeai.settings import LoggingSettings
 logs.configure(LoggingSettings(format=sys.argv[1], level="info", output="stdout"), process="api")
-structlog.contextvars.bind_contextvars(request_id="r1")
+bind(request_id="r1")
 structlog.get_logger().debug("too quiet")
 structlog.get_logger().info("asked", path="/configs", headers={"Authorization": "Bearer abcdefgh"})
 structlog.get_logger().info("a\\nforged line", path="/x\\r\\n2026 [info] y", **{"key\\n": "\\x1b[2J\\u2028"})

@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Paged, Route, Rows, require_permission
+from codeai.api.dependencies import Paged, Rows, require_permission
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.views import ApprovalView, Listing
 from codeai.persistence.approvals import Approvals
 

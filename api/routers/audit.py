@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -15,9 +15,10 @@ from pydantic import AwareDatetime, BeforeValidator
 from sqlalchemy import ColumnElement, and_
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Paged, Route, Rows, require_permission
+from codeai.api.dependencies import Paged, Rows, require_permission
 from codeai.api.outages import reading
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.views import Listing, View
 from codeai.dsl.query.operators import Operator
 from codeai.dsl.query.tree import Compared, Junction, Plain
@@ -56,6 +57,7 @@ _LINES: dict[int | str, dict[str, Any]] = {
 }
 
 
+@dataclass
 class AuditView(View):
     """Who did what. `via` is api, cli, temporal or run; `hash` covers the entry and, by `previous`, all before it."""
 
@@ -74,10 +76,10 @@ class AuditView(View):
 
     @classmethod
     def of(cls, row: Entry) -> Self:
-        return cls(**asdict(row) | {"details": json.loads(row.details)})
+        return cls.like(row, details=json.loads(row.details))
 
 
-async def _asked(
+def _asked(
     where: Annotated[ColumnElement[bool] | None, filter_of("audit_log")],
     actor: Text = None,
     action: Text = None,

@@ -25,7 +25,6 @@ from codeai.api.commands import Addressed, must_hold, question
 from codeai.api.dependencies import (
     IdempotencyKey,
     Parts,
-    Route,
     Using,
     require_all_permissions,
     require_permission,
@@ -33,6 +32,7 @@ from codeai.api.dependencies import (
 from codeai.api.operations import Operation, described
 from codeai.api.problems import Refused
 from codeai.api.reopening import reopen
+from codeai.api.routing import Route
 from codeai.api.runs import no_execution, row_in_time, workflow_of
 from codeai.api.starts import STARTED, WAIT_LIMIT, awaited, must_be_valid
 from codeai.api.views import CommandView, ResultView, StartedView
@@ -286,5 +286,5 @@ async def _reopened(
     if result is not None and result.error is not None and result.error["kind"] in NOT_REOPENED:
         raise Refused(result.error["kind"], result.error["message"])
     if result is None or not wait:
-        return JSONResponse(StartedView(id=str(id)).model_dump(), status_code=202, headers=headers)
-    return JSONResponse(result.model_dump(mode="json"), headers=headers)
+        return JSONResponse(StartedView(id=str(id)).as_json(), status_code=202, headers=headers)
+    return JSONResponse(result.as_json(), headers=headers)

@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
-from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, Rows, Using, require_permission
+from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.views import ChangedView, ConfigView, Examination, Layout, Listing, ProgramBody, VersionView
 from codeai.persistence.base import is_uuid
 from codeai.persistence.configs import Config, Configs
@@ -47,7 +48,7 @@ async def list_configs(_: Reader, rows: Rows, page: Paged, where: Where) -> List
 @router.post("/validate")
 async def validate_config(parts: Using, _: Reader, body: ProgramBody) -> Examination:
     """What is wrong with a program, without saving it."""
-    return Examination.model_validate(await parts.compilers.examine(body.content))
+    return Examination.read(await parts.compilers.examine(body.content))
 
 
 @router.post("/format")

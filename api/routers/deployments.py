@@ -11,12 +11,13 @@ from temporalio.client import Client
 from codeai.api.auth.caller import Caller
 from codeai.api.cancels import cancel
 from codeai.api.changes import MAY_TAKE_LONGER, change
-from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Route, Rows, Using, require_permission
+from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.operations import RPC_LIMIT
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.starts import STARTED, program_of, start
 from codeai.api.views import (
     ChangedView,
@@ -136,7 +137,7 @@ async def plan_deployment(parts: Using, _: Reader, id: Name, body: PlanBody | No
     if "input_errors" in found:
         detail = "; ".join(one["message"] for one in found["input_errors"])
         raise Refused("invalid_input", detail, errors=found["input_errors"])
-    return PlanView.model_validate(found["plan"])
+    return PlanView.read(found["plan"])
 
 
 @router.post("/{id}/stop", status_code=202)

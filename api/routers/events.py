@@ -13,12 +13,13 @@ from temporalio.client import WorkflowFailureError
 
 from codeai.api.allowances import CallersStream
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import IdempotencyKey, Paged, Parts, Route, Rows, Using, require_permission
+from codeai.api.dependencies import IdempotencyKey, Paged, Parts, Rows, Using, require_permission
 from codeai.api.event_stream import EventStream
 from codeai.api.operations import RPC_LIMIT, Operation, described, ending_of, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.starts import begin
 from codeai.api.streams import LONGEST
 from codeai.api.views import EventBody, EventView, Listing, StartedView
@@ -53,7 +54,7 @@ async def publish_event(
     summary = f"publish {body.type}"
     await begin(parts.temporal, PUBLISH_EVENT, operation, asked, f"event/{operation.id}", summary)
     headers = {"Location": f"/events/{operation.id}"}
-    return JSONResponse(StartedView(id=operation.id).model_dump(), status_code=202, headers=headers)
+    return JSONResponse(StartedView(id=operation.id).as_json(), status_code=202, headers=headers)
 
 
 @router.get("")

@@ -19,7 +19,6 @@ from codeai.api.dependencies import (
     IdempotencyKey,
     Paged,
     Parts,
-    Route,
     Rows,
     Using,
     require_all_permissions,
@@ -29,6 +28,7 @@ from codeai.api.mending import mended
 from codeai.api.operations import described, is_running
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.runs import known, must_exist, row, workflow_of
 from codeai.api.starts import STARTED, start
 from codeai.api.streams import LONGEST, Follower
@@ -165,7 +165,7 @@ async def show_log(
         await must_exist(parts, id)
     more = str(lines[-1].offset) if len(lines) == limit else None
     page = Listing[LogView](items=[LogView.of(line) for line in lines], next_cursor=more)
-    return JSONResponse(page.model_dump(mode="json"))
+    return JSONResponse(page.as_json())
 
 
 async def _is_running(temporal: Client, workflow_id: str) -> bool:

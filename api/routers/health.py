@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Route, Using, optional_caller
+from codeai.api.dependencies import Using, optional_caller
 from codeai.api.problems import Refused
+from codeai.api.routing import Route
 from codeai.api.views import View
 from codeai.persistence.hosts import Host
 
@@ -31,6 +33,7 @@ async def _asker(request: Request) -> Caller | None:
 Asker = Annotated[Caller | None, Depends(_asker)]
 
 
+@dataclass
 class HostView(View):
     """A host as its workers told it last: `labels` are those that it serves, "" for steps without one; of its `slots`
     `slots_taken` have a command."""
@@ -45,6 +48,7 @@ class HostView(View):
     """`ok`, or what is wrong with it."""
 
 
+@dataclass
 class HealthView(View):
     """`parts` and `hosts` are shown to whoever may read them: a part and `ok`, or what is wrong with it; each host is
     one."""

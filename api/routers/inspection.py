@@ -11,10 +11,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Parts, Route, Using, require_permission
+from codeai.api.dependencies import Parts, Using, require_permission
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.recordings import UNKNOWN_END, asked, program_in, program_of, recording
+from codeai.api.routing import Route
 from codeai.api.runs import must_exist, row_in_time, workflow_of
 from codeai.api.views import TraceView
 from codeai.dsl.diagnostics import Source

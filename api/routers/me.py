@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Route, require_caller
+from codeai.api.dependencies import require_caller
+from codeai.api.routing import Route
 from codeai.api.views import View
 
 router = APIRouter(tags=["me"], route_class=Route)
 
 
+@dataclass
 class MeView(View):
     """The caller as the API sees him."""
 

@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Gate, Route, Using, parts_of
+from codeai.api.dependencies import Gate, Using, parts_of
+from codeai.api.routing import Route
 from codeai.metrics import MEDIA_TYPE
 
 router = APIRouter(tags=["health"], route_class=Route)

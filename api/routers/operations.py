@@ -10,9 +10,10 @@ from temporalio.client import WorkflowFailureError
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import refusal
-from codeai.api.dependencies import Route, Using, require_caller
+from codeai.api.dependencies import Using, require_caller
 from codeai.api.operations import RPC_LIMIT, described, ending_of, is_running
 from codeai.api.problems import Refused
+from codeai.api.routing import Route
 from codeai.api.views import OperationView
 from codeai.workflows.contracts.changes import ChangeResult
 from codeai.workflows.contracts.kinds import CHANGE_RECORD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,9 +11,10 @@ from pydantic import Field
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, accepted, applied
-from codeai.api.dependencies import IdempotencyKey, Route, Using, require_caller
+from codeai.api.dependencies import IdempotencyKey, Using, require_caller
 from codeai.api.problems import Refused
 from codeai.api.queries import hidden_from, permitted
+from codeai.api.routing import Route
 from codeai.api.views import View
 from codeai.dsl.query.tree import Assignments
 from codeai.persistence.query import TIME_LIMIT, OutOfRange, read
@@ -29,11 +31,13 @@ class QueryBody(UpdateRowsBody):
     cursor: str | None = Field(None, description="next_cursor of the page before")
 
 
+@dataclass
 class ColumnView(View):
     name: str
     type: str
 
 
+@dataclass
 class RowsView(View):
     """What a query answers: at most 100 rows, each with a value for every column."""
 
@@ -73,4 +77,4 @@ def _answer(columns: Any, rows: Any, next_cursor: str | None = None) -> Response
         rows=[list(row) for row in rows],
         next_cursor=next_cursor,
     )
-    return JSONResponse(shown.model_dump(mode="json"))
+    return JSONResponse(shown.as_json())

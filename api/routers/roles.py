@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -10,10 +11,11 @@ from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
-from codeai.api.dependencies import Paged, Parts, Route, Rows, Using, require_permission
+from codeai.api.dependencies import Paged, Parts, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.views import ChangedView, Listing, View
 from codeai.persistence.access import Role, Roles
 from codeai.persistence.reads import Reads
@@ -29,6 +31,7 @@ Writer = Annotated[Caller, require_permission("roles:write")]
 RoleName = Annotated[str, Path(pattern=ROLE_NAME, description="letters, digits, `.`, `_` and `-`")]
 
 
+@dataclass
 class RoleView(View):
     """A role: what it permits by itself, and which roles it inherits. `version` is its ETag."""
 
@@ -41,14 +44,7 @@ class RoleView(View):
 
     @classmethod
     def of(cls, row: Role) -> Self:
-        return cls(
-            name=row.name,
-            permissions=list(row.permissions),
-            inherits=list(row.inherits),
-            version=row.version,
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
+        return cls.like(row, permissions=list(row.permissions), inherits=list(row.inherits))
 
 
 @router.get("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -10,10 +11,11 @@ from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
-from codeai.api.dependencies import IdempotencyKey, Paged, Route, Rows, Using, require_permission
+from codeai.api.dependencies import IdempotencyKey, Paged, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
+from codeai.api.routing import Route
 from codeai.api.views import ChangedView, Listing, SecretView
 from codeai.persistence.reads import Reads
 from codeai.persistence.secrets import Secrets
@@ -38,9 +40,11 @@ class SecretValue(Contract):
     mask: bool = Field(default=True, strict=True)
 
 
+@dataclass
 class SecretListing(Listing[SecretView]):
     """One page of secrets, and the workers' public key, which seals others."""
 
+    items: list[SecretView]  # pydantic does not see it in the base
     seal_key: str | None = None
 
 

@@ -124,7 +124,7 @@ def _described_at() -> list[str]:
     return [
         one.path
         for one in assemble(nothing, Observing.by(Settings(), "api"), ()).routes
-        if isinstance(one, Route)
+        if isinstance(one, Route) and not isinstance(one, APIRoute)
     ]
 
 
