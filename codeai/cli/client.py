@@ -173,6 +173,8 @@ class Api:
             while piece := response.read1(1 << 16):
                 *whole, rest = (rest + piece).split(b"\n")
                 yield from (line.decode("utf-8", "replace") for line in whole)
+        except ProblemAnswer as refused:
+            raise _with_caret(refused, query.get("filter")) from None
         except ConnectionRefusedError:
             raise self._nobody() from None
         except _AWAY as error:

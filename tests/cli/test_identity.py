@@ -64,6 +64,17 @@ def test_an_export_may_have_other_ends_of_lines_in_its_texts(stack: Platform) ->
     assert done.returncode == 0 and done.stdout.startswith("whole: "), done.stderr
 
 
+def test_an_export_is_narrowed_as_a_list_is(stack: Platform) -> None:
+    stack.command("roles", "set", "narrow", "-p", "jobs:read")
+    asked = ("--entity", "role/narrow", "--filter", "action:update")
+    listed = json.loads(stack.command("audit", "list", *asked, "--output", "json").stdout)["items"]
+    exported = stack.command("audit", "export", *asked).stdout.splitlines()
+    assert [json.loads(line)["seq"] for line in exported] == [one["seq"] for one in listed] != []
+    for command in ("list", "export"):
+        wrong = stack.command("audit", command, "--filter", "actr:x")
+        assert wrong.returncode == 2 and "^^^^" in wrong.stderr and '"actor"' in wrong.stderr
+
+
 def test_a_forged_export_is_found(stack: Platform) -> None:
     stack.command("roles", "set", "first", "-p", "jobs:read")
     stack.command("roles", "set", "second", "-p", "jobs:read")
