@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from codeai.api.frames import LENGTH
 from codeai.api.problems import Refused
 
 PROCESSES = 2
+MOST_KNOWN = 1000
+"""Answers about programs that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,21 @@ class Compilers:
         for _ in range(PROCESSES):
             self._idle.put_nowait(None)
         self._inspectors = asyncio.Semaphore(PROCESSES - 1)
+        self._good: dict[bytes, dict[str, Any]] = {}
+        """What was said of programs without errors: a deployment's is asked about at each of its starts."""
 
     async def examine(self, content: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
         """`{valid, diagnostics, params, input_errors}`. Raises Refused."""
-        return await self._answer({"ask": "examine", "content": content, "inputs": inputs})
+        asked = {"ask": "examine", "content": content, "inputs": inputs}
+        named = hashlib.sha256(json.dumps(asked).encode()).digest()
+        if (known := self._good.get(named)) is not None:
+            return known
+        found = await self._answer(asked)
+        if found["valid"]:
+            self._good[named] = found
+            if len(self._good) > MOST_KNOWN:
+                del self._good[next(iter(self._good))]
+        return found
 
     async def layout(self, content: str) -> dict[str, Any]:
         """`{content, diagnostics}`; no content where there are syntax errors. Raises Refused."""
