@@ -147,6 +147,42 @@ def test_who_may_not_use_secrets_runs_no_program_with_them(stack: Platform, toke
     assert [(step["kind"], step["status"]) for step in steps["items"]] == [("exec", "failed")]
 
 
+@pytest.mark.parametrize("policy", ["park", "fail"])
+def test_a_run_that_somebody_without_secrets_patches_has_none_from_then_on(
+    stack: Platform, token: str, policy: str
+) -> None:
+    name = keep(stack, f"a secret of the one who started it, {policy}")
+    editor = stack.command("token", "create", "--role", "editor").stdout.strip()
+    before = f'var s = secret("{name}")\nexec {{ test -n "$s" && echo had it }}\nexec {{ exit 3 }}\n'
+    after = before.replace("exit 3", 'echo "$s" > got; echo ran')
+    asked = {"program": before, "failure_policy": policy}
+    _, _, begun = stack.request("POST", "/executions", asked, token=token)
+    id = begun["id"]
+
+    def run() -> dict[str, object]:
+        return stack.request("GET", f"/executions/{id}", token=token)[2]
+
+    stopped = "parked" if policy == "park" else "failed"
+    wait_until(lambda: run()["status"] == stopped, 60, stopped)
+
+    def patched() -> bool:  # the row of an ended run says so before its workflow has
+        status, _, told = stack.request("POST", f"/executions/{id}/patch", {"program": after}, token=editor)
+        assert status < 300 or told["code"] == "not_ended", told
+        return status < 300
+
+    wait_until(patched, 30, "the patch")
+
+    def steps() -> list[tuple[int, str, str]]:
+        found = stack.request("GET", f"/executions/{id}/steps", token=token)[2]["items"]
+        return [(one["seq"], one["line"], one["status"]) for one in found]
+
+    wait_until(lambda: len(steps()) == 3 and run()["status"] == stopped, 60, "the patched statement's end")
+    assert steps() == [(1, 2, "succeeded"), (2, 3, "failed"), (3, 3, "failed")]
+    said = stack.request("GET", f"/executions/{id}/state", token=token)[2] if policy == "park" else run()
+    assert "secrets:use" in json.dumps(said)
+    assert not list((stack.data / "workspaces" / "runs" / id).rglob("got"))
+
+
 def test_the_command_line_sets_lists_seals_and_deletes(stack: Platform) -> None:
     name = keep(stack, "first value")
     again = json.loads(
