@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.persistence.hosts import Host, Hosts
 from codeai.persistence.reads import Reads
+from codeai.pollers import ACTIVITIES, WORKFLOWS, pollers
 from codeai.workflows.contracts.queues import TASK_QUEUES, control_on, exec_on
 
 LIMIT = 2.0
@@ -24,19 +23,16 @@ LIMIT = 2.0
 FRESH, HOSTS_FRESH = 1.0, 2.0
 """Seconds for which everybody who asks is told the same. Who asks needs no token, and to look at 50 hosts takes a
 hundred questions to Temporal."""
-POLLED_WITHIN = timedelta(minutes=2)
-"""A poll is open for a minute at most; Temporal tells for longer of those that were there."""
 SEEN_WITHIN = timedelta(hours=1)
 """Hosts that were not seen for longer are taken to be gone for good."""
 MOST_HOSTS = 50
-WORKFLOW, ACTIVITY = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 NEEDED = {
     f"queue {queue.name} ({word})": (queue.name, kind)
     for queue in TASK_QUEUES
     if not queue.name.endswith(("@", "-"))  # those of one host, or of a label, come and go
     for word, kind, slots in (
-        ("workflows", WORKFLOW, queue.workflow_slots),
-        ("activities", ACTIVITY, queue.slots),
+        ("workflows", WORKFLOWS, queue.workflow_slots),
+        ("activities", ACTIVITIES, queue.slots),
     )
     if slots
 }
@@ -120,12 +116,7 @@ async def _temporal(temporal: Client) -> None:
 
 async def polled(temporal: Client, queue: str, kind: TaskQueueType.ValueType) -> None:
     """Raises NotThere where nobody has polled the queue lately."""
-    asked = DescribeTaskQueueRequest(
-        namespace=temporal.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-    )
-    answer = await temporal.workflow_service.describe_task_queue(asked, timeout=timedelta(seconds=LIMIT))
-    since = datetime.now(UTC) - POLLED_WITHIN
-    if not any(poller.last_access_time.ToDatetime(UTC) > since for poller in answer.pollers):
+    if not await pollers(temporal, queue, kind):
         raise NotThere("no worker; start one with: codeai worker all")
 
 
@@ -133,7 +124,7 @@ async def _works(temporal: Client, host: Host) -> None:
     """Raises NotThere where no worker takes the host's commands, or what controls them."""
     for queue in (exec_on(host.id), control_on(host.id)):
         try:
-            await polled(temporal, queue, ACTIVITY)
+            await polled(temporal, queue, ACTIVITIES)
         except NotThere:
             raise NotThere(
                 f"no worker since {host.last_seen:%Y-%m-%d %H:%M} UTC; its runs wait for it"

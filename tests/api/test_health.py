@@ -15,8 +15,9 @@ from sqlalchemy import delete
 from temporalio import activity
 from temporalio.worker import Worker
 
-from codeai.api.health import ACTIVITY, NotThere, Told, polled
+from codeai.api.health import NotThere, Told, polled
 from codeai.persistence.hosts import HostRow, Hosts, Sighting
+from codeai.pollers import ACTIVITIES
 from codeai.workflows.contracts.queues import TASK_QUEUES, control_on, exec_on
 from tests.api.conftest import Served
 
@@ -64,7 +65,7 @@ async def test_every_queue_of_the_platform_is_a_part(admin: httpx2.AsyncClient) 
 
 async def test_a_queue_that_nobody_polls_is_missing(served: Served) -> None:
     with pytest.raises(NotThere, match="codeai worker all"):
-        await polled(served.temporal, "a-queue-of-nobody", ACTIVITY)
+        await polled(served.temporal, "a-queue-of-nobody", ACTIVITIES)
 
 
 async def test_a_host_that_is_away_degrades_and_does_not_stop(
