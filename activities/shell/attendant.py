@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from datetime import timedelta
 
 import structlog
@@ -22,7 +23,8 @@ from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcom
 HEARTBEAT = 2.0  # seconds between two of them; the activity's time-out is 10
 ANSWER = timedelta(seconds=5)  # how long one call to Temporal may take
 LEASE_MARGIN = 60.0  # seconds
-_SHIP = 0.2  # seconds between two looks for output
+_LOOK = 0.2  # seconds between two looks at a command that says nothing
+_PAUSE = 0.05  # seconds at least between two shipments of output
 _LOST_DATAGRAM = 2.0  # after which a spawn is asked for again, seconds
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +43,8 @@ class Attendant:
         self._wanted = wanted
         self._answered = asyncio.Event()  # Temporal has answered a heartbeat: the token is good
         self._cancelled = asyncio.Event()
-        self._over = asyncio.Event()  # the supervisor has hung up
+        self._stirred = asyncio.Event()  # the supervisor has written output, or hung up
+        self._over = asyncio.Event()  # it has hung up
         self._bookkeeping = Bookkeeping(desk, attempt, step)
         self._confided: bytes | None = None
         if wanted:
@@ -156,17 +159,22 @@ class Attendant:
     # While it runs
 
     def _listen(self) -> int | None:
-        """Has the supervisor's end noticed at once; None where there is nothing to listen to."""
+        """Has output and the supervisor's end noticed at once; None where there is nothing to listen to."""
         try:
             fifo = os.open(self.attempt.folder / formats.ALIVE, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:  # it was refused
             return None
-        asyncio.get_running_loop().add_reader(fifo, self._hung_up, fifo)
+        asyncio.get_running_loop().add_reader(fifo, self._hear, fifo)
         return fifo
 
-    def _hung_up(self, fifo: int) -> None:
-        asyncio.get_running_loop().remove_reader(fifo)
-        self._over.set()
+    def _hear(self, fifo: int) -> None:
+        try:
+            if not os.read(fifo, 65536):
+                asyncio.get_running_loop().remove_reader(fifo)
+                self._over.set()
+        except BlockingIOError:
+            return
+        self._stirred.set()
 
     def _hang_up(self, fifo: int | None) -> None:
         if fifo is not None:
@@ -179,20 +187,21 @@ class Attendant:
         while isinstance(self.attempt.look(), Running):
             if self._cancelled.is_set() and not told:
                 told = self.attempt.say(formats.CANCEL)
-            await self._bookkeeping.ship()
+            self._stirred.clear()
+            began = time.monotonic()
+            if await self._bookkeeping.ship():  # who always has more lets others have their turn
+                pause = min(max(_PAUSE, time.monotonic() - began), _LOOK)
+                await _within(pause, self._over)
             await self._wait()
 
     async def _wait(self) -> None:
-        """For the end, at most until output is to be looked for again."""
+        """For output or the end, at most until the command is to be looked at again."""
         if (
             self._over.is_set()
         ):  # between the hang-up and its reason becoming visible there is next to nothing
             await asyncio.sleep(0.002)
             return
-        try:
-            await asyncio.wait_for(self._over.wait(), _SHIP)
-        except TimeoutError:
-            pass
+        await _within(_LOOK, self._stirred)
 
     async def _heartbeats(self) -> None:
         """Until the token is unknown to Temporal. Nothing but a requested cancel ends the command."""
@@ -247,6 +256,14 @@ class Attendant:
                 _log.warning("an answer was not taken", step=self._step.step_id, error=str(error))
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Waits for the event, so long at most."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        pass
 
 
 def renew_lease(attempt: Attempt, step: CommandInput, sent: float) -> None:

@@ -32,12 +32,13 @@ class Bookkeeping:
         now = datetime.now(UTC)
         await until_it_holds(lambda: self._desk.record.started(self._step, self._desk.host, now), "started")
 
-    async def ship(self) -> None:
-        """Everything that is in the spool now."""
+    async def ship(self) -> bool:
+        """Everything that is in the spool now; whether there was any."""
+        begin = self._position
         while True:
             frames, position = self._attempt.output(self._position)
             if not frames:
-                return
+                return self._position > begin
             await self._output(self._chunker.chunks(frames))
             self._position = position
 

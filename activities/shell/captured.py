@@ -10,21 +10,25 @@ import time
 
 from codeai.activities.shell import formats
 
-COALESCE = 0.1  # output is kept back so long, to be one frame, seconds
+GATHER = 0.02  # output that comes after a silence is kept back so long, to be one frame, seconds
+COALESCE = 0.1  # between two frames, where it comes all the time, seconds
 FRAME = 65_536  # most bytes of a frame
 SMALLEST = 64  # what a frame counts at least against the log's limit, bytes: each becomes a row
 
 
 class Log:
-    """The output on disk, as frames in the order of arrival, up to a limit."""
+    """The output on disk, as frames in the order of arrival, up to a limit. A byte in the FIFO `told` says that
+    there is more of it."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, told: int) -> None:
         self.file = os.open(formats.OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.told = told
         self.limit = limit
         self.left = limit
         self.stream = b""
         self.waiting = bytearray()
         self.since = 0.0
+        self.flushed = 0.0
         self.unsaid = b""  # why the output could not be written, while there is no room for that either
 
     def add(self, stream: bytes, data: bytes) -> None:
@@ -38,7 +42,7 @@ class Log:
 
     def due(self) -> float | None:
         """When the waiting output must be written, in monotonic seconds."""
-        return self.since + COALESCE if self.waiting else None
+        return max(self.since + GATHER, self.flushed + COALESCE) if self.waiting else None
 
     def flush(self) -> None:
         if not self.waiting or self.left < 0:
@@ -47,7 +51,7 @@ class Log:
         data, cut = bytes(self.waiting[: self.left]), len(self.waiting) > self.left
         self.waiting.clear()
         self.left = max(0, self.left - max(len(data), SMALLEST))
-        now = time.time()
+        now, self.flushed = time.time(), time.monotonic()
         frames = formats.frame(self.stream, now, data) if data else b""
         if cut:
             frames += formats.frame(formats.CUT, now, b"")
@@ -77,6 +81,10 @@ class Log:
         except OSError:
             os.ftruncate(self.file, begin)
             raise
+        try:
+            os.write(self.told, b".")
+        except BlockingIOError:  # full of the same word
+            pass
 
 
 class Head:

@@ -19,7 +19,7 @@ EXIT = "exit"  # how it ended
 SCRIPT = "script"  # the shell text
 FILES = "files"  # $CODEAI_FILES
 CONTROL = "control"  # FIFO: CANCEL and KILL to the supervisor
-ALIVE = "alive"  # FIFO: hung up when the supervisor has written the exit, or died
+ALIVE = "alive"  # FIFO: a byte for new output; hung up when the supervisor has written the exit, or died
 
 LEASES = "leases"  # beside the attempts' folder: until when each command may run, where hosts may be lost
 

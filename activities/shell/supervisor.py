@@ -54,7 +54,8 @@ class Command:
         self.cgroup = cgroup
         self.masks = masks(confided)
         self.control = os.open(formats.CONTROL, os.O_RDWR | os.O_NONBLOCK)
-        self.log = Log(spec.log_limit)
+        self.news = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
+        self.log = Log(spec.log_limit, self.news)
         self.head, self.tail = Head(spec.capture), Tail(spec.capture)
         self.poller = select.poll()
         self.poller.register(self.control, select.POLLIN)
@@ -347,7 +348,6 @@ def supervise(folder: str, descriptors: list[int], home: str | None = None) -> N
     command = Command(
         spec, confided, lease, cgroup
     )  # before the entry: where this fails it is asked for again
-    alive = os.open(formats.ALIVE, os.O_RDWR | os.O_NONBLOCK)
     entry = claim()
     if entry is None:
         return
@@ -362,7 +362,7 @@ def supervise(folder: str, descriptors: list[int], home: str | None = None) -> N
         ended = Exit("exited", 126, 0.0, b"", False, why.encode(), False)
     else:
         ended = command.run()
-    conclude(command, entry, ended, (*release, alive))
+    conclude(command, entry, ended, (*release, command.news))
     if command.cgroup is not None:
         command.cgroup.let_go()
 

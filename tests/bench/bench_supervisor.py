@@ -70,11 +70,12 @@ async def ended(attempt: Attempt) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def hung_up() -> None:
-        loop.remove_reader(fifo)
-        over.set()
+    def hear() -> None:
+        if not os.read(fifo, 65536):
+            loop.remove_reader(fifo)
+            over.set()
 
-    loop.add_reader(fifo, hung_up)
+    loop.add_reader(fifo, hear)
     try:
         while not isinstance(attempt.look(), Ended):
             try:
