@@ -52,17 +52,14 @@ def traced(
     begun = [block for row in blocks if (block := undo_block(**row)).undoes not in later]
     recorded = Recorded(compile_program(checked), rounds, result_of, inputs, state, code_of, begun)
     found = trace(recorded, Window(**window))
-    sources = {0: checked.source} | {first: Source(patched[hash]) for first, hash in found.programs}
-
-    def source_at(index: int) -> Source:
-        return sources[max(first for first in sources if first <= index)]
-
+    sources = {None: checked.source} | {hash: Source(patched[hash]) for _, hash in found.programs}
+    last = found.programs[-1][1] if found.programs else None
     return {
-        "items": [entry.to_json(source_at(entry.index)) for entry in found.entries],
+        "items": [entry.to_json(sources[found.program_at(entry)]) for entry in found.entries],
         "total": found.total,
         "complete": found.complete,
         "cut": found.cut,
-        "view": None if found.view is None else with_source(found.view, sources[max(sources)]),
+        "view": None if found.view is None else with_source(found.view, sources[last]),
     }
 
 

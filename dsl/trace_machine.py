@@ -70,7 +70,9 @@ class Traced(Machine):
 
     def _ask(self, fibre: Fibre, pc: int, slots: Slots, given: dict[str, Any]) -> None:
         super()._ask(fibre, pc, slots, given)
-        if index := self._recorder.begin():
+        index = self._recorder.begin()
+        self._recorder.asked[fibre.step] = self._recorder.count
+        if index:
             self._recorder.keep(_asked(index, self._pending[fibre.step], given))
 
     def _deliver(self, fibre: Fibre, value: Value, error: ErrorValue | None) -> None:

@@ -96,6 +96,28 @@ def test_a_failed_run_goes_on_with_an_edited_program(stack: Platform) -> None:
     assert [one.strip() for one in undone] == ['echo "not $tag"', "echo unmade"]
 
 
+def test_an_undo_block_is_shown_with_the_line_of_the_program_that_it_is_of(stack: Platform) -> None:
+    id = stack.detach(TYPO, *PARK)
+    at(stack, id, "parked")
+    file = stack.write("patched/fails.cai", MENDED.replace("return lines(said)", 'fail("after all")'))
+    assert stack.command("patch", id, str(file)).returncode == 0
+    parked_again = "parked at line 8"
+    wait_until(lambda: parked_again in stack.command("logs", id).stderr, 60, parked_again)
+    assert stack.command("rollback", id).returncode == 0
+    at(stack, id, "failed")
+    items = json.loads(stack.command("trace", id, "--output", "json").stdout)["items"]
+    undone = [one for one in items if one["kind"] == "undo"]
+    assert [(one["line"], one["source"]) for one in undone] == [
+        (7, MENDED.splitlines()[6]),
+        (2, TYPO.splitlines()[1]),
+    ]
+    stacks = []
+    for number in (items[-3]["index"], *(one["index"] for one in undone)):
+        seen = json.loads(stack.command("trace", id, "--at", str(number), "--output", "json").stdout)
+        stacks.append([(one["step"], one["line"]) for one in seen["view"]["undo"]])
+    assert stacks == [[(1, 2), (4, 7)], [(1, 2)], []]
+
+
 def test_a_run_that_was_undone_is_not_patched(stack: Platform) -> None:
     file = stack.write("patched/undone.cai", TYPO)
     done = stack.command("run", str(file), "--output", "json")

@@ -221,6 +221,7 @@ def test_a_trace_goes_on_with_the_program_that_the_run_went_on_with() -> None:
     kinds = [(entry.kind, entry.line) for entry in found.entries]
     assert kinds == [("ask", 1), ("answer", 1), ("error", 2), ("patch", 3), ("assign", 3), ("return", 4)]
     assert found.complete and found.programs == ((4, "now"),)
+    assert [found.program_at(entry) for entry in found.entries] == [None] * 3 + ["now"] * 3
     lost = trace(Recorded(kept.code, rounds, kept.result_of, {}), ALL)
     assert lost.cut is not None and "not kept" in lost.cut and lost.total == 3
 
@@ -286,6 +287,12 @@ AT_END = 4 + 3 * 2 + 1
 
 def block(step: int, undoes: int, **more: Any) -> UndoBlock:
     return UndoBlock(step, undoes, 2, text="unmake", variables={"n": str(undoes - 1)}, **more)
+
+
+def test_an_undo_block_is_of_the_program_that_began_its_step() -> None:
+    entries = [Entry(9, "undo", 1, 2, step=4, undoes=3), Entry(10, "undo", 1, 1, step=5, undoes=1)]
+    found = Trace(tuple(entries), 10, True, programs=((5, "now"),), asked={1: 1, 3: 6})
+    assert [found.program_at(entry) for entry in entries] == ["now", None]
 
 
 def test_undo_blocks_follow_the_error_last_first() -> None:
