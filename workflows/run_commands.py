@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from codeai.dsl.brief import brief
 from codeai.dsl.journal import Journal
 from codeai.dsl.machine import Machine
 from codeai.dsl.parking import Parked
@@ -41,6 +42,10 @@ from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
 from codeai.workflows.settling import Settling
 from codeai.workflows.telling import SIGNAL, noted
 
+MOST_EARLY = 50
+"""Words that are kept of what is said to a run before it begins: it carries them when it continues as new."""
+MOST_REFUSAL = 2000
+"""Characters of why a signal was not taken: there may be a hundred wrong fields in it."""
 Given = TypeVar("Given", bound=Contract)
 Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 
@@ -251,8 +256,7 @@ class RunCommands(Settling):
         try:
             await self._told(raw, model, act)
         except ApplicationError as error:
-            if self.begun:
-                self._note(name, Command(), refused=error.message)
+            self._note(name, Command(), refused=brief(error.message, MOST_REFUSAL))
 
     async def _approve(self, given: DecideInput) -> Answered:
         self._must_run("no_approval")
@@ -378,7 +382,8 @@ class RunCommands(Settling):
             self.effects.notes.told(told, len(str(told.details)))
             self.effects.notes.log(line.step_id, line.level, line.text)
         else:
-            self.early = Notes(told=(*self.early.told, told), lines=(*self.early.lines, line))
+            told_early, lines = (*self.early.told, told), (*self.early.lines, line)
+            self.early = Notes(told=told_early[-MOST_EARLY:], lines=lines[-MOST_EARLY:])
 
     def _arrive(self, given: EventArrived) -> Answered:
         self._must_run("not_running")

@@ -36,6 +36,10 @@ class Lane:
         assert status == 201, made
         self.id: str = made["id"]
 
+    def items(self, path: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ask("GET", path)[2]["items"]
+        return found
+
     def start(self, n: int, pause: float = 0.0, wait: bool = False, file: Path | None = None) -> Any:
         inputs = {"file": str(file or self.file), "n": n, "pause": pause}
         asked = {"inputs": inputs, "wait": wait}
@@ -111,6 +115,31 @@ def test_a_queued_run_that_is_cancelled_lets_the_next_one_pass(
     lane.is_at(third, "complete")
     assert lane.get(first)["status"] == "complete"
     assert lane.did() == ["begin 0", "end 0", "begin 2", "end 2"]
+
+
+def test_what_is_said_to_a_queued_run_stands_in_its_log_and_the_audit_log(
+    stack: Platform, token: str, name: Iterator[str]
+) -> None:
+    lane = Lane(stack, token, next(name))
+    first = lane.start(0, pause=60)
+    lane.has_begun(0)
+    begins, ends = lane.start(1), lane.start(2)
+    for id in (begins, ends):
+        workflow_id = lane.is_at(id, "queued")["workflow_id"]
+        stack.request("POST", f"/executions/{id}/pause", {"comment": "after lunch"}, token=token)
+        bad = ("--workflow-id", workflow_id, "--name", "retry", "--input", '{"fibre": "x"}')
+        temporal(stack, "workflow", "signal", *bad)
+    stack.request("POST", f"/executions/{ends}/cancel", token=token)
+    lane.is_at(ends, "cancelled")
+    stack.request("POST", f"/executions/{first}/cancel", token=token)
+    lane.is_at(begins, "paused")
+    for id in (begins, ends):
+        paused, refused = [line["text"] for line in lane.items(f"/executions/{id}/logs")][:2]
+        assert paused.startswith("pause by ") and paused.endswith(": after lunch\n")
+        assert refused.startswith("warn: the signal retry was not taken: fibre: ")
+        about = [one["action"] for one in lane.items("/audit?limit=100") if one["entity"].endswith(id)]
+        assert {"pause", "retry"} <= set(about)
+    stack.request("POST", f"/executions/{begins}/cancel", token=token)
 
 
 def test_a_second_run_is_rejected_where_the_deployment_says_so(
