@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.test_parked import PARK, at
 from tests.e2e.test_events import temporal
+from tests.e2e.test_secrets import keep
 from tests.platform import Platform, wait_until
 
 pytestmark = pytest.mark.stack
@@ -138,3 +139,35 @@ def test_temporal_patches_a_run_with_the_same_checks(stack: Platform) -> None:
     log = stack.command("logs", id).stderr
     assert log.count("the signal patch was not taken") == 2 and "line 1 has run, and is changed" in log
     assert "patch by ann (by temporal), line 3" in log
+
+
+def test_a_run_patched_by_who_may_not_use_secrets_opens_none_any_more(stack: Platform) -> None:
+    given = f'var s = secret("{keep(stack, "of others")}")\nfail("stop")\n'
+    id = stack.detach(given, *PARK)
+    at(stack, id, "parked")
+    editor = stack.command("token", "create", "--role", "editor").stdout.strip()
+    edited = given.replace('fail("stop")', 'exec { echo "$s" > got }')
+    status, _, told = stack.request("POST", f"/executions/{id}/patch", {"program": edited}, token=editor)
+    assert status == 200, told
+    again = "parked at line 2: "
+    wait_until(lambda: stack.command("logs", id).stderr.count(again) == 2, 60, "the run to park again")
+    error = json.loads(stack.command("state", id, "--output", "json").stdout)["fibres"][0]["error"]
+    assert "secrets:use" in error["message"], error
+    assert not list((stack.data / "workspaces").rglob("got"))
+
+
+@pytest.mark.parametrize("most", [1, 2], ids=["all fibres parked", "one parked, one over"])
+def test_the_fibres_of_a_parallel_go_on_with_an_edited_program(stack: Platform, most: int) -> None:
+    program = f"""\
+return parallel for n in [1, 2] {{
+    exec {{ echo $n >> made }}
+    exec {{ [ $n -lt {most} ] }}
+    return lines(exec {{ sort made }})
+}}
+"""
+    id = stack.detach(program, *PARK)
+    at(stack, id, "parked")
+    file = stack.write("patched/parallel.cai", program.replace(f"-lt {most}", "-lt 3"))
+    done = stack.command("patch", id, str(file))
+    assert done.returncode == 0, done.stderr
+    assert at(stack, id, "complete")["result"][1] == ["1", "2"]
