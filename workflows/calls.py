@@ -78,7 +78,7 @@ from codeai.workflows.contracts.retention import (
     WorkspacesWanted,
 )
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
-from codeai.workflows.settling import may_write_at_once, sending
+from codeai.workflows.settling import settled
 
 Given = TypeVar("Given", bound=Contract)
 Answer = TypeVar("Answer", bound=Contract)
@@ -100,10 +100,6 @@ LOCAL_RETRIES = timedelta(seconds=1)
 """From this pause on a local activity waits by a timer of the workflow: until then it holds its workflow task, adds
 an event to the history every few seconds, and its worker cannot stop."""
 
-ANSWERED = timedelta(seconds=1)
-"""How long the answer to a command waits until what follows of it is written: a database that is away holds it up no
-longer."""
-
 COMMAND_HEARTBEAT = timedelta(seconds=10)
 PROBE = timedelta(seconds=15)
 """How long a host has to take what comes by its control queue, before it counts as silent."""
@@ -112,8 +108,8 @@ PROBE = timedelta(seconds=15)
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Given, Answer]):
     """One activity. `local` ones run in the workflow's worker without a trip over the server, before their workflow
-    task is in the history: only what reads, or writes the same thing again, may be local, and it is sent as an
-    ordinary one as long as what was decided may be decided otherwise when the task is lost (`settling.py`)."""
+    task is in the history: only what reads, or writes the same thing again, may be local, and it waits as long as
+    what was decided may be decided otherwise when the task is lost (`settling.py`)."""
 
     name: str
     given: type[Given]
@@ -132,7 +128,8 @@ class Call(Generic[Given, Answer]):
 
     async def __call__(self, given: Given) -> Answer:
         answer: Answer
-        if self.local and may_write_at_once():
+        if self.local:
+            await settled()
             answer = await workflow.execute_local_activity(
                 self.name,
                 given,
@@ -143,19 +140,18 @@ class Call(Generic[Given, Answer]):
                 cancellation_type=ActivityCancellationType.ABANDON,
             )
         else:
-            with sending():
-                answer = await workflow.execute_activity(
-                    self.name,
-                    given,
-                    result_type=self.answer,
-                    task_queue=self.queue,
-                    schedule_to_start_timeout=self.schedule_to_start,
-                    start_to_close_timeout=self.start_to_close,
-                    heartbeat_timeout=self.heartbeat,
-                    retry_policy=self.retry,
-                    cancellation_type=ActivityCancellationType.ABANDON,
-                    priority=self.priority,
-                )
+            answer = await workflow.execute_activity(
+                self.name,
+                given,
+                result_type=self.answer,
+                task_queue=self.queue,
+                schedule_to_start_timeout=self.schedule_to_start,
+                start_to_close_timeout=self.start_to_close,
+                heartbeat_timeout=self.heartbeat,
+                retry_policy=self.retry,
+                cancellation_type=ActivityCancellationType.ABANDON,
+                priority=self.priority,
+            )
         return answer
 
 

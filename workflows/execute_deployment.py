@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -410,4 +411,6 @@ class ExecuteDeployment(KeptRun):
         """Gives the lane back, and lets every command have its answer."""
         self.over = True
         await self._shielded(self.lane.give_back())
-        await self._shielded(workflow.wait_condition(workflow.all_handlers_finished))
+        while not workflow.all_handlers_finished():
+            with suppress(asyncio.CancelledError):  # of which the run has no use any more
+                await workflow.wait_condition(workflow.all_handlers_finished)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,7 +15,7 @@ from codeai.dsl.journal import Journal
 from codeai.dsl.machine import Machine
 from codeai.dsl.parking import Parked
 from codeai.dsl.values import ErrorValue
-from codeai.workflows import calls, parked
+from codeai.workflows import parked
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.commands import (
     Answered,
@@ -232,18 +231,13 @@ class RunCommands(Settling):
             raise refused("ended", "the run has ended")
         acted = act(given)
         answer = acted if isinstance(acted, Answered) else await acted
-        decision = self.decide()
+        self.decide()
         if workflow.current_update_info() is not None and self.begun:
-            await self._written(decision)
+            # What follows of it is written in the workflow task that goes on now, and the answer leaves with that task:
+            # who has it can read all the rest.
+            self.effects.notes.write_soon()
+            await self.settles()
         return answer
-
-    async def _written(self, decision: int) -> None:
-        """Until what follows of a decision is written: who has the answer can read it. In the workflow task that has
-        settled the decision the rest is written at once, and the answer leaves with that task."""
-        self.effects.notes.write_soon()
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self.is_settled(decision), timeout=calls.ANSWERED)
-        self.settle(decision)  # also by the timer
 
     def _listens(self) -> bool:
         """Not before what was carried is taken up: it may be what the command is about."""

@@ -1,57 +1,40 @@
 """What a workflow decides, and whether its history has it yet.
 
 A workflow task whose worker dies is done again, and then it may begin with commands that came meanwhile, have its
-updates in another order, or have lost them with the server. What local activities wrote in it stays. So what follows
-of a decision that such a task could take otherwise is written by ordinary activities, which are sent with the task or
-not at all, until the answer of one shows that the task is in the history.
+updates in another order, or have lost them with the server. What local activities wrote in it stays. So local
+activities wait after a decision that such a task could take otherwise: a timer is sent with the task, and when it fires
+the task is in the history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+TRIP = 0.001
+"""Seconds of the timer: what counts is that it ends the workflow task."""
 
 
 class Settling:
-    """Base of a workflow that decides by what it is told. It counts in the order of its handlers and of the answers
-    that it gets, so a replay counts alike; one that continued as new begins with nothing open."""
+    """Base of a workflow that decides by what it is told; one that continued as new begins with nothing open."""
 
     def __init__(self) -> None:
-        self.decided = 0
-        self.settled = 0
+        self._trip: asyncio.Future[None] | None = None
 
-    def decide(self) -> int:
-        """Something was decided just now: its number, for `is_settled`."""
-        self.decided += 1
-        return self.decided
+    def decide(self) -> None:
+        """Something was decided just now."""
+        self._trip = asyncio.ensure_future(asyncio.sleep(TRIP))
 
-    def is_settled(self, number: int) -> bool:
-        return self.settled >= number
-
-    def settle(self, number: int) -> None:
-        """Something came back that was sent with the decision of that number, or after it."""
-        self.settled = max(self.settled, number)
+    async def settles(self) -> None:
+        """Until the history has all that was decided. Whoever waits goes on in one and the same workflow task. Not by
+        `wait_condition`: that ends at a cancel of the workflow, whichever task waits."""
+        while self._trip is not None and not self._trip.done():
+            await asyncio.shield(self._trip)
 
 
-def may_write_at_once() -> bool:
-    """Whether the history has all that this workflow has decided."""
+async def settled() -> None:
+    """Until the history has all that the workflow, if it is one that decides, has decided."""
     own = workflow.instance()
-    return not isinstance(own, Settling) or own.is_settled(own.decided)
-
-
-@contextmanager
-def sending() -> Iterator[None]:
-    """Around an ordinary activity, from its start to its answer: what was decided before it is settled after it."""
-    own = workflow.instance()
-    sent = own.decided if isinstance(own, Settling) else 0
-    try:
-        yield
-    except ActivityError as error:
-        if isinstance(own, Settling) and not is_cancelled_exception(error):  # let go of, nothing came back
-            own.settle(sent)
-        raise
     if isinstance(own, Settling):
-        own.settle(sent)
+        await own.settles()
