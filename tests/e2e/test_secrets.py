@@ -10,6 +10,7 @@ import re
 import uuid
 import zlib
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import asyncpg
@@ -159,7 +160,7 @@ def test_a_run_that_somebody_without_secrets_patches_has_none_from_then_on(
     _, _, begun = stack.request("POST", "/executions", asked, token=token)
     id = begun["id"]
 
-    def run() -> dict[str, object]:
+    def run() -> Any:
         return stack.request("GET", f"/executions/{id}", token=token)[2]
 
     stopped = "parked" if policy == "park" else "failed"
@@ -172,7 +173,7 @@ def test_a_run_that_somebody_without_secrets_patches_has_none_from_then_on(
 
     wait_until(patched, 30, "the patch")
 
-    def steps() -> list[tuple[int, str, str]]:
+    def steps() -> list[tuple[int, int, str]]:
         found = stack.request("GET", f"/executions/{id}/steps", token=token)[2]["items"]
         return [(one["seq"], one["line"], one["status"]) for one in found]
 
