@@ -17,9 +17,11 @@ from codeai.workflows.contracts.executions import (
     ExecutionRecord,
     ExecutionStatus,
     FailurePolicy,
+    Queued,
     derived_id,
 )
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
+from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.records import LoadResult
 
 
@@ -63,6 +65,18 @@ def completed_record(record: ExecutionRecord, asked: ExecuteInput, loaded: LoadR
             "content_hash": loaded.program_hash,
             "inputs": {**loaded.inputs, **asked.inputs},
             "failure_policy": asked.failure_policy or loaded.failure_policy,
+        }
+    )
+
+
+def as_queued(loaded: LoadResult, queued: Queued) -> LoadResult:
+    """What config and deployment said of a run that waits in its lane, when it first asked."""
+    return loaded.model_copy(
+        update={
+            "lane": queued.lane,
+            "concurrency": Concurrency(queued.concurrency),
+            "park_timeout": queued.park_timeout,
+            "workspace": queued.workspace,
         }
     )
 

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.beginning import (
         Refused,
+        as_queued,
         completed_record,
         first_record,
         given_inputs,
@@ -128,8 +129,9 @@ class ExecuteDeployment(KeptRun):
             program, loaded = await self._load(wanted)
             self.record = completed_record(self.record, asked, loaded)
         else:
-            program, loaded = await self._load(LoadInput(program_hash=queued.program))
-            loaded = self._take_up_queued(queued, loaded)
+            self._take_up_queued(queued)
+            program, found = await self._load(LoadInput(program_hash=queued.program))
+            loaded = as_queued(found, queued)
         inputs = given_inputs(program.code, self.record, asked.values)
         if asked.values is not None:
             shown = {name: to_result(value) for name, value in inputs.items()}

@@ -11,7 +11,6 @@ from temporalio import workflow
 from codeai.workflows import calls
 from codeai.workflows.anew import go_on_as_new
 from codeai.workflows.contracts.executions import Carried, ExecuteInput, Queued, Undoing
-from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.packing import pack
 from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, LoadResult, Nothing
 from codeai.workflows.heard import Heard
@@ -86,20 +85,13 @@ class KeptRun(RunCommands):
         )
         go_on_as_new(self.asked.model_copy(update={"queued": queued, "queued_since": lane.since}))
 
-    def _take_up_queued(self, queued: Queued, loaded: LoadResult) -> LoadResult:
-        """What the run was loaded with when it first asked for its lane."""
+    def _take_up_queued(self, queued: Queued) -> None:
+        """Goes on waiting where the workflow run before this one stopped. Before anything is awaited: what is said to
+        the run comes on top of it."""
         self.record, self.run_number = queued.record, queued.run
         self.paused, self.early = queued.paused, queued.early
         self.heard = Heard(queued.heard, queued.refusals)
-        self.lane.position = queued.position
-        return loaded.model_copy(
-            update={
-                "lane": queued.lane,
-                "concurrency": Concurrency(queued.concurrency),
-                "park_timeout": queued.park_timeout,
-                "workspace": queued.workspace,
-            }
-        )
+        self.lane.key, self.lane.position = queued.lane, queued.position
 
     async def _kept(self, undoing: Undoing | None = None) -> CheckpointInput:
         """What is kept of the run as it stands, with what it has to tell."""

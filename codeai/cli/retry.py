@@ -27,6 +27,6 @@ def retry(
     Example: codeai retry --comment "the disk is empty again"
     """
     api = connect(url)
-    run = run_id(api, id or newest_parked(api))
+    run = run_id(api, newest_parked(api) if id is None else id)
     again = f"codeai retry {run}"
     go_on(api, run, "retry", output, again=again, detach=detach, fibre=fibre, comment=comment)

@@ -22,7 +22,7 @@ def _texts(given: Any) -> Any:
 
 
 class WorkspaceSeed(Contract):
-    """What a run's workspace holds at its start: one of the three, or nothing."""
+    """What a run's workspace holds at its start; files are laid over the rest."""
 
     files: Annotated[dict[str, str], BeforeValidator(_texts)] | None = Field(None, description="path -> text")
     folder: str | None = Field(None, description="absolute path of a folder to copy")
