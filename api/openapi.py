@@ -122,7 +122,7 @@ def _tell_events(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     sent = {name: {"$ref": f"#/components/schemas/{view.__name__}"} for name, view in events.items()}
     told = "; ".join(f"`{name}`: {_sentence(view)}" for name, view in events.items())
     operation["responses"]["200"]["content"]["text/event-stream"] = {
-        "schema": {"type": "string", "description": f"Events, each with one JSON object as data. {told}"},
+        "schema": {"description": f"Events, each with one JSON object as data. {told}"},
         "x-events": sent,
         "example": "".join(
             f"event: {name}\ndata: {json.dumps(example_of(view.__name__))}\n\n"

@@ -34,7 +34,7 @@ async def take_over_later(server: DevServer, tell: Callable[[str], None]) -> Non
 def take_over(server: DevServer) -> list[str]:
     """The builds that have no worker any more; their runs go on with workers without a build from now on. Raises
     StackError where Temporal does not do it."""
-    known = server.told("worker", "deployment", "list")
+    known = server.told("worker", "deployment", "list") or ()
     if not any(one["name"] == DEPLOYMENT for one in known):
         return []
     deployment = server.told("worker", "deployment", "describe", "--name", DEPLOYMENT)

@@ -97,5 +97,11 @@ def test_a_run_stays_with_its_build_until_it_continues_as_new(builds: Platform) 
 
     builds.command("down")
     builds.up()
+    log = builds.data / "logs" / "up.log"
+    wait_until(
+        lambda: "go on with this one" in log.read_text(),
+        60,
+        f"the runs of builds that are gone{builds.logs()}",
+    )
     for id in (first, second, goes_on):
         assert approved(builds, id)["status"] == "complete"
