@@ -49,6 +49,10 @@ def worker(
 
     if label is not None and role is not Role.EXEC:
         raise Stop("--label says which steps a worker takes: it goes with exec")
+    if build_id is not None and role is Role.EXEC:
+        raise Stop("--build-id says whose runs a worker takes: it goes with workflows and all")
+    if build_id is not None and not LABEL.fullmatch(build_id):
+        raise Stop(f"{build_id!r} is no build id: it has 1 to 64 of a-z, A-Z, 0-9, `.`, `_` and `-`")
     if label is not None and not LABEL.fullmatch(label):
         raise Stop(f"{label!r} is no label: it has 1 to 64 of a-z, A-Z, 0-9, `.`, `_` and `-`")
     try:

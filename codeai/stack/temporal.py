@@ -74,7 +74,10 @@ class DevServer:
 
     def do(self, *words: str) -> str:
         """What the command `temporal` prints on being told so. Raises StackError where it fails."""
-        done = self._ask(*words)
+        try:
+            done = self._ask(*words)
+        except subprocess.TimeoutExpired:
+            raise StackError(f"temporal {' '.join(words[:3])}: no answer in time") from None
         if done.returncode != 0:
             raise StackError(f"temporal {' '.join(words[:3])}: {done.stderr.strip()}")
         return done.stdout
