@@ -80,6 +80,10 @@ class Cgroup:
                 continue
         return [pid for pid in found if pid]  # 0 is one that this pid namespace has no number for
 
+    def populated(self) -> bool:
+        """Whether anything lives in it."""
+        return b"populated 1" in (formats.read(f"{self.path}/cgroup.events") or b"")
+
     def kill(self) -> None:
         """Kills all of them, and what they fork meanwhile."""
         try:

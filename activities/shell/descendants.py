@@ -25,6 +25,12 @@ def family() -> dict[int, list[bytes]]:
     return {pid: found[pid] for pid in mine if pid != os.getpid()}
 
 
+def kill_children() -> None:
+    """KILL to the children of this process. Where the system does not list them, family() finds them too."""
+    for pid in (formats.read(f"/proc/self/task/{os.getpid()}/children") or b"").split():
+        kill_one(int(pid), KILL, 0)
+
+
 def passed(limits: dict[str, int]) -> str | None:
     """The limit that all processes of the command together pass; None where they pass none. Those of `limit_self` are
     for each alone."""

@@ -22,6 +22,7 @@ from codeai.activities.shell.cgroups import Cgroup
 from codeai.activities.shell.descendants import (
     LIMITED_BY,
     family,
+    kill_children,
     kill_group,
     kill_one,
     limit_self,
@@ -39,6 +40,7 @@ TERM, KILL, CONT = 15, 9, 18
 LEFTOVERS = 0.2  # what is left of the process group may end by itself, seconds
 WATCH = 0.2  # how often what it uses is looked at, seconds
 SUDDEN = 0.02  # how often whether the machine has many more processes than then, seconds
+CHASES = 100  # how often the children are killed before others are looked for
 TICK = 0.01  # how often an ending process group is looked at, seconds
 WAIT = 1.0  # longest wait for an event, seconds
 LEASED = 0.1  # the same where there is a lease: its clock goes on while the machine sleeps, a wait's does not, seconds
@@ -188,15 +190,17 @@ class Command:
             self.log.add(stream, data)
             (self.head if stream == formats.STDOUT else self.tail).add(data)
 
-    def reap(self) -> None:
-        """Notes the shell's exit, and buries what its descendants left to this process."""
+    def reap(self) -> bool:
+        """Notes the shell's exit, and buries what its descendants left to this process. Whether it has children: as it
+        is their subreaper, it has while a descendant lives, also one that forks away from whoever looks for it.
+        """
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return False
             if pid == 0:
-                return
+                return True
             if pid == self.pid:
                 code = os.waitstatus_to_exitcode(status)
                 self.code = code if code >= 0 else 128 - code
@@ -213,11 +217,17 @@ class Command:
         self.kill()
 
     def kill(self) -> None:
-        """KILL to everything of this command, until nothing is there. The group first and at once: where it forks
-        and forks, looking for others takes long."""
-        while kill_group(self.pid, KILL) or self.strays():
+        """KILL to everything of this command, until nothing is there. The groups first and at once: where they fork
+        and fork, looking for others takes long. Who forks and goes, again and again, becomes a child of this process
+        each time, and is met between two of its forks."""
+        while self.alive():
+            kill_group(self.pid, KILL)
             if self.cgroup is not None:
                 self.cgroup.kill()
+            for _ in range(CHASES):
+                if not self.reap():
+                    break
+                kill_children()
             self.signal(KILL)
             self.listen(time.monotonic() + TICK)
 
@@ -242,8 +252,11 @@ class Command:
         return kill_group(self.pid, 0)
 
     def alive(self) -> bool:
-        """Whether anything that the command started is there."""
-        return self.group() or bool(self.strays())
+        """Whether anything that the command started is there. The kernel is asked first: looking at each process may
+        miss one that forks away meanwhile."""
+        if self.reap() or kill_group(self.pid, 0):
+            return True
+        return (self.cgroup is not None and self.cgroup.populated()) or bool(self.strays())
 
     def strays(self) -> list[int]:
         """What may have left the process group: the members of the control group, descendants, of which the orphans

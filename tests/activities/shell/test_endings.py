@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from codeai.activities.shell import formats
-from codeai.activities.shell.descendants import living
+from codeai.activities.shell.descendants import living, noted_cgroup
 from codeai.activities.shell.sandbox import Sandbox
 from codeai.activities.shell.settings import ShellSettings
 from codeai.workflows.contracts.shell import Outcome
@@ -149,27 +151,53 @@ async def test_fifty_daemons_of_every_kind_are_gone_with_the_grace(
     assert processes_with(run.given.step_id) == []
 
 
+HOPPERS = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for _ in range(3):
+    if os.fork() == 0:
+        end = time.monotonic() + 20  # by itself, should nobody catch it
+        while time.monotonic() < end:
+            if os.fork():
+                os._exit(0)
+            os.setsid()
+print("on", flush=True)
+time.sleep(74)
+"""
+"""Fork away all the time: whoever looks finds them under another number, in another session, with another parent."""
+
+
 @pytest.mark.parametrize("sandbox", [None, pytest.param(Sandbox(), marks=works)])
 async def test_what_forks_away_all_the_time_is_caught(bench: Bench, sandbox: Sandbox | None) -> None:
-    """Whoever looks finds it under another number, in another session, with another parent."""
-    text = """
-        python3 -c '
-import os, time
-print("on", flush=True)
-end = time.monotonic() + 20  # by itself, should nobody catch it
-while time.monotonic() < end:
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    time.sleep(0.005)
-        ' &
-        sleep 74
-    """
-    run = await bench.begin(text, ShellSettings(sandbox=sandbox), grace=0.5)
+    (bench.work / "hoppers.py").write_text(HOPPERS)
+    run = await bench.begin("exec python3 hoppers.py", ShellSettings(sandbox=sandbox), grace=0.5)
     await run.prints("on")
     run.attempt.say(formats.CANCEL)
     assert (await run.result()).outcome is Outcome.CANCELLED
     assert processes_with(run.given.step_id) == []
+
+
+WITHOUT_GROUPS = """
+import sys; sys.path.append(sys.argv[1])
+from codeai.activities.shell import forkserver, supervisor
+forkserver.subreaper()()
+supervisor.supervise(sys.argv[2], [])
+"""
+
+
+async def test_what_forks_away_all_the_time_is_caught_where_there_are_no_control_groups(bench: Bench) -> None:
+    """That the supervisor has a child, the kernel knows also while each look at all processes misses it."""
+    (bench.work / "hoppers.py").write_text(HOPPERS)
+    run = bench.prepare("exec python3 hoppers.py", grace=0.5)
+    root = str(Path(__file__).parents[3])
+    words = [sys.executable, "-S", "-E", "-c", WITHOUT_GROUPS, root, str(run.attempt.folder)]
+    supervisor = subprocess.Popen(words)
+    await run.prints("on")
+    assert noted_cgroup(str(run.attempt.folder)) is None
+    run.attempt.say(formats.CANCEL)
+    assert (await run.result()).outcome is Outcome.CANCELLED
+    assert processes_with(run.given.step_id) == []
+    assert supervisor.wait(10) == 0
 
 
 async def test_children_have_the_grace_to_clean_up(bench: Bench) -> None:
