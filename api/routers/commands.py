@@ -39,6 +39,7 @@ from codeai.api.views import CommandView, ResultView, StartedView
 from codeai.signing import signed
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.commands import (
+    Answered,
     Command,
     DecideInput,
     HoldInput,
@@ -132,10 +133,11 @@ async def retry_execution(sent: Sent, caller: Controller, id: UUID, body: RetryB
     as a new run of the same workflow; with `wait` the answer is how that ended)."""
     given = body or RetryBody()
     run = await Addressed.of(sent.parts, id)
+    command = ParkedInput(fibre=given.fibre, **sent.who(caller, given.comment))
     if run.ended is None and await run.is_running():
-        command = ParkedInput(fibre=given.fibre, **sent.who(caller, given.comment))
         return await _tell("retry", sent, caller, run, command)
-    return await _reopened("retry", sent, caller, id, given.comment, wait=given.wait)
+    known = await _answered(sent, caller, run, command)
+    return known or await _reopened("retry", sent, caller, id, given.comment, wait=given.wait)
 
 
 @router.post("/{id}/skip", responses=TAKEN)
@@ -163,11 +165,11 @@ async def patch_execution(sent: Sent, caller: Patcher, id: UUID, body: PatchBody
     await must_be_valid(sent.parts, body.program)
     run = await Addressed.of(sent.parts, id)
     uses = caller.may("secrets:use")
+    command = PatchCommand(program=body.program, use_secrets=uses, **sent.who(caller, body.comment))
     if run.ended is None and await run.is_running():
-        command = PatchCommand(program=body.program, use_secrets=uses, **sent.who(caller, body.comment))
         return await _tell("patch", sent, caller, run, command)
     more = {"program": body.program, "use_secrets": uses}
-    return await _reopened(
+    return await _answered(sent, caller, run, command) or await _reopened(
         "patch", sent, caller, id, body.comment, wait=body.wait, at_least=COMPARING, **more
     )
 
@@ -245,14 +247,24 @@ async def _end(name: str, sent: Sending, caller: Caller, id: UUID, body: ParkedB
 
 async def _tell(name: str, sent: Sending, caller: Caller, run: Addressed, command: Command) -> CommandView:
     """Sends a command that is for the run as a whole, or for what is parked of it."""
+    if (known := await _answered(sent, caller, run, command)) is not None:
+        return known
+    # Asked first: an update that nobody takes in time might still be found behind a later command.
+    worker = await run.ask("status") is not None
     update = sent.operation(caller, command).id
-    answer = await run.answered_before(update) if sent.key is not None else None
-    if answer is None:
-        # Asked first: an update that nobody takes in time might still be found behind a later command.
-        worker = await run.ask("status") is not None
-        answer = await run.send(name, command, update, by_signal=not worker)
-    if answer is None:
-        return sent.accepted(run.id)
+    answer = await run.send(name, command, update, by_signal=not worker)
+    return sent.accepted(run.id) if answer is None else _view(run, answer)
+
+
+async def _answered(sent: Sending, caller: Caller, run: Addressed, command: Command) -> CommandView | None:
+    """What the same request was answered before, also where the run has ended since."""
+    if sent.key is None:
+        return None
+    answer = await run.answered_before(sent.operation(caller, command).id)
+    return None if answer is None else _view(run, answer)
+
+
+def _view(run: Addressed, answer: Answered) -> CommandView:
     return CommandView(id=str(run.id), status=answer.status, step=answer.step, fibre=answer.fibre)
 
 

@@ -81,6 +81,21 @@ async def test_a_word_that_comes_twice_counts_once(admin: httpx2.AsyncClient, se
     assert (await admin.get(f"/executions/{id}/logs")).text.count("retry (by temporal)") == 2
 
 
+async def test_a_repeated_request_has_its_answer_also_where_it_was_the_last_word(
+    admin: httpx2.AsyncClient,
+) -> None:
+    """A second click comes when the run has ended: what it says was done, not that there is nothing to do."""
+    id = await parked(admin, DIVIDES)
+    await said(admin, id, "set", name="n", value=2)
+    click = {"url": f"/executions/{id}/retry", "json": {}, "headers": {"Idempotency-Key": "one"}}
+    first = await admin.post(**click)
+    assert first.status_code == 200, first.text
+    await running(admin, id, "complete")
+    again = await admin.post(**click)
+    assert (again.status_code, again.json()) == (200, first.json())
+    problem(await admin.post(f"/executions/{id}/retry", json={}), "nothing_to_do")
+
+
 async def test_a_word_that_was_refused_is_refused_again(admin: httpx2.AsyncClient, served: Served) -> None:
     """As an update that the API does not wait for any longer, and sends as a signal: it has one outcome."""
     id = await started(admin, 'approve("go on?")\nreturn 1 / 0\n', failure_policy="park")

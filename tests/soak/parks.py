@@ -153,8 +153,8 @@ class Run:
         return [line for line in lines if problem["request_id"] in line]
 
     def did(self) -> dict[int, list[str]]:
-        """What the commands of each fibre did, in order."""
-        lines = self.file.read_text().splitlines()
+        """What the commands of each fibre did, in order. One that was ended at its begin has done nothing."""
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
         return {fibre: [line for line in lines if line.split()[1] == str(fibre)] for fibre in self.fibres}
 
     def check(self, log: list[dict[str, Any]], audited: Counter[str]) -> Counter[str]:
