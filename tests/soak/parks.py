@@ -182,8 +182,8 @@ class Run:
             undone = [line for line in did if line.startswith("unmade")]
             tried, plan = did[: len(did) - len(undone)], planned[fibre].lines
             # An abort in mid-undo lets the block under way end, if one is.
-            wanted = (did[-1:], []) if ends[1:] else (did[-1:],) if ends == ["rollback"] else ([],)
-            assert undone in wanted, (ends, did)
+            fitting = (did[-1:], []) if ends[1:] else (did[-1:],) if ends == ["rollback"] else ([],)
+            assert undone in fitting, (ends, did)
             # What was under way, or about to be, when the run was ended may not have come.
             assert tried == plan or (ends and tried == plan[: len(tried)]), (fibre, ends, tried, plan)
         return Counter(f"{ways[id]}s" for id in times.elements()) + Counter(
