@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.platform import CODEAI, Platform, wait_until
+from tests.soak.histories import must_replay
 from tests.soak.item import Item
 
 RUNS, STEPS = 200, 5
@@ -161,7 +162,10 @@ def random_kills(stack: Platform, chance: random.Random) -> str:
     assert len(hosts) == 2
     codes = [worker.stop() for worker in workers]
     assert codes == [0] * len(workers), codes
-    return f"{RUNS} runs of {STEPS} steps on 2 hosts, {killed} kills, {took:.0f} s: each step once, every log whole"
+    return (
+        f"{RUNS} runs of {STEPS} steps on 2 hosts, {killed} kills, {took:.0f} s: each step once, every log whole; "
+        f"{must_replay(stack)}"
+    )
 
 
 def _all_ended(stack: Platform, token: str, ids: list[str]) -> bool:

@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from tests.platform import Platform, wait_until
+from tests.soak.histories import must_replay
 from tests.soak.item import Item
 
 PROGRAM = """
@@ -134,7 +135,7 @@ def kills(stack: Platform, chance: random.Random) -> str:
     worker.wait(60)
     assert did == turns(starts), did
     took = f"{time.monotonic() - began:.0f} s, killed {killed}"
-    return f"{starts} starts in {took}: one at a time, in order, none forgotten"
+    return f"{starts} starts in {took}: one at a time, in order, none forgotten; {must_replay(stack)}"
 
 
 ITEMS = {"lanes": Item(kills, ("--no-worker",))}

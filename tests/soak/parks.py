@@ -21,6 +21,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.platform import Platform
+from tests.soak.histories import must_replay
 from tests.soak.item import Item
 from tests.soak.lanes import meanwhile
 from tests.soak.tails import stored
@@ -248,7 +249,10 @@ def parks(stack: Platform, chance: random.Random) -> str:
     worker.terminate()
     worker.wait(60)
     ends = Counter(run.ended["status"] for run in runs)
-    return f"{RUNS} runs in {took:.0f} s, {killed} kills, words taken: {dict(counted)}; ended {dict(ends)}"
+    return (
+        f"{RUNS} runs in {took:.0f} s, {killed} kills, words taken: {dict(counted)}; ended {dict(ends)}; "
+        f"{must_replay(stack)}"
+    )
 
 
 async def _talked(stack: Platform, chance: random.Random) -> list[Run]:
