@@ -97,12 +97,16 @@ class Addressed:
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
             pass  # The worker went away meanwhile. Should it still find the update, it knows the signal by its id.
         except RPCError as error:
-            if error.status is not TASKS_FAIL:
-                raise await self._unreached(error) from None
+            if error.status is RPCStatusCode.NOT_FOUND:
+                await self.must_run()  # then Temporal has lost the update
+            elif error.status is not TASKS_FAIL:
+                raise
         try:
             await self.handle.signal(name, command, rpc_timeout=RPC_LIMIT)
         except RPCError as error:
-            raise await self._unreached(error) from None
+            if error.status is RPCStatusCode.NOT_FOUND:
+                await self.must_run()
+            raise
         return None
 
     async def ask(self, query: str) -> Any:
@@ -132,15 +136,6 @@ class Addressed:
 
     def over(self, status: str) -> Refused:
         return Refused("ended", f"execution {self.id} is {status}; nothing can be said to it any more")
-
-    async def _unreached(self, error: RPCError) -> Exception:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            return error
-        try:
-            await self.must_run()
-        except Refused as refused:
-            return refused
-        return error
 
 
 async def question(parts: Parts, run: Addressed, step: int | None) -> tuple[Question, bool]:

@@ -9,10 +9,21 @@ from typing import Any
 
 import httpx2
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowUpdateInput,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+)
+from temporalio.service import RPCError, RPCStatusCode
 
+from codeai.api.commands import Addressed
+from codeai.api.problems import Refused
 from codeai.persistence.audit import Audit
 from codeai.persistence.pages import Page
+from codeai.workflows.contracts.commands import SetInput
 from tests.api.conftest import Served
 from tests.api.test_edge import problem
 from tests.api.test_executions import running, started
@@ -192,3 +203,30 @@ async def test_commands_need_their_permission(served: Served, admin: httpx2.Asyn
         for word in ("retry", "skip", "rollback", "abort"):
             problem(await viewer.post(f"/executions/{id}/{word}"), "forbidden")
     await said(admin, id, "rollback")
+
+
+class LosesUpdates(Interceptor, OutboundInterceptor):
+    """Temporal as it answers where it has lost an update with the worker that had it."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        self.next = next
+        return self
+
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
+        raise RPCError("update not found", RPCStatusCode.NOT_FOUND, b"")
+
+
+async def test_a_command_that_temporal_loses_reaches_the_run_as_a_signal(
+    admin: httpx2.AsyncClient, served: Served
+) -> None:
+    """Of a run under way nobody is told that Temporal knows nothing of it."""
+    id = await parked(admin, DIVIDES)
+    config = served.temporal.config() | {"interceptors": [LosesUpdates()]}
+    run = Client(**config).get_workflow_handle(f"execution/{id}")
+    addressed = Addressed(uuid.UUID(id), served.temporal, run, None)
+    given = SetInput(name="n", value=3, by="somebody")
+    assert await addressed.send("set", given, "lost once", by_signal=False) is None
+    assert (await said(admin, id, "retry"))["status"] == "running"
+    assert (await running(admin, id, "complete"))["result"] == 2
+    with pytest.raises(Refused, match="nothing can be said to it any more"):
+        await addressed.send("set", given, "lost again", by_signal=False)
