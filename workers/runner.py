@@ -31,25 +31,22 @@ class TaskRunner(UnsandboxedWorkflowRunner):
 class Tasks:
     """The activations of one run in memory, of which those that no workflow task has brought take it nowhere.
 
-    Each task begins with an event that tells the history's size (`WorkflowTaskStarted`; 0 by servers that do not count
-    it). Where the history has become longer and no such event came with it, there is no task.
+    Each task begins with an event that tells when it did, and how large the history was (`WorkflowTaskStarted`). Where
+    the history has become longer and no such event came with it, there is no task. The size alone does not tell: it may
+    be that of the task before, where a task begins in the answer to one that was never in the database.
     """
 
     def __init__(self, activate: Callable[[WorkflowActivation], WorkflowActivationCompletion]) -> None:
         self._activate = activate
-        self._length = self._size = 0
-        self._is_ahead = False
+        self._length = 0
+        self._begin: tuple[int, int, int] | None = None
 
     def __call__(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """As `WorkflowInstance.activate`."""
-        grown, same_size = act.history_length > self._length, act.history_size_bytes == self._size > 0
-        self._is_ahead |= grown and same_size and not act.is_replaying
-        if not self._is_ahead:
-            self._length, self._size = act.history_length, act.history_size_bytes
-            return self._activate(act)
-        refused = WorkflowActivationCompletion()
-        if any(job.HasField("query_workflow") for job in act.jobs):
-            refused.failed.failure.message = REFUSAL
-        else:  # the query comes next
-            refused.successful.SetInParent()
-        return refused
+        begin = (act.timestamp.seconds, act.timestamp.nanos, act.history_size_bytes)
+        if act.history_length > self._length and begin == self._begin and not act.is_replaying:
+            refused = WorkflowActivationCompletion()
+            refused.failed.failure.message = REFUSAL  # of the query, which would come next
+            return refused
+        self._length, self._begin = act.history_length, begin
+        return self._activate(act)

@@ -6,9 +6,12 @@ import asyncio
 import uuid
 from typing import Any
 
+import pytest
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 
-from codeai.workers.runner import REFUSAL
+from codeai.workers.runner import REFUSAL, Tasks
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 from tests.workers.conftest import Start
 from tests.workers.test_run import address
@@ -54,3 +57,36 @@ async def test_what_is_said_while_a_question_waits_for_a_dead_worker_can_be_repl
     assert refused, answers
     for run in runs:
         await replayer().replay_workflow(await run.fetch_history())
+
+
+def brought(length: int, size: int, seconds: int, *, replaying: bool = False) -> WorkflowActivation:
+    act = WorkflowActivation(history_length=length, history_size_bytes=size, is_replaying=replaying)
+    act.timestamp.seconds = seconds
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "is_taken"),
+    [
+        (brought(13, 900, 2), True),
+        (brought(13, 700, 2), True),  # a task that begins in the answer to one of which nothing was stored
+        (brought(10, 700, 1), True),  # the answer of a local activity
+        (brought(12, 700, 1, replaying=True), True),
+        (brought(12, 700, 1), False),
+    ],
+)
+def test_what_a_task_has_brought_is_taken_and_what_came_without_one_is_refused(
+    act: WorkflowActivation, is_taken: bool
+) -> None:
+    taken: list[WorkflowActivation] = []
+
+    def activate(act: WorkflowActivation) -> WorkflowActivationCompletion:
+        taken.append(act)
+        return WorkflowActivationCompletion()
+
+    tasks = Tasks(activate)
+    before = brought(10, 700, 1)
+    tasks(before)
+    answer = tasks(act)
+    assert taken == [before, act] if is_taken else [before]
+    assert answer.HasField("failed") is not is_taken
