@@ -77,6 +77,7 @@ class Effects:
         self.sent: dict[int, Notes] = {}
         self.resting: dict[int, Request] = {}
         self.withdrawn: set[int] = set()
+        self._starting: set[int] = set()
         self._telling: set[asyncio.Future[None]] = set()
         self._performers = performers
         self._begun: set[int] = set(self.since)
@@ -114,13 +115,22 @@ class Effects:
         if isinstance(answer, EffectResult):
             self._answers.append(Answer(request.step, answer))
         else:
+            self._starting.add(request.step)
             self.under_way[request.step] = asyncio.ensure_future(self._settle(request, answer))
 
     def withdraw(self, step: int) -> None:
         """The machine no longer wants it: a command dies (its answer says so), all else ends at once."""
         self.withdrawn.add(step)
+        if step in self._starting:
+            # A task that is cancelled before it has begun never settles, nor what the workflow run before left of it.
+            asyncio.get_running_loop().call_soon(self._let_go, step)
+        else:
+            self._let_go(step)
+
+    def _let_go(self, step: int) -> None:
         if (handle := self.commands.get(step)) is not None:
-            handle.cancel()
+            if not handle.cancelling():
+                handle.cancel()
             self._hasten(step)
         elif step in self.silent:
             pass  # whether it is dead is known when its host answers, or is lost
@@ -141,6 +151,7 @@ class Effects:
 
     async def _settle(self, request: Request, work: Awaitable[Given]) -> None:
         step = request.step
+        self._starting.discard(step)
         try:
             given = await work
         except BaseException as error:  # noqa: BLE001 - handed to the run's loop, which raises it

@@ -1,0 +1,69 @@
+"""What a run no longer wants when it has just continued as new, or is about to: it ends, and the run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+
+from temporalio.client import Client
+
+from codeai.workflows.contracts.kinds import CHANGE_RECORD
+from tests.workers.conftest import Start
+from tests.workers.test_hosts import carried, result
+from tests.workers.test_run import address, begin
+
+SMALL = {"CODEAI_WORKER_SOFT_EVENTS": "30", "CODEAI_WORKER_HARD_EVENTS": "40"}
+
+
+async def test_a_command_that_is_dying_while_its_run_continues_as_new_ends(
+    worker: Start, temporal: Client, tmp_path: Path
+) -> None:
+    worker("all", address(temporal), **SMALL).until_ready()
+    said = tmp_path / "said"
+    run = await begin(
+        temporal,
+        f"""
+        return parallel for what in ["timers", "command"] {{
+            if what == "timers" {{ for n in range(20) {{ sleep("200ms") }} }}
+            else {{
+                try {{
+                    parallel for which in ["fails", "command"] {{
+                        if which == "fails" {{ sleep("1s") fail("enough") }}
+                        exec(grace: "3s") {{ trap "echo asked >> {said}" TERM; while :; do sleep 0.1 || :; done }}
+                    }}
+                }} catch e {{ return e.message }}
+            }}
+        }}
+        """,
+    )
+    assert await result(run) == [None, "enough"]
+    assert said.read_text() == "asked\n"
+    assert any(step in one.at for one in await carried(temporal, run) for step in one.attempts)
+
+
+async def test_a_run_that_is_cancelled_while_it_waits_for_a_child_to_continue_as_new_ends(
+    worker: Start, temporal: Client
+) -> None:
+    worker("all", address(temporal), **SMALL).until_ready()
+    name = f"slow-{uuid.uuid4().hex}"
+    body = {"name": name, "content": 'sleep("1h")'}
+    await temporal.execute_workflow(
+        CHANGE_RECORD.type,
+        {"kind": "config", "action": "create", "body": body},
+        id=CHANGE_RECORD.workflow_id(str(uuid.uuid4())),
+        task_queue=CHANGE_RECORD.queue,
+    )
+    run = await begin(
+        temporal,
+        f"""
+        parallel for what in ["timers", "child"] {{
+            if what == "timers" {{ for n in range(1000) {{ sleep("50ms") }} }} else {{ run("{name}") }}
+        }}
+        """,
+    )
+    async with asyncio.timeout(60):
+        while (await run.describe()).history_length < 40:
+            await asyncio.sleep(0.05)
+    await run.cancel()
+    assert "cancel" in str(await result(run)).lower()
