@@ -158,6 +158,8 @@ class Machine(Parking):
         if step in self._state.undo and not is_undoable(request, result, error):
             del self._state.undo[step]
         if fibre.dying:
+            if step in self._state.withdrawn:
+                self._state.withdrawn.remove(step)
             self._gone(fibre)
         else:
             fibre.failed_step = step if error is not None and request.effect == "exec" else 0

@@ -367,6 +367,17 @@ def test_cancelling_withdraws_everything_and_cannot_be_caught() -> None:
     assert machine.undo_stack == (1, 2)
 
 
+def test_what_was_answered_before_a_cancel_is_told_is_not_withdrawn() -> None:
+    machine = Machine.start(program("parallel for x in [1, 2] { exec { a } undo { b } }"), {})
+    machine.advance()
+    machine.cancel()
+    machine.answer(1, EffectResult(ExecValue()))
+    assert machine.advance() == Asking((), (2,))
+    machine.answer(2, EffectResult(error=ErrorValue("cancelled", "")))
+    assert isinstance(machine.advance(), Failed)
+    assert machine.undo_stack == (1, 2)
+
+
 def test_cancelling_between_slices_ends_at_once() -> None:
     machine = Machine.start(program("while true { }"), {})
     machine.advance()
