@@ -44,7 +44,7 @@ from codeai.workers import registry
 from codeai.workers.connections import connect_temporal, worker_database
 from codeai.workers.metrics_port import told_at_port
 from codeai.workers.polling import Ending, polling
-from codeai.workers.runner import TaskRunner
+from codeai.workers.runner import QuietRunner
 from codeai.workers.schedules import ensure_schedules
 from codeai.workers.shell import shell_settings
 from codeai.workers.versions import take_new_runs, versioned
@@ -166,7 +166,7 @@ def _workflow_worker(
             *Retention(database, settings.retention).activities(),
             *http.activities(),
         ],
-        workflow_runner=TaskRunner(),
+        workflow_runner=QuietRunner(),
         deployment_config=None if build_id is None else versioned(build_id),
         max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,
         max_concurrent_activities=OF_WORKFLOWS.slots,

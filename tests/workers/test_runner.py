@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio import activity, workflow
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.worker import Worker
 
-from codeai.workers.runner import REFUSAL, Tasks
+from codeai.workers.runner import REFUSAL, Activations, QuietRunner
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 from tests.workers.conftest import Start
 from tests.workers.test_run import address
@@ -84,9 +89,80 @@ def test_what_a_task_has_brought_is_taken_and_what_came_without_one_is_refused(
         taken.append(act)
         return WorkflowActivationCompletion()
 
-    tasks = Tasks(activate)
+    tasks = Activations(activate)
     before = brought(10, 700, 1)
     tasks(before)
     answer = tasks(act)
     assert taken == [before, act] if is_taken else [before]
     assert answer.HasField("failed") is not is_taken
+
+
+WORKED, TOLD = threading.Event(), threading.Event()
+
+
+@activity.defn
+def work() -> None:
+    WORKED.set()
+
+
+@workflow.defn
+class Asked:
+    """Is asked while its local activity runs; the question takes until that has ended and more was told."""
+
+    def __init__(self) -> None:
+        self.worked = self.over = False
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self.over)
+
+    @workflow.signal
+    async def works(self) -> None:
+        await workflow.execute_local_activity(work, start_to_close_timeout=timedelta(seconds=5))
+        await asyncio.sleep(0.001)
+        self.worked = True
+
+    @workflow.signal
+    async def ends(self) -> None:
+        await asyncio.sleep(0.001)
+        await workflow.wait_condition(lambda: self.worked)
+        self.over = True
+
+    @workflow.query
+    def asked(self) -> bool:
+        TOLD.wait(5)
+        return self.worked
+
+
+async def test_a_question_does_not_end_the_task_of_a_local_activity(temporal: Client) -> None:
+    """Its result would be in the history already, and the run would hear of it after what the next task brings."""
+    run = await temporal.start_workflow(Asked.run, id=str(uuid.uuid4()), task_queue="asked")
+
+    async def is_waiting() -> bool:
+        return (await run.describe()).raw_description.HasField("pending_workflow_task")
+
+    with ThreadPoolExecutor(1) as threads:
+
+        def working() -> Worker:
+            return Worker(
+                temporal,
+                task_queue="asked",
+                workflows=[Asked],
+                activities=[work],
+                activity_executor=threads,
+                workflow_runner=QuietRunner(),
+            )
+
+        async with working():
+            while await is_waiting():
+                await asyncio.sleep(0.01)
+        await run.signal(Asked.works)
+        question = asyncio.create_task(run.query(Asked.asked))
+        await asyncio.sleep(0.2)  # it goes with the task that waits for a worker
+        async with working():
+            assert await asyncio.to_thread(WORKED.wait, 30)
+            await run.signal(Asked.ends)
+            TOLD.set()
+            await run.result()
+            await question
+    await replayer(Asked).replay_workflow(await run.fetch_history())
