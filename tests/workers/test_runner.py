@@ -119,7 +119,7 @@ class Asked:
     @workflow.signal
     async def works(self) -> None:
         await workflow.execute_local_activity(work, start_to_close_timeout=timedelta(seconds=5))
-        await asyncio.sleep(0.001)
+        workflow.upsert_memo({"worked": True})
         self.worked = True
 
     @workflow.signal
