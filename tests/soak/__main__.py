@@ -10,7 +10,7 @@ import argparse
 import random
 
 from tests.platform import platform
-from tests.soak import api, durability, hosts, lanes, limits, parks, query, tails
+from tests.soak import api, durability, hosts, lanes, limits, mixture, parks, query, tails
 from tests.soak.item import Alone, Item
 
 ITEMS: dict[str, Item | Alone] = {
@@ -18,6 +18,7 @@ ITEMS: dict[str, Item | Alone] = {
     **hosts.ITEMS,
     **lanes.ITEMS,
     **limits.ITEMS,
+    **mixture.ITEMS,
     **parks.ITEMS,
     **query.ITEMS,
     **api.ITEMS,
