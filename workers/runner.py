@@ -37,8 +37,8 @@ class Activations:
 
     One that no workflow task has brought fails: the SDK refuses the query and forgets the run, and who asks again is
     answered. It is known by the history, which has become longer without the event that begins a task
-    (`WorkflowTaskStarted`): that would have told another time. The history's size alone does not tell: it may be that of
-    the task before, where a task begins in the answer to one that was never in the database.
+    (`WorkflowTaskStarted`): that would have told another time. The history's size alone does not tell: it may be that
+    of the task before, where a task begins in the answer to one that was never in the database.
 
     Queries of a task whose local activities run are left without an answer: Temporal then asks once more by itself.
     """
