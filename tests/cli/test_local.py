@@ -218,3 +218,21 @@ def test_nothing_of_a_cell_of_a_table_is_obeyed(text: str) -> None:
     """Names, errors, comments: whatever somebody could choose."""
     for shown in (plain(text), plain(visible(text))):
         assert re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", shown) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("exec", "--build-id", "one"), "it goes with workflows and all"),
+        (("workflows", "--build-id", "one:two"), "'one:two' is no build id"),
+        (("all", "--build-id", ""), "'' is no build id"),
+        (("workflows", "--label", "gpu"), "it goes with exec"),
+        (("exec", "--label", "gpu/1"), "'gpu/1' is no label"),
+    ],
+)
+def test_a_worker_that_cannot_be_as_it_is_told_is_refused_in_one_line(
+    command: Command, words: tuple[str, ...], why: str
+) -> None:
+    refused = command("worker", *words)
+    assert refused.returncode == 1 and why in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and refused.stdout == ""

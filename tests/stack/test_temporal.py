@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import yaml
@@ -33,3 +35,15 @@ def test_a_cluster_has_the_search_attributes_and_the_retention_of_the_dev_server
     script = (CONFIG / "setup-namespace.sh").read_text()
     assert f"for name in {' '.join(temporal.SEARCH_ATTRIBUTES)}; do" in script
     assert f"RETENTION:-{temporal.RETENTION}" in script
+
+
+def test_a_command_that_never_ends_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(argv: list[str], **options: Any) -> NoReturn:
+        raise subprocess.TimeoutExpired(argv, options["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", silent)
+    server = temporal.DevServer(tmp_path / "temporal", tmp_path / "temporal.db", 1, 2)
+    with pytest.raises(StackError, match="^temporal worker deployment list: no answer in time$"):
+        server.told("worker", "deployment", "list")
