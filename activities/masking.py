@@ -52,6 +52,9 @@ def _escaped(text: str) -> Iterable[str]:
         escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield from (escaped, escaped.replace("/", "\\/"), escaped.translate(_HTML))
     yield text.replace("'", "'\\''")  # as `set -x` shows it
+    # As a list or a traceback has it: where both kinds of quotes are there, one is escaped.
+    in_python = repr('"' + text)[2:-1]
+    yield from (in_python, in_python.replace("\\'", "'"))
 
 
 def _in_urls(text: str) -> Iterable[str]:

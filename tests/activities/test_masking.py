@@ -65,6 +65,13 @@ def test_every_long_line_of_a_secret_is_masked_by_itself() -> None:
     assert Masker(["ab\ncd\nlong enough"]).mask("ab cd long enough") == "ab cd ***"
 
 
+@pytest.mark.parametrize("value", [SECRET, 'a\ttab, it\'s "quoted" ü', "back\\slash\x01 it's"])
+@pytest.mark.parametrize("before", ["", "Bearer ", '"', "'"])
+def test_what_python_prints_of_a_value_is_masked(value: str, before: str) -> None:
+    shown = Masker([value]).mask(repr([before + value, {"token": value}]))
+    assert shown.count("***") == 2 and value[-6:] not in shown and value[:6] not in shown
+
+
 def test_forms_that_overlap_are_masked_to_the_last_byte() -> None:
     assert Masker(["abcdefgh", "efghijkl"]).mask("-abcdefghijkl-") == "-***-"
     assert Masker(["abcabcab"]).mask("abcabcabcabcX") == "***cX"

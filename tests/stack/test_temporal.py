@@ -45,5 +45,5 @@ def test_a_command_that_never_ends_is_an_error_that_names_it(
 
     monkeypatch.setattr(subprocess, "run", silent)
     server = temporal.DevServer(tmp_path / "temporal", tmp_path / "temporal.db", 1, 2)
-    with pytest.raises(StackError, match="^temporal worker deployment list: no answer in time$"):
+    with pytest.raises(StackError, match="temporal worker deployment list: no answer in time"):
         server.told("worker", "deployment", "list")
