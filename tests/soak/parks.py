@@ -184,7 +184,7 @@ class Run:
             tried, plan = did[: len(did) - len(undone)], planned[fibre].lines
             # An abort in mid-undo lets the block under way end, if one is.
             fitting = (did[-1:], []) if ends[1:] else (did[-1:],) if ends == ["rollback"] else ([],)
-            assert undone in fitting, (ends, did)
+            assert undone in fitting, (fibre, ends, did, self.ended, [line["text"] for line in log])
             # What was under way, or about to be, when the run was ended may not have come.
             assert tried == plan or (ends and tried == plan[: len(tried)]), (fibre, ends, tried, plan)
         return Counter(f"{ways[id]}s" for id in times.elements()) + Counter(
