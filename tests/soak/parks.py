@@ -129,7 +129,8 @@ class Run:
             word.answers.append(answer)
             taken = None if status == 202 else status < 300
             assert word.taken is None or taken in (None, word.taken), word
-            word.taken = taken if word.taken is None else word.taken
+            if len(word.answers) == 1 or taken:  # a refusal behind a 202 may be that the run has ended since
+                word.taken = taken
 
     async def _by_temporal(self, word: Word) -> None:
         run = self.client.get_workflow_handle(f"execution/{self.id}")
