@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
-from codeai.api.operations import RPC_LIMIT, described, is_running
+from codeai.api.operations import RPC_LIMIT, Operation, described, is_running
 from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import PROBLEMS, Refused
 from codeai.api.runs import no_execution, row_in_time, workflow_of
@@ -61,39 +61,43 @@ class Addressed:
         handle = parts.temporal.get_workflow_handle(workflow_of(found, id))
         return cls(id, parts.temporal, handle, found.status if found is not None and found.ended else None)
 
-    async def answered_before(self, update: str) -> Answered | None:
+    async def answered_before(self, operation: Operation) -> Answered | None:
         """What the run answered to this very request when it was sent before; None where it never came.
 
-        Raises Refused where it was refused.
+        Raises Refused where it was refused, or asked for something else (idempotency_key_reused).
         """
-        known = self.handle.get_update_handle(update, result_type=Answered)
+        known = self.handle.get_update_handle(operation.id, result_type=Answered)
         try:
             answer: Answered = await known.result(rpc_timeout=QUERY_LIMIT)
         except WorkflowUpdateFailedError as failed:
-            raise _refusal(failed) from None
+            raise _refusal(failed, operation) from None
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             return None
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+        _must_be_of(operation, answer.body)
         return answer
 
-    async def send(self, name: str, given: Command, update: str, *, by_signal: bool) -> Answered | None:
+    async def send(
+        self, name: str, given: Command, operation: Operation, *, by_signal: bool
+    ) -> Answered | None:
         """Sends the command; None where it waits as a signal. Raises Refused with the run's reason."""
         if self.ended is not None:
             raise self.over(self.ended)
-        command = given.model_copy(update={"id": update})
+        command = given.model_copy(update={"id": operation.id, "body": operation.body})
         try:
             if not by_signal:
                 # The client gives a time only to an update's being taken; for its answer it would wait for ever.
                 async with asyncio.timeout(ANSWER_LIMIT.total_seconds()):
                     answer: Answered = await self.handle.execute_update(
-                        name, command, id=update, result_type=Answered
+                        name, command, id=operation.id, result_type=Answered
                     )
+                _must_be_of(operation, answer.body)
                 return answer
         except WorkflowUpdateFailedError as failed:
-            raise _refusal(failed) from None
+            raise _refusal(failed, operation) from None
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
             pass  # The worker went away meanwhile. Should it still find the update, it knows the signal by its id.
         except RPCError as error:
@@ -181,10 +185,19 @@ def must_hold(caller: Caller, asked: Question) -> None:
         raise Refused("forbidden", detail)
 
 
-def _refusal(failed: WorkflowUpdateFailedError) -> Refused:
+def _must_be_of(operation: Operation, body: str | None) -> None:
+    """Raises Refused(idempotency_key_reused) where what was answered is known to be another body's."""
+    if body not in (None, operation.body):
+        detail = "this Idempotency-Key was used with another body; take a new one"
+        raise Refused("idempotency_key_reused", detail)
+
+
+def _refusal(failed: WorkflowUpdateFailedError, operation: Operation) -> Refused:
     cause = failed.cause
     if not isinstance(cause, ApplicationError):
         return Refused("not_running", str(cause))
+    said = next((one for one in cause.details if isinstance(one, dict)), {})
+    _must_be_of(operation, said.get("body"))
     if cause.type in PROBLEMS:
         return Refused(cause.type, cause.message)
     # Temporal's own: the run ended between the command and its answer.

@@ -29,7 +29,7 @@ _MEMO = "operation"
 async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInput) -> str:
     """Starts what is to be done, once for each operation, and answers the id of its workflow.
 
-    Raises Refused: not_found, not_ended, nothing_to_do, undone, no_temporal.
+    Raises Refused: not_found, not_ended, nothing_to_do, undone, idempotency_key_reused, no_temporal.
     """
     found = await row_in_time(parts, id)
     workflow_id = workflow_of(found, id)
@@ -80,8 +80,16 @@ async def _closes(parts: Parts, workflow_id: str) -> bool:
 
 
 async def _is_of(known: WorkflowExecutionDescription | None, operation: Operation) -> bool:
-    """Whether the newest run of the workflow was started by this very request."""
-    return known is not None and (await known.memo()).get(_MEMO) == operation.id
+    """Whether the newest run of the workflow was started by this very request.
+
+    Raises Refused(idempotency_key_reused) where it was by its key, for another body.
+    """
+    if known is None or (await known.memo()).get(_MEMO) != operation.id:
+        return False
+    if not await operation.is_the_same(known):
+        detail = "this Idempotency-Key was used with another body; take a new one"
+        raise Refused("idempotency_key_reused", detail)
+    return True
 
 
 async def _must_have_something(parts: Parts, id: UUID, status: str) -> None:

@@ -161,7 +161,7 @@ class ExecuteDeployment(KeptRun):
         self.run_number = carried.run
         self.lane.key = carried.lane
         self.park.parking = carried.parking
-        self.heard = Heard(carried.heard, carried.refusals)
+        self.heard = Heard(carried.heard, carried.refusals, carried.bodies)
         self.undone, self.undo_seq = carried.undone, carried.undo_seq
         program, _ = await self._load(LoadInput(program_hash=carried.program))
         self.machine = Machine.resume(program, unpack(carried.state))

@@ -15,18 +15,24 @@ MOST = 100
 
 @dataclass(slots=True)
 class Heard:
-    """`refusals` has code and message of those that were not taken."""
+    """`refusals` has code and message of those that were not taken, `bodies` the hashes of what was asked."""
 
     words: tuple[str, ...] = ()
     refusals: dict[str, tuple[str, str]] = field(default_factory=dict)
+    bodies: dict[str, str] = field(default_factory=dict)
 
-    def is_new(self, word: str) -> bool:
-        """Takes a word in, unless it is known. Raises ApplicationError where it was refused before."""
+    def is_new(self, word: str, body: str | None) -> bool:
+        """Takes a word in, unless it is known. Raises ApplicationError where it was refused before, or asked for
+        something else (idempotency_key_reused)."""
+        if body is not None and self.bodies.get(word, body) != body:
+            raise refused("idempotency_key_reused", "this Idempotency-Key was used with another body")
         if word in self.refusals:
             raise refused(*self.refusals[word])
         if word in self.words:
             return False
         self.words = (*self.words, word)[-MOST:]
+        known = self.bodies if body is None else {**self.bodies, word: body}
+        self.bodies = {one: known[one] for one in self.words if one in known}
         return True
 
     def refuse(self, word: str, error: ApplicationError) -> None:

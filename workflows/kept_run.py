@@ -80,6 +80,7 @@ class KeptRun(RunCommands):
             paused=self.paused,
             heard=self.heard.words,
             refusals=self.heard.refusals,
+            bodies=self.heard.bodies,
             early=self.early,
             run=self.run_number + 1,
         )
@@ -90,7 +91,7 @@ class KeptRun(RunCommands):
         the run comes on top of it."""
         self.record, self.run_number = queued.record, queued.run
         self.paused, self.early = queued.paused, queued.early
-        self.heard = Heard(queued.heard, queued.refusals)
+        self.heard = Heard(queued.heard, queued.refusals, queued.bodies)
         self.lane.key, self.lane.position = queued.lane, queued.position
 
     async def _kept(self, undoing: Undoing | None = None) -> CheckpointInput:
@@ -140,6 +141,7 @@ class KeptRun(RunCommands):
             parking=self.park.parking,
             heard=self.heard.words,
             refusals=self.heard.refusals,
+            bodies=self.heard.bodies,
             undone=self.undone,
             undo_seq=self.undo_seq,
             since=effects.since,

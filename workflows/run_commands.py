@@ -218,13 +218,17 @@ class RunCommands(Settling):
         word = given.id if isinstance(given, Command) else None
         if word is None:
             return await self._acted(given, act)
-        if not self.heard.is_new(word):  # as an update that nobody answered in time, then as a signal
-            return Answered(status=self.run_status.value)
+        body = given.body if isinstance(given, Command) else None
+        if not self.heard.is_new(word, body):  # as an update that nobody answered in time, then as a signal
+            return Answered(status=self.run_status.value, body=body)
         try:
-            return await self._acted(given, act)
+            answer = await self._acted(given, act)
         except ApplicationError as error:
             self.heard.refuse(word, error)
-            raise
+            # The body goes along: who sends the id again, with whatever, is answered out of the history.
+            details = error.details if body is None else ({"body": body},)
+            raise refused(error.type or "not_running", error.message, *details) from None
+        return answer.model_copy(update={"body": body})
 
     async def _acted(self, given: Given, act: Act[Given]) -> Answered:
         if self.over:

@@ -218,20 +218,17 @@ async def cancel_execution(
 
 async def _decide(name: str, sent: Sending, caller: Caller, id: UUID, body: DecideBody) -> CommandView:
     run = await Addressed.of(sent.parts, id)
-    update = sent.operation(caller, body).id
-    answer = await run.answered_before(update) if sent.key is not None else None
+    operation = sent.operation(caller, body)
+    answer = await run.answered_before(operation) if sent.key is not None else None
     if answer is None:
         asked, worker = await question(sent.parts, run, body.step)
         must_hold(caller, asked)
         decision = DecideInput(step=asked.step, **sent.who(caller, body.comment))
         if (key := sent.parts.signing_key) is not None:
             decision = signed(key, str(id), decision, approved=name == "approve")
-        answer = await run.send(name, decision, update, by_signal=not worker)
+        answer = await run.send(name, decision, operation, by_signal=not worker)
         if answer is None:
             return sent.accepted(id, asked.step)
-    elif body.step not in (None, answer.step):
-        detail = f"this Idempotency-Key was used for step {answer.step}; take a new one"
-        raise Refused("idempotency_key_reused", detail)
     return CommandView(id=str(id), status=answer.status, step=answer.step)
 
 
@@ -251,8 +248,7 @@ async def _tell(name: str, sent: Sending, caller: Caller, run: Addressed, comman
         return known
     # Asked first: an update that nobody takes in time might still be found behind a later command.
     worker = await run.ask("status") is not None
-    update = sent.operation(caller, command).id
-    answer = await run.send(name, command, update, by_signal=not worker)
+    answer = await run.send(name, command, sent.operation(caller, command), by_signal=not worker)
     return sent.accepted(run.id) if answer is None else _view(run, answer)
 
 
@@ -260,7 +256,7 @@ async def _answered(sent: Sending, caller: Caller, run: Addressed, command: Comm
     """What the same request was answered before, also where the run has ended since."""
     if sent.key is None:
         return None
-    answer = await run.answered_before(sent.operation(caller, command).id)
+    answer = await run.answered_before(sent.operation(caller, command))
     return None if answer is None else _view(run, answer)
 
 

@@ -123,10 +123,7 @@ async def test_a_repeated_click_is_one_decision(admin: httpx2.AsyncClient) -> No
         (asked,) = await waiting(admin, id)
         assert asked["step"] > first["step"]
         assert (await admin.post(place, headers=key)).json()["step"] == first["step"]
-        document = problem(
-            await admin.post(place, headers=key, json={"step": asked["step"]}), "idempotency_key_reused"
-        )
-        assert str(first["step"]) in str(document["detail"])
+        problem(await admin.post(place, headers=key, json={"step": asked["step"]}), "idempotency_key_reused")
         await admin.post(place, json={"step": asked["step"]})
     assert (await running(admin, id, "complete"))["result"] == "done"
     assert (await admin.post(place, headers=key)).json()["step"] == first["step"]

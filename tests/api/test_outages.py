@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.api.commands import Addressed
+from codeai.api.operations import Operation
 from codeai.stack.postgres import free_port
 from codeai.workflows.contracts.commands import ParkedInput
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
@@ -134,7 +135,10 @@ async def test_a_command_to_a_run_that_no_worker_can_take_waits_as_a_signal(
         assert (await admin.post(f"/executions/{id}/pause")).status_code == 202
         # Also where the worker still answered when it was asked whether it is there.
         asked = Addressed(uuid.UUID(id), served.temporal, run, None)
-        assert await asked.send("abort", ParkedInput(), "a-word", by_signal=False) is None
+        assert (
+            await asked.send("abort", ParkedInput(), Operation("a-word", "somebody", "one"), by_signal=False)
+            is None
+        )
         problem(await admin.post(f"/executions/{id}/approve"), "no_worker")
     await run.terminate()
 

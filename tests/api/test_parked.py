@@ -20,6 +20,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.commands import Addressed
+from codeai.api.operations import Operation
 from codeai.api.problems import Refused
 from codeai.persistence.audit import Audit
 from codeai.persistence.pages import Page
@@ -105,6 +106,48 @@ async def test_a_repeated_request_has_its_answer_also_where_it_was_the_last_word
     again = await admin.post(**click)
     assert (again.status_code, again.json()) == (200, first.json())
     problem(await admin.post(f"/executions/{id}/retry", json={}), "nothing_to_do")
+
+
+async def test_a_key_that_is_used_again_for_something_else_is_refused(
+    admin: httpx2.AsyncClient, served: Served
+) -> None:
+    """Whether the first was taken, refused, or waits as a signal: nobody is told that the second was done."""
+    id = await parked(admin, DIVIDES)
+
+    async def post(word: str, key: str, **body: Any) -> httpx2.Response:
+        return await admin.post(f"/executions/{id}/{word}", json=body, headers={"Idempotency-Key": key})
+
+    assert (await post("set", "taken", name="n", value=2)).status_code == 200
+    problem(await post("set", "taken", name="n", value=3), "idempotency_key_reused")
+    assert (await post("set", "taken", name="n", value=2)).status_code == 200
+    problem(await post("skip", "refused", fibre=9), "not_parked")
+    problem(await post("skip", "refused", fibre=1), "idempotency_key_reused")
+    problem(await post("skip", "refused", fibre=9), "not_parked")
+    run = served.temporal.get_workflow_handle(f"execution/{id}")
+    await run.signal("set", {"id": "word", "body": "a", "name": "n", "value": 3})
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
+        await run.execute_update("set", {"id": "word", "body": "b", "name": "n", "value": 6})
+    assert getattr(failed.value.cause, "type", None) == "idempotency_key_reused"
+    assert (await post("retry", "last")).status_code == 200
+    assert (await running(admin, id, "complete"))["result"] == 2
+    problem(await post("retry", "last", comment="another"), "idempotency_key_reused")
+
+
+async def test_a_key_of_a_reopened_run_is_of_one_body(admin: httpx2.AsyncClient) -> None:
+    body = {"program": 'sleep("10ms")\nfail("no")\n', "failure_policy": "fail"}
+    id = (await admin.post("/executions", json=body)).json()["id"]
+    await running(admin, id, "failed")
+
+    async def retry(**body: Any) -> httpx2.Response:
+        key = {"Idempotency-Key": "one"}
+        return await admin.post(f"/executions/{id}/retry", json=body, headers=key)
+
+    async with asyncio.timeout(20):  # the row says so a moment before its workflow has ended
+        while (first := await retry()).status_code == 409:
+            await asyncio.sleep(0.02)
+    assert first.status_code == 202
+    assert (await retry(wait=True)).json()["status"] in ("failed", "queued")
+    problem(await retry(comment="why"), "idempotency_key_reused")
 
 
 async def test_a_word_that_was_refused_is_refused_again(admin: httpx2.AsyncClient, served: Served) -> None:
@@ -225,8 +268,10 @@ async def test_a_command_that_temporal_loses_reaches_the_run_as_a_signal(
     run = Client(**config).get_workflow_handle(f"execution/{id}")
     addressed = Addressed(uuid.UUID(id), served.temporal, run, None)
     given = SetInput(name="n", value=3, by="somebody")
-    assert await addressed.send("set", given, "lost once", by_signal=False) is None
+    assert (
+        await addressed.send("set", given, Operation("lost once", "somebody", "one"), by_signal=False) is None
+    )
     assert (await said(admin, id, "retry"))["status"] == "running"
     assert (await running(admin, id, "complete"))["result"] == 2
     with pytest.raises(Refused, match="nothing can be said to it any more"):
-        await addressed.send("set", given, "lost again", by_signal=False)
+        await addressed.send("set", given, Operation("lost again", "somebody", "one"), by_signal=False)

@@ -28,6 +28,9 @@ class Command(Contract):
     via: Via = "temporal"
     request_id: str | None = Field(None, max_length=128, description="of the request that it came by")
     id: str | None = Field(None, max_length=255, description="names this word: sent again it counts once")
+    body: str | None = Field(
+        None, max_length=255, description="hash of what is asked: the same id with another one is refused"
+    )
 
 
 class DecideInput(Command):
@@ -119,6 +122,7 @@ class Answered(Contract):
     status: str
     step: int | None = None
     fibre: int | None = None
+    body: str | None = Field(None, description="of the command that is answered")
 
 
 class EventArrived(Contract):

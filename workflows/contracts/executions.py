@@ -130,6 +130,7 @@ class Carried(Contract):
     refusals: dict[str, tuple[str, str]] = Field(
         {}, description="code and message of those that were refused"
     )
+    bodies: dict[str, str] = Field({}, description="the hashes of what was asked by those ids")
     undone: bool = Field(False, description="an undo block has run")
     undo_seq: int = Field(0, description="the next undo block's step; 0: none has run")
     since: dict[int, float] = Field(default_factory=dict, description="step -> when it began to wait")
@@ -157,6 +158,7 @@ class Queued(Contract):
     paused: bool = False
     heard: tuple[str, ...] = ()
     refusals: dict[str, tuple[str, str]] = Field({}, description="as in `Carried`")
+    bodies: dict[str, str] = Field({}, description="as in `Carried`")
     early: Notes = NO_NOTES
     run: int = Field(description="the number of this workflow run, from 1")
 
