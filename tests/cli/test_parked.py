@@ -59,8 +59,13 @@ def test_a_parked_run_says_what_can_be_typed_and_goes_on(stack: Platform) -> Non
     ]
     trace = json.loads(stack.command("trace", id, "--output", "json").stdout)
     assert trace["complete"] and trace["cut"] is None
-    nothing = stack.command("rollback")
-    assert nothing.returncode == 1 and nothing.stderr == "codeai: no run is parked\n"
+
+    def refused() -> bool:
+        """As soon as what other tests left parked is rolled back."""
+        done = stack.command("rollback")
+        return done.returncode == 1 and done.stderr == "codeai: no run is parked\n"
+
+    wait_until(refused, 60, "no run to be parked")
 
 
 def test_a_parked_run_outlives_its_worker_and_is_told_by_temporal(stack: Platform) -> None:
