@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
-from codeai.api.operations import Operation, described
+from codeai.api.operations import Operation, described, key_reused
 from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import Refused
 from codeai.api.views import ChangedView, OperationView, View
@@ -126,7 +126,7 @@ async def _applied(temporal: Client, operation: Operation, asked: ChangeInput) -
     try:
         return update.result()
     except WorkflowAlreadyStartedError:
-        raise _reused() from None
+        raise key_reused() from None
     except WorkflowUpdateFailedError as failed:
         cause = failed.cause
         raise Refused(
@@ -168,13 +168,7 @@ async def _refuse_other_body(temporal: Client, operation: Operation) -> None:
     """A run that goes on takes any update; its memo says which body it was started with."""
     known = await described(temporal, CHANGE_RECORD.workflow_id(operation.id))
     if known is not None and not await operation.is_the_same(known):
-        raise _reused()
-
-
-def _reused() -> Refused:
-    return Refused(
-        "idempotency_key_reused", "this Idempotency-Key was used with another body; take a new one"
-    )
+        raise key_reused()
 
 
 async def _shown(parts: Parts, result: ChangeResult, view: Showing | None) -> object:

@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
-from codeai.api.operations import RPC_LIMIT, Operation, described, is_running
+from codeai.api.operations import RPC_LIMIT, Operation, described, is_running, key_reused
 from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import PROBLEMS, Refused
 from codeai.api.runs import no_execution, row_in_time, workflow_of
@@ -188,8 +188,7 @@ def must_hold(caller: Caller, asked: Question) -> None:
 def _must_be_of(operation: Operation, body: str | None) -> None:
     """Raises Refused(idempotency_key_reused) where what was answered is known to be another body's."""
     if body not in (None, operation.body):
-        detail = "this Idempotency-Key was used with another body; take a new one"
-        raise Refused("idempotency_key_reused", detail)
+        raise key_reused()
 
 
 def _refusal(failed: WorkflowUpdateFailedError, operation: Operation) -> Refused:

@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.auth.caller import Caller
+from codeai.api.problems import Refused
 from codeai.workflows.contracts.base import Contract
 
 RPC_LIMIT = timedelta(seconds=5)
@@ -49,6 +50,13 @@ class Operation:
         """Whether that workflow was started by this very request."""
         memo = await described.memo()
         return memo.get("subject") == self.subject and memo.get("body") == self.body
+
+
+def key_reused() -> Refused:
+    """Of a key that was sent with another body before."""
+    return Refused(
+        "idempotency_key_reused", "this Idempotency-Key was used with another body; take a new one"
+    )
 
 
 def body_hash(asked: Contract) -> str:

@@ -14,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from codeai.api.dependencies import Parts
-from codeai.api.operations import RPC_LIMIT, Operation, described, is_running
+from codeai.api.operations import RPC_LIMIT, Operation, described, is_running, key_reused
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.runs import no_execution, row_in_time, workflow_of
@@ -87,8 +87,7 @@ async def _is_of(known: WorkflowExecutionDescription | None, operation: Operatio
     if known is None or (await known.memo()).get(_MEMO) != operation.id:
         return False
     if not await operation.is_the_same(known):
-        detail = "this Idempotency-Key was used with another body; take a new one"
-        raise Refused("idempotency_key_reused", detail)
+        raise key_reused()
     return True
 
 

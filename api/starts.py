@@ -15,7 +15,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
 from codeai.api.disk import refuse_if_full
-from codeai.api.operations import RPC_LIMIT, Operation, described, ending_of
+from codeai.api.operations import RPC_LIMIT, Operation, described, ending_of, key_reused
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.views import ResultView, StartedView
@@ -150,8 +150,7 @@ async def begin(
     except WorkflowAlreadyStartedError:
         known = await described(temporal, workflow_id)
         if known is None or not await operation.is_the_same(known):
-            detail = "this Idempotency-Key was used with another body; take a new one"
-            raise Refused("idempotency_key_reused", detail) from None
+            raise key_reused() from None
 
 
 async def awaited(parts: Parts, workflow_id: str, id: str, limit: float = WAIT_LIMIT) -> ResultView | None:

@@ -103,12 +103,18 @@ class HostWorker:
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """As a machine that is suspended: worker, fork server, supervisors and commands stand still."""
-        pids = list(self.processes())
-        _tell(pids, signal.SIGSTOP)
-        try:
+        with stopped(list(self.processes())):
             yield
-        finally:
-            _tell(pids, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    """These processes stand still."""
+    _tell(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _tell(pids, signal.SIGCONT)
 
 
 def _tell(pids: list[int], number: signal.Signals) -> None:

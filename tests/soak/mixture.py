@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -24,9 +21,10 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
+from codeai.workflows.contracts.executions import ENDED
 from tests.platform import Platform
 from tests.soak.histories import kept, must_replay
-from tests.soak.hosts import HostWorker
+from tests.soak.hosts import HostWorker, stopped
 from tests.soak.item import Item
 from tests.soak.lanes import meanwhile
 
@@ -128,8 +126,7 @@ class People:
         """How many of the newest are under way, and the ids of all of these."""
         _, _, page = await self._asked("GET", "/executions?limit=40")
         items = page.get("items", [])
-        ended = ("complete", "failed", "cancelled", "compensated", "rejected")
-        return sum(one["status"] not in ended for one in items), [one["id"] for one in items]
+        return sum(one["status"] not in ENDED for one in items), [one["id"] for one in items]
 
     async def _start(self, chance: random.Random) -> None:
         [name] = chance.choices(("program", "mixture-queue", "mixture-replace"), (4, 1, 1))
@@ -190,22 +187,8 @@ class Faults:
 
     def _freeze(self, pids: list[int]) -> None:
         """For up to as long as it takes until a workflow task is given to somebody else."""
-        with _stopped(pids):
+        with stopped(pids):
             time.sleep(self.chance.uniform(0.2, 7))
-
-
-@contextmanager
-def _stopped(pids: list[int]) -> Iterator[None]:
-    def tell(number: signal.Signals) -> None:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    tell(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        tell(signal.SIGCONT)
 
 
 def mixture(stack: Platform, chance: random.Random) -> str:
