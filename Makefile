@@ -25,11 +25,11 @@ up: setup ## the whole platform on this machine
 	@$(BIN)/codeai up
 
 test: setup ## all tests, in under ten minutes (three processes: most of them wait for servers)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: setup ## lines of our packages that the tests run; at least 90 %
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 3 --dist loadfile
+	@$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=90 --sort=cover
 
