@@ -25,7 +25,7 @@ from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.event_types import LONGEST, SHAPE
 from codeai.workflows.contracts.events import EventData, EventType
 from codeai.workflows.contracts.executions import FailurePolicy
-from codeai.workflows.contracts.shell import WorkspaceSeed
+from codeai.workflows.contracts.shell import SeedBody, WorkspaceSeed
 
 Row = TypeVar("Row")
 Item = TypeVar("Item")
@@ -429,7 +429,7 @@ class RunBody(ExecuteBody):
     program: str | None = None
     config: str | None = Field(default=None, max_length=255, description="id or name")
     version: int | None = Field(default=None, ge=1, le=2_147_483_647)
-    workspace: WorkspaceSeed | None = None
+    workspace: SeedBody | None = None
 
 
 def _value(text: str | None) -> Any:

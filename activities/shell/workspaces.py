@@ -17,6 +17,7 @@ from pathlib import Path
 from codeai.activities.shell.errors import SeedError
 from codeai.activities.shell.git_seeds import Checkout, Way, way_to
 from codeai.settings import OutboundSettings
+from codeai.workflows.contracts.file_seeds import check_paths
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 LIMIT = 1 << 30
@@ -116,11 +117,26 @@ class Workspaces:
             Checkout(seed.git, way, work, LIMIT, self._closing.is_set).make()
         if seed.folder is not None:
             self._copy(self._allowed(seed.folder), work)
-        for name, text in (seed.files or {}).items():
+        self._write(seed.files or {}, work)
+
+    def _write(self, files: dict[str, str], work: Path) -> None:
+        try:
+            check_paths(files)
+        except ValueError as error:
+            raise SeedError(f"the workspace's files: {error}") from None
+        for name, text in files.items():
             path = inside(work, name)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
+            except IsADirectoryError:
+                raise SeedError(
+                    f"the workspace's file {name!r} cannot be written: a folder has that name"
+                ) from None
+            except (FileExistsError, NotADirectoryError):
+                raise SeedError(
+                    f"the workspace's file {name!r} cannot be written: what should be its folder is a file"
+                ) from None
             except (OSError, ValueError) as error:
                 raise SeedError(
                     f"the workspace's file {name!r} cannot be written: {reason(error)}"

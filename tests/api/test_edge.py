@@ -158,6 +158,32 @@ async def test_of_many_wrong_things_inside_a_body_one_is_told(
     assert said in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("workspace", "said"),
+    [
+        ({"files": {"": "x"}}, "names no file"),
+        ({"files": {"a/": "x"}}, "names no file"),
+        ({"files": {".": "x"}}, "is the workspace itself"),
+        ({"files": {"a/..": "x"}}, "is the workspace itself"),
+        ({"files": {"/etc/x": "x"}}, "is an absolute path"),
+        ({"files": {"a/../../x": "x"}}, "leads out of the workspace"),
+        ({"files": {"a\0": "x"}}, "has a NUL"),
+        ({"files": {"é" * 128: "x"}}, "too long"),
+        ({"files": {"a": "x", "a.txt": "x", "a/b/c": "x"}}, "'a/b/c' cannot lie below 'a'"),
+        ({"files": {"a/b": "x", "./c/../a//b": "x"}}, "are the same file"),
+        ({"folder": "project"}, "must be an absolute path"),
+    ],
+)
+async def test_a_workspace_that_cannot_be_made_is_refused_at_once(
+    admin: httpx2.AsyncClient, workspace: dict[str, object], said: str
+) -> None:
+    for path, body in {"/configs": {"name": "seeded", "content": ""}, "/executions": {"program": ""}}.items():
+        answer = await admin.post(path, json=body | {"workspace": workspace})
+        (error,) = problem(answer, "invalid")["errors"]  # type: ignore[misc]
+        assert error["field"] == f"body.workspace.{next(iter(workspace))}"
+        assert said in error["message"]
+
+
 async def test_of_a_long_name_its_beginning_is_told(admin: httpx2.AsyncClient) -> None:
     answer = await admin.post("/configs/validate", json={"content": "", "x" * 1_000_000: 1})
     assert problem(answer, "invalid") and len(answer.content) < 1000

@@ -14,7 +14,7 @@ from codeai.workflows.contracts.decoding import InvalidInput, validated
 from codeai.workflows.contracts.executions import FailurePolicy
 from codeai.workflows.contracts.permissions import MOST_INHERITED, MOST_PERMISSIONS, PERMISSION, ROLE_NAME
 from codeai.workflows.contracts.secrets import NAME, SecretBody
-from codeai.workflows.contracts.shell import WorkspaceSeed
+from codeai.workflows.contracts.shell import SeedBody
 
 
 class Action(StrEnum):
@@ -28,7 +28,7 @@ class ConfigBody(Contract):
 
     name: str = Field(min_length=1, max_length=255)
     content: str = Field(max_length=1_048_576)
-    workspace: WorkspaceSeed | None = None
+    workspace: SeedBody | None = None
 
 
 class DeploymentBody(Contract):

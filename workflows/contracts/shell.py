@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from posixpath import isabs
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.file_seeds import check_paths
 from codeai.workflows.contracts.git_seeds import GitSeed
 from codeai.workflows.contracts.steps import NO_NOTES, Notes, SecretText, UndoEntry
 
@@ -27,6 +29,24 @@ class WorkspaceSeed(Contract):
     files: Annotated[dict[str, str], BeforeValidator(_texts)] | None = Field(None, description="path -> text")
     folder: str | None = Field(None, description="absolute path of a folder to copy")
     git: GitSeed | None = Field(None, description="{url, revision} of a repository")
+
+
+class SeedBody(WorkspaceSeed):
+    """A seed as a person gives it to us. What cannot be made is refused here; a run that was started with it
+    otherwise, or whose config has it from earlier, fails with the same words at its first command."""
+
+    @field_validator("files")
+    @classmethod
+    def _can_be_files(cls, files: dict[str, str] | None) -> dict[str, str] | None:
+        check_paths(files or ())
+        return files
+
+    @field_validator("folder")
+    @classmethod
+    def _is_absolute(cls, folder: str | None) -> str | None:
+        if folder is not None and not isabs(folder):
+            raise ValueError("the folder must be an absolute path")
+        return folder
 
 
 class Outcome(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -49,12 +50,41 @@ async def test_files(made: Workspaces) -> None:
     assert names(work) == {"a.txt", "deep", "deep/er", "deep/er/b"}
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "", "a\0", "x" * 300])
+async def test_a_file_s_path_may_be_written_in_any_way_that_stays_inside(made: Workspaces) -> None:
+    work = await made.of("run", WorkspaceSeed(files={"./a": "1", "b//c": "2", "b/../d": "3", "...": "4"}))
+    assert {path.name: path.read_text() for path in work.rglob("?*") if path.is_file()} == {
+        "a": "1",
+        "c": "2",
+        "d": "3",
+        "...": "4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"../x": ""}, "leads out of the workspace"),
+        ({"/etc/x": ""}, "is an absolute path"),
+        ({"a/../../x": ""}, "leads out of the workspace"),
+        ({"": ""}, "names no file"),
+        ({"a/": ""}, "names no file"),
+        ({".": ""}, "is the workspace itself"),
+        ({"a\0": ""}, "has a NUL in it"),
+        ({"x" * 300: ""}, "is too long"),
+        ({"a/b": "", "a": ""}, "'a/b' cannot lie below 'a', which is a file"),
+        ({"a": "", "./a": ""}, "'a' and './a' are the same file"),
+        ({"src": ""}, "'src' cannot be written: a folder has that name"),
+        ({"run.sh/x": ""}, "'run.sh/x' cannot be written: what should be its folder is a file"),
+        ({"run.sh/x/y": ""}, "'run.sh/x/y' cannot be written: what should be its folder is a file"),
+        ({"out/x": ""}, "leads out of the workspace"),
+    ],
+)
 async def test_a_file_that_cannot_be_there_is_refused_and_leaves_nothing(
-    made: Workspaces, source: Path, name: str
+    made: Workspaces, source: Path, files: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(SeedError):
-        await made.of("run", WorkspaceSeed(files={name: "x"}))
+    (source / "out").symlink_to("/tmp")
+    with pytest.raises(SeedError, match=re.escape(said)):
+        await made.of("run", WorkspaceSeed(folder=str(source), files=files))
     assert list((source / ".codeai" / "workspaces").iterdir()) == []
 
 
