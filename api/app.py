@@ -26,6 +26,7 @@ from codeai.api.auth.tokens import Verifier
 from codeai.api.compiling import Compilers
 from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
+from codeai.api.ended_runs import ended_runs_mended
 from codeai.api.health import Health
 from codeai.api.openapi import described_api
 from codeai.api.outages import NO_ROWS, by_database_error, by_temporal_error
@@ -152,6 +153,7 @@ async def open_parts(settings: Settings, observing: Observing) -> AsyncIterator[
             _keys(settings) as keys,
             RoleBook(database).listening() as book,
             counted(temporal, figures),
+            ended_runs_mended(temporal, database),
         ):
             figures.count_connections(database.connections_in_use)
             yield Parts(

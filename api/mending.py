@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -33,17 +34,18 @@ async def mended(parts: Parts, row: Execution, *, ended: bool = False) -> Execut
     if row.ended or (not ended and datetime.now(UTC) - row.updated_at < FRESH):
         return row
     try:
-        if not ended and not await _has_ended(parts.temporal, row.workflow_id):
+        if not ended and not await has_ended(parts.temporal, row.workflow_id):
             return row
         async with asyncio.timeout(MENDING):
-            await _mend(parts.temporal, row.id)
+            await (await begin_mending(parts.temporal, row.id)).result()
     except (RPCError, TimeoutError, WorkflowFailureError) as problem:
         log.info("a row could not be mended", execution_id=row.id, reason=str(problem))
     async with reading(parts.database) as rows:
         return await Executions(rows).get(row.id) or row
 
 
-async def _has_ended(temporal: Client, workflow_id: str) -> bool:
+async def has_ended(temporal: Client, workflow_id: str) -> bool:
+    """Whether nothing runs under that workflow id. Raises RPCError."""
     try:
         found = await temporal.get_workflow_handle(workflow_id).describe(rpc_timeout=ASKING)
     except RPCError as error:
@@ -53,8 +55,9 @@ async def _has_ended(temporal: Client, workflow_id: str) -> bool:
     return not is_running(found)
 
 
-async def _mend(temporal: Client, id: str) -> None:
-    handle = await temporal.start_workflow(
+async def begin_mending(temporal: Client, id: str) -> WorkflowHandle[Any, Any]:
+    """`Reconcile` of one run: begun, or under way already. Raises RPCError."""
+    return await temporal.start_workflow(
         RECONCILE.type,
         ReconcileInput(execution=id),
         id=RECONCILE.workflow_id(id),
@@ -65,4 +68,3 @@ async def _mend(temporal: Client, id: str) -> None:
         static_summary="a run has ended and its row does not say so",
         rpc_timeout=ASKING,
     )
-    await handle.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
@@ -284,6 +284,14 @@ class Executions:
         )
         found = await self.rows.execute(asked.order_by(ExecutionRow.started_at))
         return [OpenExecution(*row) for row in found]
+
+    async def not_ended_under(self, workflow_ids: Collection[str]) -> list[OpenExecution]:
+        """The runs of these workflows that have not ended as far as their rows say."""
+        asked = select(*columns(OpenExecution, ExecutionRow)).where(
+            ExecutionRow.workflow_id.in_(workflow_ids),
+            ExecutionRow.status.in_(NOT_ENDED),
+        )
+        return [OpenExecution(*row) for row in await self.rows.execute(asked)]
 
     async def known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those of the workflows that have a row."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client
 
 from codeai.workflows.contracts.kinds import RECONCILE
+from codeai.workflows.contracts.schedules import PLATFORM_SCHEDULES
 from tests.platform import Platform, wait_until
+
+SCHEDULE = next(one.id for one in PLATFORM_SCHEDULES if one.kind is RECONCILE)
 
 BUSY = """
 param file
@@ -96,6 +100,44 @@ def test_a_pass_mends_what_nobody_looks_at(stack: Platform, token: str, tmp_path
     reconcile(stack)
     _, _, listed = stack.request("GET", "/executions?status=failed&limit=100", token=token)
     assert id in {one["id"] for one in listed["items"]}
+
+
+@pytest.fixture
+def no_passes(stack: Platform) -> Iterator[None]:
+    """The scheduled passes are paused."""
+
+    async def pause(client: Client) -> None:
+        await client.get_schedule_handle(SCHEDULE).pause()
+
+    async def go_on(client: Client) -> None:
+        await client.get_schedule_handle(SCHEDULE).unpause()
+
+    in_temporal(stack, pause)
+    yield
+    in_temporal(stack, go_on)
+
+
+def test_a_terminated_run_ends_also_in_lists_though_nobody_asks_for_it(
+    stack: Platform, token: str, tmp_path: Path, no_passes: None
+) -> None:
+    file = tmp_path / "did"
+    id = busy(stack, token, file)
+    terminate(stack, id)
+
+    def listed() -> bool:
+        _, _, found = stack.request("GET", "/executions?status=failed&limit=100", token=token)
+        return id in {one["id"] for one in found["items"]}
+
+    wait_until(listed, 30, "the list to say so")
+
+    def dead() -> bool:
+        """Without a look at the run itself: that would mend it, too."""
+        asked = {"query": "SELECT status FROM execution_steps WHERE execution_id = @id", "params": {"id": id}}
+        _, _, found = stack.request("POST", "/query", asked, token=token)
+        return ["running"] not in found["rows"]
+
+    wait_until(dead, 30, "the command to be ended")
+    assert file.read_text() == "begun\n"
 
 
 def test_who_follows_a_run_that_is_terminated_is_told(stack: Platform, token: str, tmp_path: Path) -> None:
