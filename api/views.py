@@ -153,7 +153,7 @@ class DeploymentView(View):
 
 @dataclass
 class ExecutionView(View):
-    """One run; command, output and exit code are of its last exec, or of the one that failed."""
+    """One run; command, output and exit code are of its last exec, or of the one that it failed by."""
 
     id: str
     workflow_id: str

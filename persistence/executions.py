@@ -17,13 +17,14 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    or_,
     select,
     text,
     tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
 from codeai.persistence.base import Base, Rows, columns, is_uuid, key
 from codeai.persistence.pages import Listed, Order, Page, Slice, read_page
@@ -112,7 +113,7 @@ class NewExecution:
 @dataclass(frozen=True, slots=True)
 class Execution:
     """A run as it is read: `inputs`, `result`, `error` and `undo_failed` are canonical JSON; `command`,
-    `output` and `exit_code` are those of its last exec, or of the one that failed."""
+    `output` and `exit_code` are those of its last exec, or of the one that it failed by."""
 
     id: str
     workflow_id: str
@@ -331,7 +332,7 @@ def _status_text() -> ColumnElement[str | None]:
 
 
 def _read() -> Select[Any]:
-    broken = case((ExecutionRow.status == "failed", StepRow.status.in_(BROKEN)), else_=False)
+    broken = StepRow.status.in_(BROKEN) & _tells_of_line(StepRow.line)
     shown = (
         select(StepRow.command, StepRow.stdout, StepRow.exit_code)
         .where(StepRow.execution_id == ExecutionRow.id, StepRow.kind == "exec")
@@ -348,6 +349,13 @@ def _read() -> Select[Any]:
         exit_code=shown.c.exit_code,
     )
     return select(*found).select_from(ExecutionRow).outerjoin(shown, shown.c.command.is_not(None))
+
+
+def _tells_of_line(line: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Whether the run's error, or one of those that it collects, is of that line. Searched as text: Postgres refuses to
+    take JSON apart that has a NUL in it. Within a JSON string no quote stands bare, so nothing else looks the same."""
+    found = (func.strpos(ExecutionRow.error, func.concat('"line":', line, end)) > 0 for end in ",}")
+    return func.coalesce(or_(*found), literal_column("false"))
 
 
 @cache

@@ -6,14 +6,17 @@ import dataclasses
 import itertools
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from codeai.activities.canonical import canonical
 from codeai.persistence.base import is_uuid, uuid7
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Ending, ExecutionFilter, Executions, NewExecution
 from codeai.persistence.pages import BadCursor, Page
 from codeai.persistence.steps import NewStep, Steps
+from codeai.workflows.contracts.errors import RunError
 
 START = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -64,12 +67,38 @@ async def test_a_host_that_was_not_known_is_added_by_opening_again(database: Dat
     assert found is not None and found.host == "one"
 
 
+LAST, BROKEN = ("third", "out 3", 0), ("second", "out 2", 7)
+
+
 @pytest.mark.parametrize(
-    ("status", "shown"), [("complete", ("third", "out 3", 0)), ("failed", ("second", "out 2", 7))]
+    ("status", "error", "shown"),
+    [
+        pytest.param("complete", None, LAST, id="complete"),
+        pytest.param("failed", {"kind": "exec_failed", "message": "", "line": 2}, BROKEN, id="by an exec"),
+        pytest.param(
+            "failed",
+            {
+                "kind": "exec_failed",
+                "message": "",
+                "line": 9,
+                "errors": [{"kind": "exec_failed", "message": "", "line": 2, "exit_code": 7}],
+            },
+            BROKEN,
+            id="by execs whose errors were collected",
+        ),
+        pytest.param(
+            "compensated", {"kind": "exec_failed", "message": "", "line": 2}, BROKEN, id="compensated later"
+        ),
+        pytest.param(
+            "failed", {"kind": "failed", "message": 'not "line":2,', "line": 22}, LAST, id="by fail()"
+        ),
+        pytest.param("failed", {"kind": "terminated", "message": ""}, LAST, id="from outside"),
+    ],
 )
-async def test_a_run_shows_its_last_exec_or_the_one_that_failed(
-    database: Database, status: str, shown: tuple[str, str, int]
+async def test_a_run_shows_its_last_exec_or_the_one_that_it_failed_by(
+    database: Database, status: str, error: dict[str, Any] | None, shown: tuple[str, str, int]
 ) -> None:
+    """Not one that failed before, which the program went on from."""
     run = a_run()
     async with database.transaction() as rows:
         await Executions(rows).open(run)
@@ -80,7 +109,8 @@ async def test_a_run_shows_its_last_exec_or_the_one_that_failed(
             await Steps(rows).started(step)
             outcome = "succeeded" if code == 0 else "failed"
             await Steps(rows).ended(step.id, 1, outcome, code, f"out {seq}", "", completed_at=START)
-        await Executions(rows).close(run.id, Ending(status, START))
+        told = canonical(RunError.model_validate(error)) if error else None
+        await Executions(rows).close(run.id, Ending(status, START, error=told))
         found = await Executions(rows).get(run.id)
     assert found is not None and (found.command, found.output, found.exit_code) == shown
 
