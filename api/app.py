@@ -24,6 +24,7 @@ from codeai.api.auth.keys import Keys, public_key, shared_secret
 from codeai.api.auth.rolebook import RoleBook
 from codeai.api.auth.tokens import Verifier
 from codeai.api.compiling import Compilers
+from codeai.api.cross_origin import CrossOrigin
 from codeai.api.dependencies import Parts
 from codeai.api.edge import TIME_LIMIT, Edge, host_names
 from codeai.api.ended_runs import ended_runs_mended
@@ -89,10 +90,14 @@ Opened = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
 def assemble(
-    opened: Opened, observing: Observing, hosts: Iterable[str], time_limit: float = TIME_LIMIT
+    opened: Opened,
+    observing: Observing,
+    hosts: Iterable[str],
+    time_limit: float = TIME_LIMIT,
+    cors_origins: Iterable[str] = (),
 ) -> FastAPI:
-    """The application around the parts that `opened` gives when it starts, answering for `hosts`; requests may
-    take `time_limit` seconds."""
+    """The application around the parts that `opened` gives when it starts, answering for `hosts`, and for pages of
+    `cors_origins` besides its own; requests may take `time_limit` seconds."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -118,7 +123,13 @@ def assemble(
     for why in NO_ROWS:
         app.add_exception_handler(why, _refused)
     app.add_exception_handler(RuntimeError, _refused)
-    app.add_middleware(Edge, observing=observing, hosts=frozenset(hosts), time_limit=time_limit)
+    app.add_middleware(
+        Edge,
+        observing=observing,
+        hosts=frozenset(hosts),
+        cross_origin=CrossOrigin(frozenset(cors_origins)),
+        time_limit=time_limit,
+    )
     return app
 
 
@@ -132,6 +143,7 @@ def create_app(settings: Settings) -> FastAPI:
         observing,
         host_names(server.host, server.allowed_hosts),
         server.timeout,
+        server.cors_origins,
     )
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from codeai.api.cross_origin import CrossOrigin, is_preflight, preflight
 from codeai.api.problems import Refused, problem_response
 from codeai.api.wire import MOST_HEADER_BYTES, MOST_URL_BYTES, headers_too_large, url_too_long
 from codeai.log_context import bound
@@ -42,11 +43,13 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The outermost ASGI layer, which also counts and traces requests. `hosts` are the names (without port) that this
-    server answers for; `time_limit` is in seconds and does not count for streams."""
+    server answers for; `cross_origin` says whose pages may ask; `time_limit` is in seconds and does not count for
+    streams."""
 
     app: ASGIApp
     observing: Observing
     hosts: frozenset[str]
+    cross_origin: CrossOrigin
     time_limit: float = TIME_LIMIT
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +57,8 @@ class Edge:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _Answer(send, _request_id(headers), time.monotonic())
+        origin = self.cross_origin.named(headers)
+        answer = _Answer(send, _request_id(headers), time.monotonic(), self.cross_origin.told(origin))
         scope.setdefault("state", {})["request_id"] = answer.request_id
         above = headers.get("traceparent", "")
         with (
@@ -62,7 +66,7 @@ class Edge:
             bound(module="api", request_id=answer.request_id, trace_id=trace_id(span, above)),
         ):
             try:
-                await self._answered(scope, headers, receive, answer)
+                await self._answered(scope, headers, origin, receive, answer)
             finally:
                 answer.log(scope)
                 route = _template(scope)
@@ -76,10 +80,15 @@ class Edge:
                     answer.sent,
                 )
 
-    async def _answered(self, scope: Scope, headers: Headers, receive: Receive, answer: _Answer) -> None:
-        """Has the application answer, or refuses for it."""
+    async def _answered(
+        self, scope: Scope, headers: Headers, origin: str | None, receive: Receive, answer: _Answer
+    ) -> None:
+        """Has the application answer a page of `origin`, which may ask, or whoever else; or refuses for it."""
         try:
-            self._admit(scope, headers)
+            self._admit(scope, headers, by_named_origin=origin is not None)
+            if origin is not None and is_preflight(scope["method"], headers):
+                await preflight()(scope, receive, answer.send)
+                return
             async with asyncio.timeout(self.time_limit) as limit:
                 answer.limit = limit
                 await self.app(scope, answer.receiving(receive), answer.send)
@@ -93,12 +102,15 @@ class Edge:
             log.info("client left", method=scope["method"], path=scope["path"])
         except asyncio.CancelledError:  # the server has waited as long as it may
             await answer.refuse(Refused("stopping", "the server is being stopped; ask again"), scope, receive)
-        except Exception:
+        except Exception as error:
+            if answer.status and isinstance(error.__cause__, Refused):  # what had begun cannot be refused
+                log.info("stream cut", reason=error.__cause__.code)
+                return
             log.exception("request failed", method=scope["method"], path=scope["path"])
             detail = f"an error of ours; the server's log has it under {answer.request_id}"
             await answer.refuse(Refused("internal", detail), scope, receive)
 
-    def _admit(self, scope: Scope, headers: Headers) -> None:
+    def _admit(self, scope: Scope, headers: Headers, *, by_named_origin: bool) -> None:
         """Raises Refused for what is not looked at any further."""
         hosts = headers.getlist("host")
         if len(hosts) != 1 or _host_name(hosts[0]) not in self.hosts:
@@ -107,8 +119,10 @@ class Edge:
             raise headers_too_large()
         if len(scope["raw_path"]) + len(scope["query_string"]) > MOST_URL_BYTES:
             raise url_too_long()
-        if _from_another_site(scope["method"], hosts[0], headers):
-            raise Refused("cross_site", "browsers may use this API from its own site only")
+        if not by_named_origin and _from_another_site(scope["method"], hosts[0], headers):
+            raise Refused(
+                "cross_site", "pages may use this API from its own site and server.cors_origins only"
+            )
 
 
 @dataclass(slots=True)
@@ -118,6 +132,7 @@ class _Answer:
     to_client: Send
     request_id: str
     began: float
+    more_headers: tuple[tuple[bytes, bytes], ...] = ()
     status: int = 0
     limit: asyncio.Timeout | None = None
     received: int = 0
@@ -139,7 +154,7 @@ class _Answer:
             said = dict(message["headers"])
             always = _ALWAYS if b"cache-control" in said else _NOT_KEPT
             request_id = (b"x-request-id", self.request_id.encode())
-            message["headers"] = [*message["headers"], request_id, *always]
+            message["headers"] = [*message["headers"], request_id, *always, *self.more_headers]
             if said.get(b"content-type", b"").startswith(_STREAMS) and self.limit:
                 self.limit.reschedule(None)
         self.sent += len(message.get("body", b""))

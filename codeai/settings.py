@@ -28,6 +28,7 @@ from codeai.settings_values import (
     targets,
     text,
     token_secret,
+    web_origins,
     web_url,
     whole,
     words,
@@ -49,6 +50,9 @@ class ServerSettings:
     data: Path = setting(Path(), "a folder whose disk has to have 5 % free for runs to start", path)
     allowed_hosts: tuple[str, ...] = setting(
         (), "names in Host besides the bound address and localhost", words
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (), "origins whose pages may use the API from browsers, besides its own", web_origins
     )
     trusted_proxies: tuple[str, ...] = setting(
         (), "addresses and networks whose X-Forwarded-For is believed", addresses

@@ -18,6 +18,7 @@ LEAST_SECRET_BYTES = 32
 """Of a secret that signs tokens (RFC 7518, 3.2)."""
 LEAST_RSA_BITS = 2048
 """Of a key that tokens are checked with (RFC 7518, 3.3)."""
+_PORTS = {"http": "80", "https": "443"}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -217,3 +218,16 @@ def web_url(value: object) -> str:
     if not fits:
         raise ValueError("is not a URL such as https://service.example.com/path")
     return url
+
+
+def web_origins(value: object) -> tuple[str, ...]:
+    """A list of origins, as browsers write them: without a path, and without the port that is the scheme's own."""
+    return tuple(map(_web_origin, words(value)))
+
+
+def _web_origin(given: str) -> str:
+    found = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?", given.lower())
+    if found is None:
+        raise ValueError(f"has {given!r}, which is no origin such as https://console.example.com")
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}" + ("" if port in (None, _PORTS[scheme]) else f":{port}")

@@ -154,6 +154,10 @@ def test_what_a_step_and_the_command_line_have_set_is_no_problem() -> None:
         ("CODEAI_WORKER_SANDBOX", "bwrap", "worker", "sandbox", "bwrap"),
         ("CODEAI_WORKSPACE_ROOTS", "/a:/b c", "worker", "workspace_roots", (Path("/a"), Path("/b c"))),
         ("CODEAI_SERVER_ALLOWED_HOSTS", "a, b", "server", "allowed_hosts", ("a", "b")),
+        (
+            *("CODEAI_SERVER_CORS_ORIGINS", "https://Console.example:443, http://[::1]:5173"),
+            *("server", "cors_origins", ("https://console.example", "http://[::1]:5173")),
+        ),
         ("LOG_FORMAT", "text", "logging", "format", "text"),
         ("TEMPORAL_TLS", "yes", "temporal", "tls", True),
     ],
@@ -176,6 +180,15 @@ def test_what_is_shown_can_be_set_again() -> None:
 @pytest.mark.parametrize("value", ["0", "-1", "1.5GiB", "2 gigs", "true", "5XB"])
 def test_what_is_no_size_is_refused(value: str) -> None:
     assert "is not a size such as 512MiB" in problems({"CODEAI_WORKER_MEMORY_LIMIT": value})[0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["*", "null", "https://*.example", "console.example", "https://a.example/", "https://u@a.example"],
+)
+def test_what_is_no_origin_is_refused(value: str) -> None:
+    (told,) = problems({"CODEAI_SERVER_CORS_ORIGINS": f"https://good.example,{value}"})
+    assert told.endswith(f"has {value!r}, which is no origin such as https://console.example.com")
 
 
 def test_it_is_known_which_files_the_settings_were_read_from(tmp_path: Path) -> None:
