@@ -61,14 +61,14 @@ PROBLEMS: dict[str, Row] = {
     "internal": Row(500, "Something went wrong here"),
     "no_database": Row(503, "The database does not answer", 1),
     "no_keys": Row(503, "The keys that tokens are checked with cannot be read", 1),
-    "no_seal_key": Row(503, "Secrets cannot be sealed"),
+    "no_seal_key": Row(503, "Secrets cannot be sealed", 60),
     "no_temporal": Row(503, "Temporal does not answer", 1),
     "no_worker": Row(503, "No worker answers for this run", 1),
     "disk": Row(503, "The disk is nearly full", 60),
     "busy": Row(503, "Too much is going on", 1),
     "not_ready": Row(503, "Not everything is there yet", 1),
     "stopping": Row(503, "The server is being stopped", 1),
-    "timed_out": Row(504, "The request took too long"),
+    "timed_out": Row(504, "The request took too long", 1),
 }
 
 _BY_STATUS = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 
 import httpx2
 import pytest
 
-from codeai.api.problems import PROBLEMS
-from tests.api.conftest import Served, bearer
+from codeai.api.problems import PROBLEMS, Refused
+from codeai.stack.postgres import free_port
+from tests.api.conftest import Served, bearer, serving
 
 
 def problem(answer: httpx2.Response, code: str) -> dict[str, object]:
@@ -20,6 +23,27 @@ def problem(answer: httpx2.Response, code: str) -> dict[str, object]:
     assert document["request_id"] == answer.headers["x-request-id"]
     assert document["detail"] and document["title"]
     return document
+
+
+def test_what_goes_away_by_itself_says_when_to_come_again() -> None:
+    for code, row in PROBLEMS.items():
+        waits = row.status in (429, 503, 504)
+        assert ("Retry-After" in Refused(code, "why").headers) is waits, code
+
+
+async def test_a_request_that_takes_too_long_is_told_when_to_come_again(served: Served) -> None:
+    server = replace(served.settings.server, port=free_port(), timeout=0.2)
+    head = (
+        "POST /configs/validate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: {bearer('admin')['Authorization']}\r\nContent-Length: 9\r\nConnection: close\r\n\r\n"
+    )
+    async with serving(replace(served.settings, server=server)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(head.encode())  # and no body
+        said = await reader.read()
+        writer.close()
+    assert said.startswith(b"HTTP/1.1 504 ") and b'"code":"timed_out"' in said
+    assert b"\r\nretry-after: 1\r\n" in said.lower()
 
 
 @pytest.mark.parametrize("path", ["/configs", "/deployments", "/executions", "/me", "/operations/1"])
