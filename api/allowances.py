@@ -65,10 +65,16 @@ class Allowances:
 
 
 class CallersStream(StreamingResponse):
-    """Server-sent events to one caller; it counts among his streams until it is closed, by whichever side."""
+    """An answer without a set end to one caller; it counts among his streams until it is closed, by whichever side."""
 
-    def __init__(self, events: AsyncIterator[str], allowances: Allowances, subject: str) -> None:
-        super().__init__(events, media_type="text/event-stream")
+    def __init__(
+        self,
+        pieces: AsyncIterator[str],
+        allowances: Allowances,
+        subject: str,
+        media_type: str = "text/event-stream",
+    ) -> None:
+        super().__init__(pieces, media_type=media_type)
         self._allowances = allowances
         self._subject = subject
 

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from codeai.api.lifetimes import BEGINNING, Lifetime, farewell
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
-from codeai.api.streams import AGAIN_AFTER, ALIVE_EVERY, LOOK_EVERY, event_text
+from codeai.api.streams import ALIVE_EVERY, LOOK_EVERY, event_text
 from codeai.api.views import EventView
 from codeai.persistence.events import Event, Events
 from codeai.persistence.reads import Reads
@@ -28,21 +29,21 @@ class EventStream:
     """One client that follows the events of a type, or all: those behind `last` (an event's id), else new ones."""
 
     database: Reads
-    stopping: asyncio.Event
-    until: float
+    lifetime: Lifetime
     type: str | None = None
     last: str | None = None
     _begin: datetime = field(default=datetime.fromtimestamp(0, UTC), init=False)
     _shown: dict[str, datetime] = field(default_factory=dict, init=False)
 
     async def events(self) -> AsyncIterator[str]:
-        """Server-sent events until the time is over or the server stops. A database that went away cuts the stream;
-        the client comes back with Last-Event-ID."""
-        yield f"retry: {AGAIN_AFTER}\n\n"
+        """Server-sent events until the stream's time is over. A database that went away cuts the stream; the client
+        comes back with Last-Event-ID."""
+        yield BEGINNING
         said = time.monotonic()
         try:
             await self._find_begin()
-            while time.time() < self.until and not self.stopping.is_set():
+            while True:
+                await self.lifetime.check()
                 for event in await self._new():
                     said = time.monotonic()
                     yield event_text("event", EventView.of(event), event.id)
@@ -52,7 +53,7 @@ class EventStream:
                 await asyncio.sleep(LOOK_EVERY)
         except Refused as refused:
             log.info("stream cut", reason=refused.code)
-        yield f"retry: {AGAIN_AFTER}\n\n"
+            yield farewell(refused)
 
     async def _find_begin(self) -> None:
         async with reading(self.database) as rows:

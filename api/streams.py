@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 from temporalio.service import RPCError
 
+from codeai.api.lifetimes import BEGINNING, Lifetime, farewell
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.stream_events import EndEvent, StatusEvent, StepEvent
@@ -26,14 +27,10 @@ from codeai.persistence.pages import Page
 from codeai.persistence.reads import Reads
 from codeai.persistence.steps import Step, Steps
 
-LONGEST = 3600.0
-"""Seconds; then the client is asked to come again."""
 LOOK_EVERY = 0.5
 """Seconds between two looks without being woken: a run's steps wake nobody."""
 ALIVE_EVERY = 15.0
 """Seconds of silence after which a comment shows that the stream lives."""
-AGAIN_AFTER = 1000
-"""Milliseconds until a client whose stream was cut comes back."""
 LINES_AT_ONCE = 100  # 64 KiB each at most
 LISTEN_AGAIN = 1.0
 
@@ -83,15 +80,13 @@ class Wakes:
 @dataclass(slots=True)
 class Follower:
     """One client that follows one run, from behind `offset`. `exists` says whether Temporal still has a run
-    whose row is not there yet; `end` is over when the run is, or when that cannot be known; `stopping` is set when the
-    server stops."""
+    whose row is not there yet; `end` is over when the run is, or when that cannot be known."""
 
     database: Reads
     wakes: Wakes
-    stopping: asyncio.Event
+    lifetime: Lifetime
     execution_id: str
     offset: int
-    until: float
     exists: Callable[[], Awaitable[bool]]
     end: Callable[[], Coroutine[None, None, None]]
     with_steps: bool = False
@@ -104,13 +99,14 @@ class Follower:
         self._steps = _StepsSeen(self.execution_id)
 
     async def events(self) -> AsyncIterator[str]:
-        """Server-sent events until the run has ended, the time is over or the server stops. A database that went away
-        cuts the stream; the client comes back with Last-Event-ID."""
-        yield f"retry: {AGAIN_AFTER}\n\n"
+        """Server-sent events until the run has ended or the stream's time is over. A database that went away cuts the
+        stream; the client comes back with Last-Event-ID."""
+        yield BEGINNING
         said = time.monotonic()
         try:
             async with self.wakes.of(self.execution_id) as woken, _woken_by(self.end(), woken):
-                while time.time() < self.until and not self.stopping.is_set():
+                while True:
+                    await self.lifetime.check()
                     woken.clear()
                     async for event in self._look():
                         said = time.monotonic()
@@ -126,7 +122,7 @@ class Follower:
                             await woken.wait()
         except Refused as refused:
             log.info("stream cut", reason=refused.code, execution_id=self.execution_id)
-        yield f"retry: {AGAIN_AFTER}\n\n"
+            yield farewell(refused)
 
     async def _look(self) -> AsyncIterator[str]:
         """What is new, in an order in which it can be read; sets `_ended` where the run has ended."""
@@ -174,8 +170,10 @@ class Follower:
         return execution.status
 
     async def _lines(self) -> AsyncIterator[LogLine]:
-        """The lines behind the offset: as many are in memory as are read at once, however long the log is."""
+        """The lines behind the offset: as many are in memory as are read at once, however long the log is, and the
+        stream's time may be over before they are."""
         while True:
+            await self.lifetime.check()
             async with reading(self.database) as rows:
                 lines = await Logs(rows).after(self.execution_id, self.offset, LINES_AT_ONCE)
             for line in lines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codeai.workflows.contracts.permissions import EVERYTHING, Role, allows, inherited, permissions_of
@@ -19,15 +19,22 @@ class ClaimNames:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`expires_at` in seconds since 1970."""
+    """`expires_at` in seconds since 1970; `named` are the roles and `given` the permissions of his token itself."""
 
     subject: str
     roles: frozenset[str]
     permissions: frozenset[str]
     expires_at: float
+    named: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
 
     def may(self, permission: str) -> bool:
         return allows(self.permissions, permission)
+
+    def with_roles(self, roles: Mapping[str, Role]) -> Caller:
+        """The caller where these are the roles in force."""
+        held = inherited(self.named, roles)
+        return replace(self, roles=held, permissions=permissions_of(self.named, roles) | self.given)
 
     def holds(self, role: str) -> bool:
         """Whether he is `role`: holds it, a role that inherits it, or everything."""
@@ -40,10 +47,12 @@ def caller_of(
     """The caller that verified claims name, with the roles and permissions that they give him."""
     return Caller(
         subject=str(claims["sub"]),
-        roles=inherited(named, roles),
-        permissions=permissions_of(named, roles) | frozenset(permissions),
+        roles=frozenset(),
+        permissions=frozenset(),
         expires_at=float(claims["exp"]),
-    )
+        named=tuple(named),
+        given=frozenset(permissions),
+    ).with_roles(roles)
 
 
 def texts_at(claims: Mapping[str, Any], path: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -44,7 +44,7 @@ class RoleBook:
     _changes: int = field(default=0, init=False)
     _reading: asyncio.Task[None] | None = field(default=None, init=False)
 
-    async def roles(self, named: list[str]) -> Mapping[str, Role]:
+    async def roles(self, named: Sequence[str]) -> Mapping[str, Role]:
         """The roles in force, for a caller with `named` ones. Raises Refused(no_database) where what these permit
         is not known, or has not been for an hour."""
         if not named:

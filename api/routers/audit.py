@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BeforeValidator
 from sqlalchemy import ColumnElement, and_
 
+from codeai.api.allowances import CallersStream
 from codeai.api.auth.caller import Caller
-from codeai.api.dependencies import Paged, Rows, require_permission
+from codeai.api.dependencies import Paged, Rows, Using, require_permission
+from codeai.api.lifetimes import Lifetime
 from codeai.api.outages import reading
 from codeai.api.queries import filter_of
 from codeai.api.routing import Route
@@ -117,18 +118,23 @@ Where = Annotated[ColumnElement[bool] | None, Depends(_asked)]
 
 @router.get("", response_model=Listing[AuditView], responses=_LINES)
 async def list_audit(
-    request: Request, _: Reader, rows: Rows, page: Paged, where: Where
+    request: Request, parts: Using, caller: Reader, rows: Rows, page: Paged, where: Where
 ) -> Response | Listing[AuditView]:
     """Who did what, newest first. As JSON lines all that fits, in the order of its chain, with `details` as text."""
     if JSON_LINES in request.headers.get("accept", ""):
-        return StreamingResponse(_lines(rows, where), media_type=JSON_LINES)
+        lines = _lines(rows, where, Lifetime(caller, "audit:read", parts.roles, parts.stopping))
+        return CallersStream(lines, parts.allowances, caller.subject, JSON_LINES)
     return Listing[AuditView].of(await Audit(rows).page(page, where), AuditView.of)
 
 
-async def _lines(database: Reads, where: ColumnElement[bool] | None) -> AsyncIterator[str]:
-    """Every entry as it is stored. A database that goes away cuts the answer short, which its reader sees."""
+async def _lines(
+    database: Reads, where: ColumnElement[bool] | None, lifetime: Lifetime
+) -> AsyncIterator[str]:
+    """Every entry as it is stored. A database that goes away, and the end of the stream's time, cut the answer short,
+    which its reader sees."""
     last, more = 0, True
     while more:
+        await lifetime.check()
         async with reading(database) as rows:
             found = await Audit(rows).behind(last, AT_ONCE, where)
         yield "".join(json.dumps(asdict(one), default=_as_text, ensure_ascii=False) + "\n" for one in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 from uuid import UUID
 
@@ -15,13 +14,13 @@ from codeai.api.allowances import CallersStream
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import IdempotencyKey, Paged, Parts, Rows, Using, require_permission
 from codeai.api.event_stream import EventStream
+from codeai.api.lifetimes import Lifetime
 from codeai.api.operations import RPC_LIMIT, Operation, described, ending_of, is_running
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.routing import Route
 from codeai.api.starts import begin
-from codeai.api.streams import LONGEST
 from codeai.api.views import EventBody, EventView, Listing, StartedView
 from codeai.persistence.events import Event, Events
 from codeai.workflows.contracts.event_types import LONGEST as LONGEST_TYPE
@@ -77,9 +76,9 @@ async def follow_events(
     last_event_id: Annotated[UUID | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """New events as they are stored, as server-sent events. Goes on behind `Last-Event-ID`."""
-    until = min(time.time() + LONGEST, caller.expires_at)
     last = str(last_event_id) if last_event_id else None
-    stream = EventStream(parts.database, parts.stopping, until, type, last)
+    lifetime = Lifetime(caller, "events:read", parts.roles, parts.stopping)
+    stream = EventStream(parts.database, lifetime, type, last)
     return CallersStream(stream.events(), parts.allowances, caller.subject)
 
 

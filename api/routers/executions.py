@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
@@ -24,6 +23,7 @@ from codeai.api.dependencies import (
     require_all_permissions,
     require_permission,
 )
+from codeai.api.lifetimes import Lifetime
 from codeai.api.mending import mended
 from codeai.api.operations import described, is_running
 from codeai.api.problems import Refused
@@ -31,7 +31,7 @@ from codeai.api.queries import filter_of
 from codeai.api.routing import Route
 from codeai.api.runs import known, must_exist, row, workflow_of
 from codeai.api.starts import STARTED, start
-from codeai.api.streams import LONGEST, Follower
+from codeai.api.streams import Follower
 from codeai.api.views import ExecutionView, Listing, LogView, ResultView, RunBody, StartedView, StepView
 from codeai.persistence.executions import Execution, ExecutionFilter, Executions
 from codeai.persistence.logs import Logs
@@ -151,10 +151,9 @@ async def show_log(
         follower = Follower(
             parts.database,
             parts.wakes,
-            parts.stopping,
+            Lifetime(caller, "executions:read", parts.roles, parts.stopping),
             str(id),
             after,
-            min(time.time() + LONGEST, caller.expires_at),
             lambda: _is_running(parts.temporal, workflow_id),
             lambda: _end(parts, id, workflow_id),
             with_steps=steps,
