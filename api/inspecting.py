@@ -12,6 +12,7 @@ from codeai.dsl.machine import Machine
 from codeai.dsl.program import Code
 from codeai.dsl.requests import EffectResult
 from codeai.dsl.trace import Recorded, Window, trace
+from codeai.dsl.trace_entries import Entry
 from codeai.dsl.view import with_source
 from codeai.workflows.contracts.answers import answer_in_row, undo_block
 from codeai.workflows.contracts.executions import Carried
@@ -20,7 +21,8 @@ from codeai.workflows.contracts.packing import unpack
 
 def traced(
     content: str,
-    patched: dict[str, str],
+    programs: dict[str, str],
+    begun: dict[str, str],
     inputs: dict[str, Any],
     journals: list[str],
     results: dict[str, tuple[str, int, str]],
@@ -31,7 +33,7 @@ def traced(
 ) -> dict[str, Any]:
     """`{items, total, complete, cut, view}` of a window of a run. `journals` and the checkpoints `before` and `after`
     them are packed as they are kept; `results` has kind, line and result of each step's row, `blocks` the rows of undo
-    blocks; `patched` by hash the programs with which it went on."""
+    blocks; `programs` by hash those with which it went on, or that began its steps, as `begun` says by step."""
     checked = check(content)
     if checked.errors:
         return {"items": [], "total": 0, "complete": False, "cut": _refused(checked), "view": None}
@@ -44,22 +46,27 @@ def traced(
     state = None if before is None else _state(before)
 
     def code_of(hash: str) -> Code:
-        if hash not in patched:
+        if hash not in programs:
             raise ValueError("a program with which the run went on is not kept")
-        return compile_program(check(patched[hash]))
+        return compile_program(check(programs[hash]))
 
     later = () if after is None else _state(after)["undo"]
-    begun = [block for row in blocks if (block := undo_block(**row)).undoes not in later]
-    recorded = Recorded(compile_program(checked), rounds, result_of, inputs, state, code_of, begun)
+    undone = [block for row in blocks if (block := undo_block(**row)).undoes not in later]
+    recorded = Recorded(compile_program(checked), rounds, result_of, inputs, state, code_of, undone)
     found = trace(recorded, Window(**window))
-    sources = {None: checked.source} | {hash: Source(patched[hash]) for _, hash in found.programs}
-    last = found.programs[-1][1] if found.programs else None
+    sources = {hash: Source(text) for hash, text in programs.items()}
+
+    def source_of(entry: Entry) -> Source:
+        at = found.program_at(entry) if entry.undoes is None else begun.get(str(entry.undoes))
+        return sources.get(at or "", checked.source)
+
+    last = found.programs[-1][1] if found.programs else ""
     return {
-        "items": [entry.to_json(sources[found.program_at(entry)]) for entry in found.entries],
+        "items": [entry.to_json(source_of(entry)) for entry in found.entries],
         "total": found.total,
         "complete": found.complete,
         "cut": found.cut,
-        "view": None if found.view is None else with_source(found.view, sources[last]),
+        "view": None if found.view is None else with_source(found.view, sources.get(last, checked.source)),
     }
 
 

@@ -16,7 +16,7 @@ from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.runs import known
 from codeai.api.views import StartedView
-from codeai.dsl.journal import programs_in
+from codeai.dsl.journal import begun_in, programs_in
 from codeai.persistence.blobs import Blobs
 from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.executions import Execution
@@ -37,13 +37,14 @@ UNKNOWN_END = "what the run did last was not kept"
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A run, or one of its workflow runs, packed as it was kept: with the checkpoint `before` it, and that which was
-    kept `after` it where others follow. `content` is the program that it began with, `patched` by hash those with which
-    it went on; `blocks` are the undo blocks of the whole run, `parts` the numbers of all its workflow runs; `cut` says
-    what is missing."""
+    kept `after` it where others follow. `content` is the program that it began with, `programs` by hash those with
+    which it went on, or that began its steps, as `begun` says; `blocks` are the undo blocks of the whole run, `parts`
+    the numbers of all its workflow runs; `cut` says what is missing."""
 
     execution: Execution
     content: str
-    patched: dict[str, str]
+    programs: dict[str, str]
+    begun: dict[int, str]
     journals: list[str]
     before: str | None
     after: str | None
@@ -81,13 +82,17 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
         patches = await asyncio.to_thread(_patches, later)
         now = live["program"] if live is not None else found.content_hash
         content = await program_of(rows, patches[0][0] if patches else now)
-        texts = {hash: await Blobs(rows).get(hash) for _, hash in patches}
+        begun = await asyncio.to_thread(_begun_in, [kept[run] for run in sorted(kept)])
+        hashes = {hash for _, hash in patches} | set(begun.values())
+        texts = {hash: await Blobs(rows).get(hash) for hash in hashes}
         results, more = await Steps(rows).results(found.id, wanted, MOST_RESULTS)
         blocks, more_blocks = await Steps(rows).undo_blocks(found.id, MOST_RESULTS)
         if more or more_blocks:
             cut = f"there are more than {MOST_RESULTS >> 20} MiB of recorded results"
-    patched = {hash: text for hash, text in texts.items() if text is not None}
-    return Recording(found, content, patched, chosen, before, after, results, blocks, sorted(kept), cut)
+    programs = {hash: text for hash, text in texts.items() if text is not None}
+    return Recording(
+        found, content, programs, begun, chosen, before, after, results, blocks, sorted(kept), cut
+    )
 
 
 async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | None:
@@ -116,6 +121,10 @@ def program_in(carried: str) -> str:
 def _patches(journals: list[str]) -> list[tuple[str, str]]:
     """The hashes of the programs with which a run went on, each behind that of the one before."""
     return [patch for journal in journals for patch in programs_in(unpack(journal))]
+
+
+def _begun_in(journals: list[str]) -> dict[int, str]:
+    return begun_in(unpack(journal) for journal in journals)
 
 
 def _nothing_kept(execution: Execution) -> Refused:

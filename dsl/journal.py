@@ -9,7 +9,7 @@ where the one before ended.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from codeai.dsl.bind import Bound
@@ -61,9 +61,9 @@ class Journal:
     def set(self, fibre: int, name: str, value: Any) -> None:
         self._note({"do": "set", "fibre": fibre, "name": name, "value": value})
 
-    def patched(self, before: str, program: str, to: Moved) -> None:
-        """The run goes on with another program; each is named by its hash."""
-        self._note({"do": PATCH, "before": before, "program": program, **to.to_json()})
+    def patched(self, before: str, program: str, to: Moved, steps: int) -> None:
+        """The run, which has begun so many steps, goes on with another program; each is named by its hash."""
+        self._note({"do": PATCH, "before": before, "program": program, "steps": steps, **to.to_json()})
 
     def gave_up(self, error: ErrorValue) -> None:
         self._note({"do": "give_up", "error": _error_to_plain(error)})
@@ -136,6 +136,25 @@ def programs_in(rounds: list[Round]) -> list[tuple[str, str]]:
         for entry in entries
         if isinstance(entry, dict) and entry.get("do") == PATCH
     ]
+
+
+def begun_in(journals: Iterable[list[Round]]) -> dict[int, str]:
+    """The hash of the program that began a step, for each step that the journals of a run, from its first one on, have
+    an answer of; nothing where it never went on with another program."""
+    now: str | None = None
+    before: list[tuple[int, str]] = []
+    found: dict[int, str | None] = {}
+    for entry in (entry for rounds in journals for _, *entries in rounds for entry in entries):
+        if isinstance(entry, dict) and entry.get("do") == PATCH:
+            if now is None:
+                found = dict.fromkeys(found, entry["before"])
+            before.append((entry.get("steps", 0), entry["before"]))
+            now = entry["program"]
+        elif isinstance(entry, list):
+            step = entry[0]
+            at_first = next((hash for steps, hash in before if step <= steps), now)
+            found[step] = now if step in found else at_first  # answered again: it was retried
+    return {step: hash for step, hash in found.items() if hash is not None}
 
 
 def inputs_of(rounds: list[Round]) -> dict[str, Value] | None:

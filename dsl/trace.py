@@ -58,8 +58,7 @@ class Window:
 class Trace:
     """`total` entries are known, `complete` says whether the program's end is among them, `cut` why there are no more.
     `view` is what could be seen right behind the entry that `at` named; `programs` are the hashes of those with which
-    the run went on, each with the number of its first entry; `asked` has the number of the entry by which each step
-    began."""
+    the run went on, each with the number of its first entry."""
 
     entries: tuple[Entry, ...]
     total: int
@@ -67,13 +66,11 @@ class Trace:
     cut: str | None = None
     view: dict[str, Any] | None = None
     programs: tuple[tuple[int, str], ...] = ()
-    asked: Mapping[int, int] = field(default_factory=dict)
 
     def program_at(self, entry: Entry) -> str | None:
-        """The hash of the program that has the entry's line, None for the first one: an undo block is of the program
-        that began the step which it undoes."""
-        at = entry.index if entry.undoes is None else self.asked.get(entry.undoes, 0)
-        return next((hash for first, hash in reversed(self.programs) if first <= at), None)
+        """The hash of the program that the run had at an entry, None for the first one. (The line of an undo block is
+        of the program that began the step which it undoes.)"""
+        return next((hash for first, hash in reversed(self.programs) if first <= entry.index), None)
 
 
 @dataclass(slots=True)
@@ -108,7 +105,7 @@ def trace(recorded: Recorded, window: Window) -> Trace:
     known = counted or done
     entries = tuple(done.recorder.in_order())
     count, programs = known.recorder.count, tuple(done.programs)
-    return Trace(entries, count, known.complete, known.cut, done.view, programs, done.recorder.asked)
+    return Trace(entries, count, known.complete, known.cut, done.view, programs)
 
 
 def _run(recorded: Recorded, recorder: Recorder) -> _Pass:

@@ -112,8 +112,6 @@ class Recorder:
         self.count = 0
         self.quiet = first - 1
         self.entries: list[Entry] = []
-        self.asked: dict[int, int] = {}
-        """By step: the number of the entry by which it began."""
         self.last_error = 0
         self.last_caught = 0
         self.fibre: Fibre

@@ -71,7 +71,6 @@ class Traced(Machine):
     def _ask(self, fibre: Fibre, pc: int, slots: Slots, given: dict[str, Any]) -> None:
         super()._ask(fibre, pc, slots, given)
         index = self._recorder.begin()
-        self._recorder.asked[fibre.step] = self._recorder.count
         if index:
             self._recorder.keep(_asked(index, self._pending[fibre.step], given))
 

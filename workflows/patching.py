@@ -41,7 +41,7 @@ class Patch:
     def apply(self, machine: Machine, journal: Journal) -> None:
         """Parked fibres go on at their failed statements."""
         machine.patch(self.program, self.to)
-        journal.patched(self.before, self.hash, self.to)
+        journal.patched(self.before, self.hash, self.to, machine.steps)
 
 
 async def compared(machine: Machine, before: str, text: str) -> Patch:

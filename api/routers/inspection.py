@@ -76,7 +76,8 @@ async def show_trace(
     kept = await recording(parts, id, run)
     made = await parts.compilers.traced(
         content=kept.content,
-        patched=kept.patched,
+        programs=kept.programs,
+        begun=kept.begun,
         inputs=json.loads(kept.execution.inputs),
         journals=kept.journals,
         results=kept.results,

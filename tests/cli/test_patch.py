@@ -119,6 +119,24 @@ def test_an_undo_block_is_shown_with_the_line_of_the_program_that_it_is_of(stack
     assert stacks == [[(1, 2), (4, 7)], [(1, 2)], []]
 
 
+def test_so_it_is_in_the_trace_of_a_later_workflow_run(stack: Platform) -> None:
+    id = stack.detach(TYPO, *PARK)
+    at(stack, id, "parked")
+    file = stack.write("patched/fails_later.cai", MENDED.replace("return lines(said)", 'fail("after all")'))
+    assert stack.command("patch", id, str(file)).returncode == 0
+    parked_again = "parked at line 8"
+    wait_until(lambda: parked_again in stack.command("logs", id).stderr, 60, parked_again)
+    assert stack.command("abort", id).returncode == 0
+    at(stack, id, "failed")
+    assert stack.command("compensate", id).returncode == 0
+    for words in ((), ("--run", "2")):
+        items = json.loads(stack.command("trace", id, *words, "--output", "json").stdout)["items"]
+        assert [(one["line"], one["source"]) for one in items if one["kind"] == "undo"] == [
+            (7, MENDED.splitlines()[6]),
+            (2, TYPO.splitlines()[1]),
+        ]
+
+
 def test_a_run_that_was_undone_is_not_patched(stack: Platform) -> None:
     file = stack.write("patched/undone.cai", TYPO)
     done = stack.command("run", str(file), "--output", "json")

@@ -40,6 +40,8 @@ class Driven:
         self.outcome: Finished | Failed | None = None
         self.requests: list[Request] = []
         self.withdrawn: list[int] = []
+        self.begun: dict[int, list[str]] = {}
+        """By step: the programs that have begun it."""
         self.said = 0
         self.cancel_at = self.random.choice([None, self.random.randint(0, 30)])
 
@@ -54,6 +56,8 @@ class Driven:
                 break
             if isinstance(outcome, Asking):
                 self.requests += outcome.requests
+                for request in outcome.requests:
+                    self.begun.setdefault(request.step, []).append(str(self.patched))
                 self.withdrawn += outcome.withdrawn
             if self.cancel_at is not None and self.machine.steps >= self.cancel_at:
                 self.cancel_at = None
@@ -116,7 +120,7 @@ class Driven:
         code, to = patch(check(before), check(now), self.machine.standing())
         self.bound = bind(code)
         self.machine.patch(self.bound, to)
-        self.journal.patched(str(self.patched - 1), str(self.patched), to)
+        self.journal.patched(str(self.patched - 1), str(self.patched), to, self.machine.steps)
 
     def form(self, number: int) -> str:
         more = "".join(f"function more{at}() {{\n return {at}\n}}\n\n" for at in range(number % 3))

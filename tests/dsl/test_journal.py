@@ -9,7 +9,7 @@ import pytest
 
 import codeai.dsl.machine as machine_module
 from codeai.dsl.bind import Bound
-from codeai.dsl.journal import Journal, Round, inputs_of, replay, result_from_plain, result_to_plain
+from codeai.dsl.journal import Journal, Round, begun_in, inputs_of, replay, result_from_plain, result_to_plain
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking, EffectResult, Finished, Request
 from codeai.dsl.stored import encode
@@ -46,6 +46,25 @@ def test_a_run_made_again_from_its_journals_asks_the_same_and_ends_the_same(
     assert machine.state() == state
     assert [repr_of(one) for one in requests] == [repr_of(one) for one in driven.requests]
     assert withdrawn == driven.withdrawn
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_the_journals_tell_which_program_began_a_step(seed: int) -> None:
+    source = Programs(seed).program()
+    driven = Driven(program(source), seed, parks=True, source=source)
+    driven.run()
+    found = begun_in(json.loads(json.dumps(driven.journals)))
+    answered = driven.begun.keys() - driven.machine.pending.keys()
+    assert found.keys() >= answered if driven.patched else not found
+    for step, programs in driven.begun.items():
+        if step in found and len(programs) == 1:
+            assert found[step] == programs[0], step
+
+
+def test_a_step_that_was_retried_is_of_the_program_that_began_it_last() -> None:
+    patch = {"do": "patch", "before": "old", "program": "new", "steps": 3}
+    answers: list[list[Round]] = [[[1, [1]], [1, [2], patch]], [[1, [3]], [1, [2]], [1, [4]]]]
+    assert begun_in(answers) == {1: "old", 2: "new", 3: "old", 4: "new"}
 
 
 def test_a_replay_stops_where_a_result_is_missing() -> None:

@@ -210,7 +210,7 @@ def test_a_trace_goes_on_with_the_program_that_the_run_went_on_with() -> None:
     journal.advanced()
     code, to = patch(check(before), check(now), machine.standing())
     machine.patch(bind(code), to)
-    journal.patched("before", "now", to)
+    journal.patched("before", "now", to, machine.steps)
     assert machine.advance() == Finished(3)
     journal.advanced()
     rounds = json.loads(json.dumps([journal.take()]))
@@ -287,12 +287,6 @@ AT_END = 4 + 3 * 2 + 1
 
 def block(step: int, undoes: int, **more: Any) -> UndoBlock:
     return UndoBlock(step, undoes, 2, text="unmake", variables={"n": str(undoes - 1)}, **more)
-
-
-def test_an_undo_block_is_of_the_program_that_began_its_step() -> None:
-    entries = [Entry(9, "undo", 1, 2, step=4, undoes=3), Entry(10, "undo", 1, 1, step=5, undoes=1)]
-    found = Trace(tuple(entries), 10, True, programs=((5, "now"),), asked={1: 1, 3: 6})
-    assert [found.program_at(entry) for entry in entries] == ["now", None]
 
 
 def test_undo_blocks_follow_the_error_last_first() -> None:
