@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import uuid
 from pathlib import Path
+from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from codeai.workflows.contracts.kinds import CHANGE_RECORD
+from tests.platform import wait_until
 from tests.workers.conftest import Start
 from tests.workers.test_hosts import carried, result
 from tests.workers.test_run import address, begin
@@ -67,3 +70,39 @@ async def test_a_run_that_is_cancelled_while_it_waits_for_a_child_to_continue_as
             await asyncio.sleep(0.05)
     await run.cancel()
     assert "cancel" in str(await result(run)).lower()
+
+
+async def test_a_command_whose_worker_dies_while_it_is_dying_ends_and_is_undone(
+    worker: Start, temporal: Client, tmp_path: Path
+) -> None:
+    """Temporal then gives up its activity, as one whose cancel was asked for is not repeated."""
+    first = worker("all", address(temporal))
+    first.until_ready()
+    did = tmp_path / "did"
+    run = await begin(
+        temporal,
+        f"""
+        parallel for which in ["fails", "command"] {{
+            if which == "fails" {{ exec {{ until [ -e {did} ]; do sleep 0.1; done }} fail("enough") }}
+            exec(grace: "5m") {{
+                trap "echo asked >> {did}" TERM
+                echo begun > {did}
+                until [ -e {did}.go ]; do sleep 0.1 || :; done
+            }} undo {{ echo undone >> {did} }}
+        }}
+        """,
+    )
+    await asyncio.to_thread(wait_until, lambda: did.exists() and "asked" in did.read_text(), 60, "the cancel")
+    first.stop(signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while not await gave_up(run):
+            await asyncio.sleep(0.2)
+    did.with_name("did.go").touch()
+    worker("all", address(temporal)).until_ready()
+    assert "enough" in str(await result(run))
+    assert did.read_text() == "begun\nasked\nundone\n"
+
+
+async def gave_up(run: WorkflowHandle[Any, Any]) -> bool:
+    history = await run.fetch_history()
+    return any(event.HasField("activity_task_timed_out_event_attributes") for event in history.events)

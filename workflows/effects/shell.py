@@ -170,10 +170,12 @@ async def attempted(effects: Effects, given: CommandInput, place: Place) -> Comm
             try:
                 return await handle
             except ActivityError as error:
-                if isinstance(error.cause, CancelledError):
+                not_taken = was_not_taken(error)
+                # Temporal repeats no activity whose cancel is asked for: it ends when its worker does.
+                if isinstance(error.cause, CancelledError) or (step in effects.withdrawn and not not_taken):
                     effects.recall_notes()
                     return await cancelled_command(effects, given, place, error.cause)
-                if not was_not_taken(error):
+                if not not_taken:
                     raise
             effects.silent[step] = workflow.time()
         answer = await answer_of(place.host, place.lost_after, effects.silent[step])
@@ -184,12 +186,12 @@ async def attempted(effects: Effects, given: CommandInput, place: Place) -> Comm
 
 
 async def cancelled_command(
-    effects: Effects, given: CommandInput, place: Place, error: CancelledError
+    effects: Effects, given: CommandInput, place: Place, why: BaseException | None
 ) -> CommandResult:
     """How a cancelled command ended: as its attendant has reported. Where nobody attended it, it is dead when its
     host says so."""
-    if error.details and isinstance(error.details[0], dict):
-        return CommandResult.model_validate(error.details[0])
+    if isinstance(why, CancelledError) and why.details and isinstance(why.details[0], dict):
+        return CommandResult.model_validate(why.details[0])
     its_own = KillInput(execution_id=given.execution_id, step_ids=(given.step_id,))
     killed = await end_commands(place.host, place.lost_after, its_own)
     if killed is None:
