@@ -18,7 +18,8 @@ class Fibre:
     arguments are `given`, or for `group`. `level` is how many variables of its first frame are its parent's.
     A `dying` one was cancelled and waits only for its answer. A `parked` one failed with that error at `pc`, where it
     waits for somebody to say how to go on; `failed_step` is the command that failed there, which a retry at
-    `retries` (instruction, depth of the stack) asks for again."""
+    `retries` (instruction, depth of the stack) asks for again. `has_begun` says that the command it waits for was asked
+    for before and has its undo since then, which it keeps whatever becomes of it now."""
 
     number: int
     slots: Slots
@@ -35,6 +36,7 @@ class Fibre:
     parked: ErrorValue | None = None
     failed_step: int = 0
     retries: tuple[int, int] | None = None
+    has_begun: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -155,8 +155,9 @@ class Machine(Parking):
             raise ValueError(f"nobody waits for an answer to step {step}")
         request = self._pending.pop(step)
         value, error = received(request, result)
-        if step in self._state.undo and not is_undoable(request, result, error):
+        if step in self._state.undo and not is_undoable(request, result, error, fibre.has_begun):
             del self._state.undo[step]
+        fibre.has_begun = False
         if fibre.dying:
             if step in self._state.withdrawn:
                 self._state.withdrawn.remove(step)
@@ -246,6 +247,7 @@ class Machine(Parking):
             raise UNDO_ENTRIES.fault()
         self._running.grow(states.given_size(given), pc, slots)
         state.steps = max(state.steps, step)
+        fibre.has_begun = step in state.undo
         if has_undo:
             state.undo[step] = None
         fibre.failed_step, fibre.retries = 0, None

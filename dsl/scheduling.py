@@ -55,7 +55,7 @@ class Scheduling:
         self._held = 0
         for fibre in all_fibres(state.main):
             self._held += fibre.held + (fibre.children.held if fibre.children else 0)
-            if fibre.step:
+            if fibre.step and state.outcome is None:  # else it has its answer: it shows where the run stood
                 self._waiting[fibre.step] = fibre
         for step in sorted(self._waiting):
             fibre = self._waiting[step]
@@ -291,7 +291,8 @@ class Scheduling:
         elif not fibre.step:
             return  # it is ready: its turn comes, and ends it
         elif self._new.pop(fibre.step, None) is not None:  # nobody heard of it yet
-            state.undo.pop(fibre.step, None)
+            if not fibre.has_begun:
+                state.undo.pop(fibre.step, None)
             del self._waiting[fibre.step], self._pending[fibre.step]
             self._gone(fibre)
         else:

@@ -97,6 +97,8 @@ def _fibre(program: Bound, fibre: Fibre) -> dict[str, Any]:
         plain["failed_step"] = fibre.failed_step
     if fibre.retries is not None:
         plain["retries"] = list(fibre.retries)
+    if fibre.has_begun:
+        plain["has_begun"] = True
     return plain
 
 
@@ -128,6 +130,7 @@ def _read_fibre(running: Running, plain: dict[str, Any], group: Group | None) ->
     if "retries" in plain:
         pc, depth = plain["retries"]
         fibre.retries = pc, depth
+    fibre.has_begun = plain.get("has_begun", False)
     fibre.held = running.settle(fibre.stack, fibre.slots, fibre.pc, level) + kept_size(fibre)
     if "group" in plain:
         fibre.children = _read_group(running, plain["group"], fibre)

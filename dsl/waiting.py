@@ -97,9 +97,10 @@ def received(request: Request, result: EffectResult) -> tuple[Value, ErrorValue 
     return value, None
 
 
-def is_undoable(request: Request, result: EffectResult, error: ErrorValue | None) -> bool:
-    """Whether the undo of an answered command, or of a run that is complete, stays on the stack."""
-    if not result.undoable:
+def is_undoable(request: Request, result: EffectResult, error: ErrorValue | None, has_begun: bool) -> bool:
+    """Whether the undo of an answered command, or of a run that is complete, stays on the stack. `has_begun`: an
+    attempt before what was answered may have done something."""
+    if not (result.undoable or has_begun):
         return False
     if request.undo is None:
         return error is None

@@ -138,6 +138,7 @@ class KeptRun(RunCommands):
             undoing=undoing,
             attempts=effects.attempts,
             tried=effects.tried,
+            has_run=tuple(sorted(effects.has_run)),
             parking=self.park.parking,
             heard=self.heard.words,
             refusals=self.heard.refusals,

@@ -103,6 +103,38 @@ async def test_a_command_whose_worker_dies_while_it_is_dying_ends_and_is_undone(
     assert did.read_text() == "begun\nasked\nundone\n"
 
 
+async def test_a_command_that_is_withdrawn_between_two_attempts_is_undone(
+    worker: Start, temporal: Client, tmp_path: Path
+) -> None:
+    worker("all", address(temporal)).until_ready()
+    did = tmp_path / "did"
+    run = await begin(
+        temporal,
+        f"""
+        exec(retry: 1, backoff: "1m") {{ echo made >> {did}; false }}
+        undo {{ echo "unmade, it had $CODEAI_STEP_OUTCOME" >> {did} }}
+        """,
+    )
+    async with asyncio.timeout(60):
+        while not await waits_for_its_timer(run):
+            await asyncio.sleep(0.1)
+    await run.cancel()
+    assert "cancel" in str(await result(run)).lower()
+    assert did.read_text() == "made\nunmade, it had failed\n"
+
+
+async def waits_for_its_timer(run: WorkflowHandle[Any, Any]) -> bool:
+    """After its command has ended."""
+    events = (await run.fetch_history()).events
+    ended = [
+        at for at, event in enumerate(events) if event.HasField("activity_task_completed_event_attributes")
+    ]
+    return any(
+        event.HasField("timer_started_event_attributes")
+        for event in events[max(ended, default=len(events)) :]
+    )
+
+
 async def gave_up(run: WorkflowHandle[Any, Any]) -> bool:
     history = await run.fetch_history()
     return any(event.HasField("activity_task_timed_out_event_attributes") for event in history.events)

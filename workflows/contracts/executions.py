@@ -125,6 +125,7 @@ class Carried(Contract):
     undoing: Undoing | None = None
     attempts: dict[int, int] = Field(default_factory=dict, description="step -> attempt under way")
     tried: dict[int, int] = Field(default_factory=dict, description="step -> attempts before a retry")
+    has_run: tuple[int, ...] = Field((), description="steps of which an attempt before has begun")
     parking: Parking = Parking()
     heard: tuple[str, ...] = Field((), description="the ids of the commands that came last")
     refusals: dict[str, tuple[str, str]] = Field(

@@ -148,13 +148,20 @@ async def command(effects: Effects, given: CommandInput, trying: Trying) -> Comm
         if not rerun and (
             step in effects.withdrawn or not may_try_again(result, attempt - before, trying.retry)
         ):
-            return result
+            return as_begun(result) if step in effects.has_run else result
+        if result.started:
+            effects.has_run.add(step)
         if rerun:
             key = step_id(effects.run.record.id, f"{step}/lost/{attempt}")
             effects.notes.log(key, "warn", f"attempt {attempt} was lost, it is run again: {said(result)}")
         attempt += 1
         effects.commands.pop(step, None)
         await asyncio.sleep(delay_before(attempt - before, trying.backoff))
+
+
+def as_begun(result: CommandResult) -> CommandResult:
+    """How the last attempt ended, of a command of which one before has begun: the row says of this one alone."""
+    return result if result.started else result.model_copy(update={"started": True, "recorded": False})
 
 
 async def attempted(effects: Effects, given: CommandInput, place: Place) -> CommandResult:

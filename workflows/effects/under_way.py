@@ -54,15 +54,17 @@ Performer: TypeAlias = "Callable[[Effects, Request], EffectResult | Awaitable[Gi
 
 class Effects:
     """`since` says when a step began to wait, `attempts` which attempt of a command is under way, `tried` how many
-    there were of one that has failed, `decisions` and `arrived` what was sent to steps and not read yet, `secrets`
-    which ones steps were given. A `resting` step waits for nothing that is in flight, one in `placing` for a host;
-    `at` says where a command's attempt under way is, `silent` since when its host has been."""
+    there were of one that has failed, `has_run` that one before the one under way has begun, `decisions` and `arrived`
+    what was sent to steps and not read yet, `secrets` which ones steps were given. A `resting` step waits for nothing
+    that is in flight, one in `placing` for a host; `at` says where a command's attempt under way is, `silent` since
+    when its host has been."""
 
     def __init__(self, run: Run, performers: Mapping[str, Performer], carried: Carried | None) -> None:
         self.run = run
         self.notes = Notebook(run.record.id)
         self.attempts: dict[int, int] = dict(carried.attempts) if carried else {}
         self.tried: dict[int, int] = dict(carried.tried) if carried else {}
+        self.has_run: set[int] = set(carried.has_run) if carried else set()
         self.since: dict[int, float] = dict(carried.since) if carried else {}
         self.decisions: dict[int, Decision] = dict(carried.decisions) if carried else {}
         self.secrets: dict[str, None] = dict.fromkeys(carried.secrets) if carried else {}
@@ -134,6 +136,8 @@ class Effects:
             self._hasten(step)
         elif step in self.silent:
             pass  # whether it is dead is known when its host answers, or is lost
+        elif step in self.at and step in self.attempts:
+            pass  # handed over by the workflow run before, and taken up in a moment: its activity dies then
         elif (task := self.under_way.get(step)) is not None:
             task.cancel()
         elif all(answer.step != step for answer in self._answers):
@@ -158,7 +162,7 @@ class Effects:
             if not is_cancelled_exception(error):
                 self._broken = error
                 return
-            given = unwanted()
+            given = unwanted(undoable=step in self.has_run)
         finally:
             self.under_way.pop(step, None)
             if step in self.attempts:
@@ -175,6 +179,7 @@ class Effects:
                 known.pop(step, None)
             for told in (self.decisions, self.arrived):
                 told.pop(step, None)
+            self.has_run.discard(step)
         result, in_row = given if isinstance(given, tuple) else (given, False)
         if step in self._begun:
             self._begun.discard(step)
@@ -289,6 +294,6 @@ class Effects:
         )
 
 
-def unwanted() -> EffectResult:
+def unwanted(*, undoable: bool = False) -> EffectResult:
     """The answer of what nobody wants any more."""
-    return EffectResult(error=ErrorValue("cancelled", "cancelled"), undoable=False)
+    return EffectResult(error=ErrorValue("cancelled", "cancelled"), undoable=undoable)
