@@ -160,7 +160,7 @@ class ExecuteDeployment(KeptRun):
         self.cancelled, self.paused = carried.cancelled, carried.paused
         self.run_number = carried.run
         self.lane.key = carried.lane
-        self.park.parking = carried.parking
+        self.park.parking, self.park.ends_by = carried.parking, carried.ends_by
         self.heard = Heard(carried.heard, carried.refusals, carried.bodies)
         self.undone, self.undo_seq = carried.undone, carried.undo_seq
         program, _ = await self._load(LoadInput(program_hash=carried.program))
@@ -194,7 +194,7 @@ class ExecuteDeployment(KeptRun):
         carried = Carried.model_validate(unpack(found.carried))
         if asked.do != "compensate":
             must_be_retriable(found.status, carried)
-        await self._take_up(carried)
+        await self._take_up(carried.model_copy(update={"ends_by": None}))
         steps = self.machine.undo_stack
         if asked.do == "compensate" and not steps:
             self.begun = False

@@ -140,6 +140,7 @@ class KeptRun(RunCommands):
             tried=effects.tried,
             has_run=tuple(sorted(effects.has_run)),
             parking=self.park.parking,
+            ends_by=self.park.ends_by,
             heard=self.heard.words,
             refusals=self.heard.refusals,
             bodies=self.heard.bodies,

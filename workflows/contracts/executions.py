@@ -127,6 +127,7 @@ class Carried(Contract):
     tried: dict[int, int] = Field(default_factory=dict, description="step -> attempts before a retry")
     has_run: tuple[int, ...] = Field((), description="steps of which an attempt before has begun")
     parking: Parking = Parking()
+    ends_by: str | None = Field(None, description="the word that ends it: rollback or abort")
     heard: tuple[str, ...] = Field((), description="the ids of the commands that came last")
     refusals: dict[str, tuple[str, str]] = Field(
         {}, description="code and message of those that were refused"
