@@ -15,7 +15,6 @@ from uuid import UUID
 from temporalio.client import (
     Client,
     WorkflowHandle,
-    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -27,14 +26,13 @@ from codeai.api.dependencies import Parts
 from codeai.api.operations import RPC_LIMIT, Operation, described, is_running, key_reused
 from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import PROBLEMS, Refused
+from codeai.api.questions import QUERY_LIMIT, NoSuchRun, ask
 from codeai.api.runs import no_execution, row_in_time, workflow_of
 from codeai.persistence.approvals import Approvals
 from codeai.workflows.contracts.commands import Answered, Command, several
 
 ANSWER_LIMIT = timedelta(seconds=5)
 """How long a run has to answer an update."""
-QUERY_LIMIT = timedelta(seconds=2)
-"""How long a worker has to say that it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +116,9 @@ class Addressed:
         if self.ended is not None:
             raise self.over(self.ended)
         try:
-            return await self.handle.query(query, rpc_timeout=QUERY_LIMIT)
-        except WorkflowQueryFailedError:
-            return None
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise no_execution(self.id) from None
-            return None
+            return await ask(self.handle, query)
+        except NoSuchRun:
+            raise no_execution(self.id) from None
 
     async def is_running(self) -> bool:
         """Whether Temporal says so. Raises Refused(not_found)."""

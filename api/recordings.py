@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
-
-from temporalio.client import WorkflowQueryFailedError
-from temporalio.service import RPCError
 
 from codeai.api.dependencies import Parts
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
+from codeai.api.questions import NoSuchRun, ask
 from codeai.api.runs import known
 from codeai.api.views import StartedView
 from codeai.dsl.journal import begun_in, programs_in
@@ -25,8 +23,6 @@ from codeai.persistence.steps import Steps, UndoBlockRun
 from codeai.workflows.contracts.executions import Carried
 from codeai.workflows.contracts.packing import pack, unpack
 
-QUERY_LIMIT = timedelta(seconds=2)
-"""How long a worker has to answer for a run."""
 MOST_RESULTS = 32 * 2**20
 """Bytes of recorded results that one trace reads."""
 
@@ -97,12 +93,10 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
 
 async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | None:
     """What the run's worker answers to a query; None where nobody does."""
-    handle = parts.temporal.get_workflow_handle(workflow_id)
-    try:
-        answer: dict[str, Any] = await handle.query(query, result_type=dict, rpc_timeout=QUERY_LIMIT)
-    except (RPCError, WorkflowQueryFailedError):
-        return None
-    return answer
+    with contextlib.suppress(NoSuchRun):
+        answer: dict[str, Any] | None = await ask(parts.temporal.get_workflow_handle(workflow_id), query)
+        return answer
+    return None
 
 
 async def program_of(rows: Reads, content_hash: str | None) -> str:

@@ -149,7 +149,8 @@ def _workflow_worker(
     build_id: str | None,
 ) -> Worker:
     """All workflow code, the short activities of the database, and what goes out."""
-    return Worker(
+    runner = QuietRunner()
+    worker = Worker(
         client,
         task_queue=OF_WORKFLOWS.name,
         workflows=registry.WORKFLOWS,
@@ -166,7 +167,7 @@ def _workflow_worker(
             *Retention(database, settings.retention).activities(),
             *http.activities(),
         ],
-        workflow_runner=QuietRunner(),
+        workflow_runner=runner,
         deployment_config=None if build_id is None else versioned(build_id),
         max_concurrent_workflow_tasks=OF_WORKFLOWS.workflow_slots,
         max_concurrent_activities=OF_WORKFLOWS.slots,
@@ -175,6 +176,8 @@ def _workflow_worker(
         graceful_shutdown_timeout=timedelta(seconds=settings.worker.drain_timeout),
         on_fatal_error=ending.broke,
     )
+    runner.serve(worker)
+    return worker
 
 
 @contextlib.asynccontextmanager

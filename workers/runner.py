@@ -3,8 +3,8 @@
 With 1.35 the SDK lets a query come in between in two ways, and what a run does then stands in its history in another
 order than each replay gives, so that the run never goes on (docs/decisions/0007-a-question-takes-no-run-further.md):
 
-- A query that waits for a worker which has died goes to another one, with all of the history. What came meanwhile, for
-  which a workflow task is still on its way, is applied for the query, and the task tells the run only the rest.
+- A query that waits for a worker which has died goes to another one, with all of the history. What that holds, and no
+  workflow task of this worker has brought, is applied for the query, and the next task tells the run only the rest.
 - A query that comes with a workflow task is asked while the task's local activities run. Its answer ends the task, also
   where one of them has its result in the history by then but has not told the run.
 """
@@ -12,53 +12,68 @@ order than each replay gives, so that the run never goes on (docs/decisions/0007
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowInstance, WorkflowInstanceDetails
 
-REFUSAL = "the run has news that it has not taken yet; ask again"
 ALONE = "legacy_query"
-"""The id of a query that comes without a workflow task; who asks has to be answered or refused."""
+"""The id of a query that comes without a workflow task; who asks has to be answered."""
 
 
 class QuietRunner(UnsandboxedWorkflowRunner):
     """Without Temporal's sandbox, which the replay tests have (tests/workflows/test_replay.py)."""
 
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+
+    def serve(self, worker: Worker) -> None:
+        """Has to be told whose runner it is before that runs."""
+        self._worker = worker
+
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """An instance that only workflow tasks take further."""
         instance = super().create_instance(det)
-        instance.activate = Activations(instance.activate)  # type: ignore[method-assign]  # the others' types are private
+        forget = partial(self._forget, det.info.run_id)
+        instance.activate = Activations(instance.activate, forget)  # type: ignore[method-assign]  # the others' types are private
         return instance
+
+    def _forget(self, run_id: str) -> None:
+        assert self._worker is not None
+        # The SDK has no public name for it yet.
+        self._worker._bridge_worker.request_workflow_eviction(run_id)
 
 
 class Activations:
     """The activations of one run in memory.
 
-    One that no workflow task has brought fails: the SDK refuses the query and forgets the run, and who asks again is
-    answered. It is known by the history, which has become longer without the event that begins a task
-    (`WorkflowTaskStarted`): that would have told another time. The history's size alone does not tell: it may be that
-    of the task before, where a task begins in the answer to one that was never in the database.
+    A query that comes alone, behind news of the run, may have brought these itself: that is not told. It is answered,
+    and the SDK forgets the run: whoever is next to work with it, a task or a question, has it from its history.
 
     Queries of a task whose local activities run are left without an answer: Temporal then asks once more by itself.
     """
 
-    def __init__(self, activate: Callable[[WorkflowActivation], WorkflowActivationCompletion]) -> None:
+    def __init__(
+        self,
+        activate: Callable[[WorkflowActivation], WorkflowActivationCompletion],
+        forget: Callable[[], None],
+    ) -> None:
         self._activate = activate
-        self._length = 0
-        self._begun: tuple[int, int, int] | None = None
+        self._forget = forget
+        self._has_news = False
         self._local: set[int] = set()
 
     def __call__(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """As `WorkflowInstance.activate`."""
-        begun = (act.timestamp.seconds, act.timestamp.nanos, act.history_size_bytes)
-        completion = WorkflowActivationCompletion()
-        if not act.is_replaying and act.history_length > self._length and begun == self._begun:
-            completion.failed.failure.message = REFUSAL
-            return completion
-        self._length, self._begun = act.history_length, begun
         asked = [job.query_workflow.query_id for job in act.jobs if job.HasField("query_workflow")]
-        if self._local and asked and ALONE not in asked:
+        if not asked:
+            self._has_news = not act.is_replaying
+        elif ALONE in asked:
+            if self._has_news:
+                self._forget()
+        elif self._local:
+            completion = WorkflowActivationCompletion()
             completion.successful.SetInParent()
             return completion
         completion = self._activate(act)

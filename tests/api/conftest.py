@@ -16,7 +16,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Worker
 
 from codeai import sealing, signing
 from codeai.activities.changes import Changes
@@ -47,6 +47,8 @@ from codeai.settings import (
 from codeai.stack.postgres import free_port
 from codeai.stack.tokens import sign
 from codeai.workers import registry
+from codeai.workers.run import STICKY
+from codeai.workers.runner import QuietRunner
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.queues import EXEC, WORKFLOWS
 from tests.postgres import PASSWORD, Server
@@ -167,14 +169,18 @@ async def working(temporal: Client, database: Database) -> AsyncIterator[None]:
             *Lanes(database, None).activities(),
             *Publishing(database).activities(),
         ]
+        runner = QuietRunner()
+        worker = Worker(
+            temporal,
+            task_queue=WORKFLOWS,
+            workflows=registry.WORKFLOWS,
+            activities=activities,
+            workflow_runner=runner,
+            sticky_queue_schedule_to_start_timeout=STICKY,
+        )
+        runner.serve(worker)
         async with (
-            Worker(
-                temporal,
-                task_queue=WORKFLOWS,
-                workflows=registry.WORKFLOWS,
-                activities=activities,
-                workflow_runner=UnsandboxedWorkflowRunner(),
-            ),
+            worker,
             Worker(
                 temporal,
                 task_queue=EXEC,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
 import httpx2
 import pytest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    QueryWorkflowInput,
+    WorkflowFailureError,
+)
 
 from codeai.api import recordings
 from codeai.api.dependencies import Parts
+from codeai.api.questions import ask
 from codeai.api.routers import inspection
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from tests.api.conftest import Served
@@ -55,6 +63,37 @@ async def test_a_trace_says_what_ran_with_which_values(admin: httpx2.AsyncClient
     assert last["value"] == ["0 you", "1 you", "2 you"]
     asked = next(one for one in items if one["kind"] == "ask")
     assert (asked["name"], asked["step"], asked["arguments"]) == ("log", 1, {"text": "no"})
+
+
+class Counts(Interceptor, OutboundInterceptor):
+    """How many questions were under way at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        self.next = next
+        return self
+
+    async def query_workflow(self, input: QueryWorkflowInput) -> Any:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        answer = await self.next.query_workflow(input)
+        self.now -= 1
+        return answer
+
+
+async def test_a_run_is_asked_one_thing_after_the_other(admin: httpx2.AsyncClient, served: Served) -> None:
+    """Its worker may forget it behind a question; those that came meanwhile would be answered a second later."""
+    id = await started(admin, WAITING, inputs={"p": 7})
+    await running(admin, id, "waiting")
+    counts = Counts()
+    temporal = Client(**served.temporal.config() | {"interceptors": [counts]})
+    run = temporal.get_workflow_handle(EXECUTE_DEPLOYMENT.workflow_id(id))
+    answers = await asyncio.gather(*(ask(run, "state") for _ in range(12)))
+    assert [one["fibres"][0]["variables"]["p"] for one in answers] == [7] * 12
+    assert counts.most == 1
+    await admin.post(f"/executions/{id}/cancel")
 
 
 async def test_a_window_of_a_trace(admin: httpx2.AsyncClient) -> None:
