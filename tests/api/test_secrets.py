@@ -168,8 +168,10 @@ async def test_a_sealed_secret_needs_no_api(served: Served) -> None:
         {"body": {"sealed": VALUE}},
         {"body": {"sealed": f"sealed:v1:{VALUE}"}},
         {"body": {"sealed": f"sealed:v1:{'0' * 16}:{VALUE}", "mask": True}},
-        {"body": VALUE},
+        {"body": {"sealed": VALUE * 10_000}},
+        {"action": "create", "body": {"value": VALUE, "mask": False}},
         {"action": "delete", "body": {"value": VALUE}},
+        {"body": VALUE},
     ],
 )
 async def test_a_workflow_refuses_what_is_not_sealed_without_repeating_it(
@@ -178,6 +180,8 @@ async def test_a_workflow_refuses_what_is_not_sealed_without_repeating_it(
     name = named()
     answer, history = await changed(served.temporal, id=name, **given)
     assert "body" in answer["message"] and VALUE not in str(answer)
+    if given["body"] != VALUE:
+        assert "not sealed; do that first: codeai secrets seal NAME" in answer["message"]
     assert "activityTaskScheduled" not in history  # it stands in the run's own input, and nowhere else
     assert await told(served.database, name) == []
 

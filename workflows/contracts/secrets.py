@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from codeai.workflows.contracts.base import Contract
@@ -19,13 +19,17 @@ MOST_SEALED = 100_000
 _SEALED = re.compile(PREFIX + r":([0-9a-f]{16}):[A-Za-z0-9+/]+={0,2}")
 
 
+def _not_sealed() -> PydanticCustomError:
+    return PydanticCustomError("sealed", "not sealed; do that first: codeai secrets seal NAME")
+
+
 def _sealed(text: str) -> str:
-    if _SEALED.fullmatch(text) is None:
-        raise PydanticCustomError("sealed", "not sealed; do that first: codeai secrets seal NAME")
+    if len(text) > MOST_SEALED or _SEALED.fullmatch(text) is None:
+        raise _not_sealed()
     return text
 
 
-Sealed = Annotated[str, Field(max_length=MOST_SEALED), AfterValidator(_sealed)]
+Sealed = Annotated[str, AfterValidator(_sealed)]
 """`sealed:v1:<key id>:<base64>`: a box that only the workers' key opens, over name and value."""
 
 
@@ -37,10 +41,18 @@ class SecretBody(Contract):
     mask: bool = True
     anew: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_value(cls, given: Any) -> Any:
+        """A value in the clear, as the API takes it and seals it."""
+        if isinstance(given, dict) and "value" in given:
+            raise _not_sealed()
+        return given
+
     @model_validator(mode="after")
     def _is_sealed(self) -> Self:
         if (self.sealed is None) is not self.anew:
-            raise PydanticCustomError("sealed", "either sealed, or anew: true")
+            raise PydanticCustomError("sealed", "either sealed (by codeai secrets seal NAME), or anew: true")
         return self
 
 
