@@ -11,6 +11,7 @@ from typing import Any
 
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
@@ -46,9 +47,9 @@ class Operation:
     def memo(self) -> dict[str, str]:
         return {"subject": self.subject, "body": self.body}
 
-    async def is_the_same(self, described: WorkflowExecutionDescription) -> bool:
-        """Whether that workflow was started by this very request."""
-        memo = await described.memo()
+    async def is_the_same(self, run: WorkflowExecution) -> bool:
+        """Whether that workflow run was started by this very request."""
+        memo = await run.memo()
         return memo.get("subject") == self.subject and memo.get("body") == self.body
 
 

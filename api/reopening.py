@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from temporalio.client import (
+    Client,
     WorkflowContinuedAsNewError,
-    WorkflowExecutionDescription,
+    WorkflowExecution,
     WorkflowFailureError,
 )
 from temporalio.common import WorkflowIDReusePolicy
@@ -23,6 +24,8 @@ from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus, entity_of
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 
+MOST_UNDER_AN_ID = 50
+"""Runs under one workflow id that are looked through, the newest first."""
 _MEMO = "operation"
 
 
@@ -36,7 +39,7 @@ async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInp
     known = await described(parts.temporal, workflow_id)
     if known is None and found is None:
         raise no_execution(id)
-    if await _is_of(known, operation):
+    if await _is_done(parts.temporal, workflow_id, operation):
         return workflow_id
     ended = found is not None and found.ended
     if known is not None and is_running(known) and not (ended and await _closes(parts, workflow_id)):
@@ -62,7 +65,7 @@ async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInp
             rpc_timeout=RPC_LIMIT,
         )
     except WorkflowAlreadyStartedError:
-        if not await _is_of(await described(parts.temporal, workflow_id), operation):
+        if not await _is_done(parts.temporal, workflow_id, operation):
             raise _not_ended(id) from None
     return workflow_id
 
@@ -79,12 +82,26 @@ async def _closes(parts: Parts, workflow_id: str) -> bool:
     return True
 
 
-async def _is_of(known: WorkflowExecutionDescription | None, operation: Operation) -> bool:
-    """Whether the newest run of the workflow was started by this very request.
+async def reopened_by(temporal: Client, workflow_id: str, operation: str) -> WorkflowExecution | None:
+    """The run, of all under that workflow id, that was started by the operation; None where none was."""
+    newest = await described(temporal, workflow_id)
+    if newest is None or (await newest.memo()).get(_MEMO) == operation:
+        return newest
+    if '"' not in workflow_id:
+        older = temporal.list_workflows(f'WorkflowId = "{workflow_id}"', limit=MOST_UNDER_AN_ID)
+        async for run in older:
+            if (await run.memo()).get(_MEMO) == operation:
+                return run
+    return None
 
-    Raises Refused(idempotency_key_reused) where it was by its key, for another body.
+
+async def _is_done(temporal: Client, workflow_id: str, operation: Operation) -> bool:
+    """Whether this very request has reopened the run before.
+
+    Raises Refused(idempotency_key_reused) where its key has, for another body.
     """
-    if known is None or (await known.memo()).get(_MEMO) != operation.id:
+    known = await reopened_by(temporal, workflow_id, operation.id)
+    if known is None:
         return False
     if not await operation.is_the_same(known):
         raise key_reused()

@@ -31,7 +31,7 @@ from codeai.api.dependencies import (
 )
 from codeai.api.operations import Operation, described
 from codeai.api.problems import Refused
-from codeai.api.reopening import reopen
+from codeai.api.reopening import reopen, reopened_by
 from codeai.api.routing import Route
 from codeai.api.runs import no_execution, row_in_time, workflow_of
 from codeai.api.starts import STARTED, WAIT_LIMIT, awaited, must_be_valid
@@ -134,7 +134,7 @@ async def retry_execution(sent: Sent, caller: Controller, id: UUID, body: RetryB
     given = body or RetryBody()
     run = await Addressed.of(sent.parts, id)
     command = ParkedInput(fibre=given.fibre, **sent.who(caller, given.comment))
-    if run.ended is None and await run.is_running():
+    if await _goes_on(sent, caller, run, command):
         return await _tell("retry", sent, caller, run, command)
     known = await _answered(sent, caller, run, command)
     return known or await _reopened("retry", sent, caller, id, given.comment, wait=given.wait)
@@ -166,7 +166,7 @@ async def patch_execution(sent: Sent, caller: Patcher, id: UUID, body: PatchBody
     run = await Addressed.of(sent.parts, id)
     uses = caller.may("secrets:use")
     command = PatchCommand(program=body.program, use_secrets=uses, **sent.who(caller, body.comment))
-    if run.ended is None and await run.is_running():
+    if await _goes_on(sent, caller, run, command):
         return await _tell("patch", sent, caller, run, command)
     more = {"program": body.program, "use_secrets": uses}
     return await _answered(sent, caller, run, command) or await _reopened(
@@ -240,6 +240,14 @@ async def _hold(name: str, sent: Sending, caller: Caller, id: UUID, body: HoldBo
 async def _end(name: str, sent: Sending, caller: Caller, id: UUID, body: ParkedBody) -> CommandView:
     command = ParkedInput(fibre=body.fibre, **sent.who(caller, body.comment))
     return await _tell(name, sent, caller, await Addressed.of(sent.parts, id), command)
+
+
+async def _goes_on(sent: Sending, caller: Caller, run: Addressed, command: Command) -> bool:
+    """Whether a command is for the run under way: not where that has ended, or was reopened by this very request."""
+    if run.ended is not None or not await run.is_running():
+        return False
+    operation = sent.operation(caller, command)
+    return sent.key is None or await reopened_by(run.temporal, run.handle.id, operation.id) is None
 
 
 async def _tell(name: str, sent: Sending, caller: Caller, run: Addressed, command: Command) -> CommandView:
