@@ -17,7 +17,7 @@ from codeai.cli.exits import Exit, Stop
 from codeai.cli.files import read_bytes
 from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.resources import put_list
-from codeai.cli.terminal import Output, put_json
+from codeai.cli.terminal import Output, harmless, put_json
 
 app = new("Who did what, and whether the log of it is whole.", no_args_is_help=True)
 
@@ -67,7 +67,7 @@ def export_audit(
     """
     sought = _sought(actor, action, entity, since, until)
     for line in connect(url).lines("/audit", "application/jsonl", filter=filter, **sought):
-        print(line)
+        print(harmless(line))
 
 
 @app.command("verify")

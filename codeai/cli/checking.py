@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codeai.cli.exits import Exit
 from codeai.cli.files import read_all
-from codeai.cli.terminal import visible
+from codeai.cli.terminal import harmless, visible
 
 
 class Format(StrEnum):
@@ -45,7 +45,7 @@ def check_files(files: Sequence[Path], format: Format, shell: bool) -> Exit:
         else:
             found += to_json(diagnostics, str(file))
     if format is Format.JSON:
-        print(json.dumps(found, ensure_ascii=False))
+        print(harmless(json.dumps(found, ensure_ascii=False)))
     if unread is not None:
         raise unread
     return Exit.FAILED if errors else Exit.OK

@@ -20,6 +20,10 @@ REPEAT_FOR = 15.0
 _AWAY = (ConnectionError, http.client.HTTPException, TimeoutError)
 
 
+class StreamCut(Exception):
+    """A stream broke off, or could not begin: it can be asked for again."""
+
+
 class ProblemAnswer(Stop):
     """The API refused: its problem document."""
 
@@ -136,14 +140,15 @@ class Api:
         return answer or {"columns": [column], "rows": [[None]], "next_cursor": None}
 
     def events(self, path: str, last: str | None = None) -> Iterator[Event]:
-        """The events of one stream until it ends or breaks (ConnectionError, TimeoutError, HTTPException)."""
-        self.close()
+        """The events of one stream until it ends. It has a connection of its own: what is asked meanwhile does not end
+        it. Raises StreamCut where it breaks off, ProblemAnswer."""
+        stream = Api(self.url, self.token)
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
-        response = self._send("GET", path, None, headers)
-        if response.status != 200:
-            _accepted(Answer(response.status, {}, _decoded(response.read())))
-        name, data, id = "message", "", None
         try:
+            response = stream._send("GET", path, None, headers)
+            if response.status != 200:
+                _accepted(Answer(response.status, {}, _decoded(response.read())))
+            name, data, id = "message", "", None
             while raw := response.readline():
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
                 key, _, value = line.partition(":")
@@ -158,8 +163,10 @@ class Api:
                     data += value
                 elif key == "id":
                     id = value
+        except (OSError, http.client.HTTPException) as error:
+            raise StreamCut(str(error) or type(error).__name__) from error
         finally:
-            self.close()
+            stream.close()
 
     def lines(self, path: str, media_type: str, **query: Any) -> Iterator[str]:
         """The lines of a long answer as they come. Raises Stop where it breaks off."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import sys
 import time
 from dataclasses import dataclass, field
@@ -10,9 +9,9 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from codeai.cli.asking import Asker
-from codeai.cli.client import Api, Event, ProblemAnswer
+from codeai.cli.client import Api, Event, ProblemAnswer, StreamCut
 from codeai.cli.exits import Exit, Stop
-from codeai.cli.terminal import painter, visible
+from codeai.cli.terminal import for_stream, painter, visible
 
 ENDED = ("complete", "failed", "cancelled", "compensated", "rejected")
 GIVE_UP_AFTER = 60.0
@@ -22,13 +21,12 @@ TOO_MANY = 429
 LAST_LINES = 20
 _MARKS = {"succeeded": ("green", "✓"), "cancelled": ("yellow", "■"), "skipped": ("yellow", "»")}
 _BROKEN = ("red", "✗")
-_CUT = (ConnectionError, TimeoutError, http.client.HTTPException, OSError)
 
 
 @dataclass(slots=True)
 class View:
     """Shows events: output on stdout (on stderr where stdout is for JSON), steps on stderr. `raw` leaves control
-    characters as they are, which only files may get; what is not newer than `since` is left out; `asker` is told of
+    characters as they are, but on a terminal; what is not newer than `since` is left out; `asker` is told of
     approvals. `heard` says whether anything came."""
 
     json: bool = False
@@ -39,6 +37,7 @@ class View:
     heard: bool = field(default=False, init=False)
     _open: TextIO | None = field(default=None, init=False)
     _said: str | None = field(default=None, init=False)
+    _said_parked: bool = field(default=False, init=False)
     _shown: dict[int, tuple[int, str]] = field(default_factory=dict, init=False)
 
     def show(self, event: Event) -> None:
@@ -63,16 +62,18 @@ class View:
             self._open = None
 
     def parked(self, api: Api, id: str) -> None:
-        """Says once what can be done with a run that has parked."""
+        """Says what can be done with a run that has parked; once, until something is said to it."""
         self.end_line()
-        if self.steps:
+        if self.steps and not self._said_parked:
             put_parked(api, id)
+        self._said_parked = True
 
     def _show_output(self, line: dict[str, Any]) -> None:
+        self._said_parked = False
         to = sys.stdout if line["stream"] == "stdout" and not self.json else sys.stderr
         if self._open is not None and self._open is not to:
             self.end_line()
-        text = line["text"] if self.raw else visible(line["text"])
+        text = for_stream(line["text"], to, raw=self.raw)
         to.write(text)
         to.flush()
         self._open = None if text.endswith("\n") or not text else to
@@ -133,7 +134,7 @@ def follow(api: Api, id: str, view: View, *, leave_parked: bool = False) -> str:
             if problem.status < 500 and problem.status != TOO_MANY:
                 raise
             refused = problem
-        except _CUT:
+        except StreamCut:
             pass
         if time.monotonic() - heard > GIVE_UP_AFTER:
             view.end_line()
@@ -173,7 +174,8 @@ def put_ending(api: Api, result: dict[str, Any], source: str | None, again: str)
         print(paint("dim", "  | ") + visible(one), file=sys.stderr)
     put_undo_failed(result)
     print(f"what next:  codeai logs {id}\n            codeai executions steps {id}", file=sys.stderr)
-    if status == "failed" and not any(step["kind"] == "undo" for step in steps):
+    undone = any(step["kind"] == "undo" for step in steps)
+    if status == "failed" and not undone and error.get("kind") != "terminated":
         print(f"            codeai retry {id}", file=sys.stderr)
         print(f"            codeai patch {id} FILE", file=sys.stderr)
     if not again.startswith(("codeai retry", "codeai patch")):

@@ -13,7 +13,7 @@ from codeai.cli.exits import Done, Exit, Stop
 from codeai.cli.follow import View, follow
 from codeai.cli.newest import RunId, run_id
 from codeai.cli.options import AsOutput, Url
-from codeai.cli.terminal import Output, put_json, visible
+from codeai.cli.terminal import Output, for_stream, put_json
 
 app = new()
 
@@ -32,7 +32,7 @@ def logs(
 
     Example: codeai logs -f
     """
-    if raw and (sys.stdout.isatty() or sys.stderr.isatty()):
+    if raw and sys.stdout.isatty():
         raise Stop("--raw is for a file or a pipe: a terminal would obey what a step printed", Exit.INVALID)
     api = connect(url)
     run = run_id(api, id)
@@ -48,4 +48,4 @@ def logs(
         return
     for line in lines:
         to = sys.stdout if line["stream"] == "stdout" else sys.stderr
-        to.write(line["text"] if raw else visible(line["text"]))
+        to.write(for_stream(line["text"], to, raw=raw))

@@ -12,9 +12,11 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 _COLOUR = r"\x1b\[[0-9;:]*m"
-_HARMLESS_OR_CONTROL = re.compile(
-    rf"({_COLOUR}|[\t\n])|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_BEYOND_ASCII = (
+    r"\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # controls, and what turns text around
 )
+_HARMLESS_OR_CONTROL = re.compile(rf"({_COLOUR}|[\t\n])|[\x00-\x1f{_BEYOND_ASCII}]")
+_HIDDEN = re.compile(rf"[{_BEYOND_ASCII}]")
 _PLAIN_AGAIN = ("\x1b[0m", "\x1b[m")
 _LONGEST_CELL = 60
 
@@ -44,6 +46,11 @@ def visible(text: str) -> str:
     return f"{line.removesuffix(end)}{_PLAIN_AGAIN[0]}{end}"
 
 
+def for_stream(text: str, to: TextIO, *, raw: bool) -> str:
+    """What a step printed, for this stream: `raw` as it is, unless a terminal would obey it."""
+    return text if raw and not to.isatty() else visible(text)
+
+
 def plain(text: str) -> str:
     """One line of text for a table's cell."""
     line = " ".join(re.sub(_COLOUR, "", text).split())
@@ -51,8 +58,13 @@ def plain(text: str) -> str:
 
 
 def put_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    """One JSON document on stdout, in which every control character is escaped."""
+    print(harmless(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)))
+
+
+def harmless(text: str) -> str:
+    """The same JSON, in which no terminal finds anything to obey."""
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def put_line(line: str, same: Mapping[str, Any], output: Output) -> None:

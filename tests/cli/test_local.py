@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 from pathlib import Path
 
 import pytest
 
 from codeai.cli.commands import COMMANDS
-from codeai.cli.terminal import plain, visible
+from codeai.cli.terminal import for_stream, plain, put_json, visible
 from tests.cli.conftest import Command
 
 WRONG = 'var region = "eu"\nreturn regoin\n'
@@ -218,6 +220,23 @@ def test_nothing_of_a_cell_of_a_table_is_obeyed(text: str) -> None:
     """Names, errors, comments: whatever somebody could choose."""
     for shown in (plain(text), plain(visible(text))):
         assert re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e]", shown) is None
+
+
+def test_nothing_of_a_json_answer_is_obeyed_and_it_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"text": "\x9b2J\x1b]0;t\x07\x7f\u202eb\u061c ü€😀"}
+    put_json(value)
+    shown = capsys.readouterr().out
+    assert re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u202a-\u202e]", shown) is None
+    assert "ü€😀" in shown and json.loads(shown) == value
+
+
+def test_raw_output_is_for_files_also_where_only_one_of_two_streams_is_one(tmp_path: Path) -> None:
+    """`codeai logs --raw > file`: what goes to the terminal beside it is harmless."""
+    primary, secondary = pty.openpty()
+    with os.fdopen(secondary, "w") as terminal, (tmp_path / "file").open("w") as file:
+        assert for_stream("\x1b[2J\n", file, raw=True) == "\x1b[2J\n"
+        assert for_stream("\x1b[2J\n", terminal, raw=True) == "\\x1b[2J\n"
+    os.close(primary)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,31 @@ def test_a_parked_run_says_what_can_be_typed_and_goes_on(stack: Platform) -> Non
     wait_until(refused, 60, "no run to be parked")
 
 
+def test_who_follows_a_parked_run_is_told_once_what_can_be_typed(stack: Platform) -> None:
+    """Until something is said to it; what else is asked of the API meanwhile does not cut what is followed."""
+    follower = stack.start("run", str(stack.write("parked/b.cai", DEPLOYS)), *PARK)
+    assert follower.stderr is not None
+    said: list[str] = []
+
+    def told(words: str) -> list[str]:
+        """What comes until a line has these words."""
+        begin = len(said)
+        assert follower.stderr is not None
+        while not said[begin:] or words not in said[-1]:
+            said.append(follower.stderr.readline())
+            assert said[-1], "".join(said)
+        return said[begin:]
+
+    id = next(line.split()[2] for line in told("codeai abort ") if " set " in line)
+    for _ in range(3):
+        at(stack, id, "parked")
+    assert stack.command("retry", id).returncode == 0
+    assert sum(line.startswith("parked at line 3: ") for line in told("codeai abort ")) == 1
+    assert stack.command("rollback", id).returncode == 0
+    _, rest = follower.communicate(timeout=60)
+    assert follower.returncode == 1 and "parked at line 3:" not in rest, rest
+
+
 def test_a_parked_run_outlives_its_worker_and_is_told_by_temporal(stack: Platform) -> None:
     id = stack.detach(DEPLOYS, *PARK)
     at(stack, id, "parked")

@@ -56,6 +56,17 @@ def test_a_detached_run_is_found_as_the_newest(stack: Platform) -> None:
     assert shown["status"] == "cancelled"
 
 
+def test_who_reads_no_further_ends_what_is_followed(stack: Platform) -> None:
+    """`codeai logs -f | head -1`"""
+    id = stack.run("exec { seq 200000 }")["execution_id"]
+    following = stack.start("logs", "-f", id)
+    assert following.stdout is not None
+    assert following.stdout.readline() == "1\n"
+    following.stdout.close()
+    assert following.wait(30) == 1
+    assert following.stderr is not None and following.stderr.read() == ""
+
+
 def test_the_status_shows_the_hosts_with_their_labels_and_slots(stack: Platform) -> None:
     id = stack.detach("exec { sleep 600 }")
 
