@@ -24,7 +24,7 @@ from codeai.persistence.steps import Step
 from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.event_types import LONGEST, SHAPE
 from codeai.workflows.contracts.events import EventData, EventType
-from codeai.workflows.contracts.executions import FailurePolicy
+from codeai.workflows.contracts.executions import FailurePolicy, ParkTimeout
 from codeai.workflows.contracts.shell import SeedBody, WorkspaceSeed
 
 Row = TypeVar("Row")
@@ -417,8 +417,8 @@ class ExecuteBody(Contract):
 
     inputs: dict[str, Any] = Field(default_factory=dict)
     failure_policy: FailurePolicy | None = None
-    park_timeout: float | None = Field(
-        default=None, gt=0, description="seconds that it may be parked; the deployment's, else 7 days"
+    park_timeout: ParkTimeout | None = Field(
+        default=None, description="seconds that it may be parked; the deployment's, else 7 days"
     )
     wait: bool = Field(default=False, description="answer with the result if it is there within 55 s")
 

@@ -75,6 +75,8 @@ class Config:
     ast: str | None = None
 
 
+MOST_VERSIONS = 2**31 - 1
+"""A program may ask for any number; Postgres refuses one that its column cannot hold."""
 NEWEST_FIRST = Order((ConfigRow.created_at, ConfigRow.id))
 NEWEST_VERSION_FIRST = Order((ConfigVersionRow.number,))
 
@@ -140,7 +142,7 @@ class Configs:
 
     async def version(self, id: str, number: int | None = None) -> Config | None:
         """The config as it was saved as `number` (None: the newest), with its syntax tree."""
-        if not is_uuid(id):
+        if not is_uuid(id) or (number is not None and number > MOST_VERSIONS):
             return None
         wanted = ConfigRow.version if number is None else number
         asked = _read().add_columns(ConfigVersionRow.ast)

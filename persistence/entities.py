@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, Boolean, ColumnElement, Float, FromClause, Integer
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import InstrumentedAttribute
 
+from codeai.dsl.builtins_time import LONGEST
 from codeai.dsl.query.check import Field, Shape
 from codeai.dsl.query.operators import Type
 from codeai.persistence import approvals
@@ -139,7 +140,7 @@ _DEPLOYMENTS = replace(
         ),
         Column(Field("status", Type.TEXT), status_of_newest()),
         _writable(DeploymentRow, "failure_policy", choices=("undo", "park", "fail")),
-        _writable(DeploymentRow, "park_timeout", optional=True, above=0),
+        _writable(DeploymentRow, "park_timeout", optional=True, above=0, most=LONGEST),
         _writable(DeploymentRow, "concurrency", choices=("queue", "replace", "reject", "parallel")),
         _writable(DeploymentRow, "concurrency_key", optional=True, longest=255),
     ),

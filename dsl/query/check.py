@@ -37,7 +37,7 @@ MOST_COUNT = 2**63 - 1
 @dataclass(frozen=True, slots=True)
 class Field:
     """A public column. `writable`: an UPDATE may set it, to one of `choices` where there are some, to a text of at
-    most `longest` characters, to a number above `above`; to NULL where it is `optional`."""
+    most `longest` characters, to a number above `above` and at most `most`; to NULL where it is `optional`."""
 
     name: str
     type: Type
@@ -46,6 +46,7 @@ class Field:
     choices: tuple[str, ...] = ()
     longest: int | None = None
     above: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,8 @@ class _Checker:
             self.misfit(field, operand, f"at most {field.longest} characters")
         if isinstance(value, float) and field.above is not None and value <= field.above:
             self.misfit(field, operand, f"a number above {field.above:g}")
+        if isinstance(value, float) and field.most is not None and value > field.most:
+            self.misfit(field, operand, f"a number of at most {field.most:.0f}")
         if value is None and not field.optional and operand.kind == "PARAM":
             self.misfit(field, operand, "a value")
         return field.name, value

@@ -9,12 +9,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
 from codeai.api import disk, runs
 from codeai.api.dependencies import Parts
 from codeai.persistence.executions import Execution
 from codeai.workflows.contracts.attributes import at_start
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
+from codeai.workflows.contracts.queues import WORKFLOWS
 from tests.api.conftest import Served
 from tests.api.test_changes import named
 from tests.api.test_edge import problem
@@ -146,6 +149,41 @@ async def test_on_a_full_disk_nothing_is_started(
 async def test_a_deployment_without_a_config_cannot_be_executed(admin: httpx2.AsyncClient) -> None:
     place = (await admin.post("/deployments", json={"name": named()})).headers["location"]
     problem(await admin.post(f"{place}/execute", json={}), "no_config")
+
+
+async def test_a_version_that_no_config_can_have_is_not_found(
+    served: Served, admin: httpx2.AsyncClient
+) -> None:
+    """Whoever asks for it: a program, or somebody by Temporal alone."""
+    name = named()
+    await admin.post("/configs", json={"name": name, "content": "return 1"})
+    body = {"program": f'run("{name}", version: 99999999999)\n', "wait": True}
+    assert (await admin.post("/executions", json=body)).json()["error"]["kind"] == "not_found"
+    by_hand = {"config": name, "version": 99999999999}
+    id = str(uuid.uuid4())
+    with pytest.raises(WorkflowFailureError) as failed:
+        await served.temporal.execute_workflow("ExecuteDeployment", by_hand, id=id, task_queue=WORKFLOWS)
+    assert isinstance(failed.value.cause, ApplicationError) and failed.value.cause.type == "not_found"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1e10, 1e308])
+async def test_nothing_is_parked_for_longer_than_a_timer_can_be(
+    admin: httpx2.AsyncClient, seconds: float
+) -> None:
+    """It would be known when the run parks, which then could do nothing more."""
+    parked = {"park_timeout": seconds}
+    made = (await admin.post("/deployments", json={"name": named()})).json()
+    for path, body in (
+        ("/executions", {"program": "return 1"}),
+        ("/deployments", {"name": named()}),
+        (f"/deployments/{made['id']}/execute", {}),
+    ):
+        problem(await admin.post(path, json=body | parked), "invalid")
+    query = f"UPDATE deployments SET park_timeout = @seconds WHERE id = {made['id']}"
+    problem(
+        await admin.post("/query", json={"query": query, "params": {"seconds": float(seconds)}}),
+        "invalid_query",
+    )
 
 
 async def test_stop_cancels_what_runs(admin: httpx2.AsyncClient) -> None:

@@ -71,6 +71,8 @@ def _besides(column: Column) -> str:
         said.append(f"at most {field.longest} characters")
     if field.above is not None:
         said.append(f"above {field.above:g}")
+    if field.most is not None:
+        said.append(f"at most {field.most:.0f}")
     if field.optional:
         said.append("or NULL")
     return "; ".join(said)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from codeai.workflows.contracts.base import Contract, at_most, canonical_uuid
 from codeai.workflows.contracts.decoding import InvalidInput, validated
-from codeai.workflows.contracts.executions import FailurePolicy
+from codeai.workflows.contracts.executions import FailurePolicy, ParkTimeout
 from codeai.workflows.contracts.permissions import MOST_INHERITED, MOST_PERMISSIONS, PERMISSION, ROLE_NAME
 from codeai.workflows.contracts.secrets import NAME, SecretBody
 from codeai.workflows.contracts.shell import SeedBody
@@ -39,7 +39,7 @@ class DeploymentBody(Contract):
     version: int | None = Field(None, ge=1, le=2_147_483_647)
     inputs: dict[str, Any] = Field(default_factory=dict)
     failure_policy: FailurePolicy = FailurePolicy.UNDO
-    park_timeout: float | None = Field(None, gt=0, description="seconds; default 7 days")
+    park_timeout: ParkTimeout | None = Field(None, description="seconds; default 7 days")
     concurrency: str = Field("queue", pattern="^(queue|replace|reject|parallel)$")
     concurrency_key: str | None = Field(None, max_length=255)
 

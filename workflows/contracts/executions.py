@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from codeai.dsl.builtins_time import LONGEST
 from codeai.workflows.contracts.base import Contract, UuidText
 from codeai.workflows.contracts.commands import MOST_COMMENT, Decision, Via
 from codeai.workflows.contracts.errors import RunError
@@ -49,6 +50,10 @@ class FailurePolicy(StrEnum):
     UNDO = "undo"
     PARK = "park"
     FAIL = "fail"
+
+
+ParkTimeout = Annotated[float, Field(gt=0, le=LONGEST)]
+"""Seconds that a run may be parked: no longer than any duration of the language, which timers can take."""
 
 
 class ExecutionRecord(Contract):
@@ -180,7 +185,7 @@ class ExecuteInput(Contract):
         None, description="the inputs of a run(), as the machine keeps values; they may hold secrets"
     )
     failure_policy: FailurePolicy | None = None
-    park_timeout: float | None = Field(None, gt=0, description="seconds; the deployment's, else 7 days")
+    park_timeout: ParkTimeout | None = Field(None, description="seconds; the deployment's, else 7 days")
     workspace: WorkspaceSeed | None = None
     triggered_by: str | None = None
     use_secrets: bool = Field(True, description="whether who started it may use secrets")
