@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from codeai.dsl.builtins_text import json_decode
 from codeai.dsl.faults import Fault
 from codeai.dsl.program import Code, Param
 from codeai.dsl.values import Value, from_plain, named, type_name
+
+MOST_PROBLEMS, MOST_NAMED, MOST_NAME = 100, 20, 100
+"""Problems that are told, params that one names, and characters of a name: anybody may send 100,000 inputs, and a run
+whose error has over 2 MiB could not even fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,36 +29,49 @@ class InputProblem:
 
 def check_inputs(code: Code, values: Mapping[str, Any], complete: bool = True) -> list[InputProblem]:
     """What is wrong with inputs (plain data by name): unknown, missing, or not of the type of a default that is a
-    number, bool, array or map. Not `complete`: required ones may be missing."""
+    number, bool, array or map; the first hundred. Not `complete`: required ones may be missing."""
     params = {param.name: param for param in code.params}
+    known = _known(params)
+    unknown = islice((name for name in values if name not in params), MOST_PROBLEMS)
     problems = [
-        InputProblem(name, f'the program has no param "{name}"{_known(params)}')
-        for name in values
-        if name not in params
+        InputProblem(name[:MOST_NAME], f'the program has no param "{shortened(name)}"{known}')
+        for name in unknown
     ]
     for param in code.params:
+        if len(problems) >= MOST_PROBLEMS:
+            break
         if param.name in values:
             wrong = _wrong(param, values[param.name])
         else:
-            wrong = f'the input "{param.name}" is required' if param.required and complete else ""
+            wrong = f'the input "{shortened(param.name)}" is required' if param.required and complete else ""
         if wrong:
-            problems.append(InputProblem(param.name, wrong, param.line, param.column))
+            problems.append(InputProblem(param.name[:MOST_NAME], wrong, param.line, param.column))
     return problems
 
 
+def shortened(name: str) -> str:
+    """A name that anybody may have made up, as messages show it."""
+    return name if len(name) <= MOST_NAME else f"{name[:MOST_NAME]}…"
+
+
 def _known(params: Mapping[str, Param]) -> str:
-    return f"; it has {', '.join(params)}" if params else ": it takes no inputs"
+    if not params:
+        return ": it takes no inputs"
+    named = ", ".join(shortened(name) for name in islice(params, MOST_NAMED))
+    return f"; it has {named}" + (f" and {len(params) - MOST_NAMED} more" if len(params) > MOST_NAMED else "")
 
 
 def _wrong(param: Param, plain: Any) -> str:
     try:
         value = from_plain(plain)
     except Fault as fault:
-        return f'the input "{param.name}": {fault.message}'
+        return f'the input "{shortened(param.name)}": {fault.message}'
     found = type_name(value)
     if param.type in (None, "string", found) or (param.type == "float" and found == "integer"):
         return ""
-    return f'the input "{param.name}" takes the type of its default, {param.type}, not {named(value)}'
+    return (
+        f'the input "{shortened(param.name)}" takes the type of its default, {param.type}, not {named(value)}'
+    )
 
 
 def parse_inputs(code: Code, texts: Mapping[str, str]) -> tuple[dict[str, Value], list[InputProblem]]:

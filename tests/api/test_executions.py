@@ -101,6 +101,18 @@ async def test_inputs_that_do_not_fit_are_refused(admin: httpx2.AsyncClient, inp
     assert problem(await admin.post("/executions", json=body), "invalid_input")["errors"]
 
 
+async def test_a_run_with_countless_wrong_inputs_fails(served: Served, admin: httpx2.AsyncClient) -> None:
+    """Whoever starts it: to tell all of them was more than Temporal takes, and the run stood still for ever."""
+    inputs = {f"x{number}": number for number in range(60_000)}
+    told = problem(await admin.post("/executions", json={"program": "", "inputs": inputs}), "invalid_input")
+    assert len(told["errors"]) == 100  # type: ignore[arg-type]
+    by_hand = {"program": "", "inputs": inputs}
+    id = str(uuid.uuid4())
+    with pytest.raises(WorkflowFailureError) as failed:
+        await served.temporal.execute_workflow("ExecuteDeployment", by_hand, id=id, task_queue=WORKFLOWS)
+    assert isinstance(failed.value.cause, ApplicationError) and failed.value.cause.type == "invalid_input"
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"program": "return 1", "config": "x"}, {"program": "return 1", "version": 1}, {"program": 1}, []],

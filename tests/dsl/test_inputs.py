@@ -67,6 +67,19 @@ def test_what_does_not_fit_is_named(values: dict[str, Any], name: str, message: 
     assert (problem.name, problem.line) == (name, line) and message in problem.message
 
 
+def test_of_countless_wrong_inputs_the_first_hundred_are_told() -> None:
+    """A run whose error has over 2 MiB could not even fail."""
+    params = "".join(f"param {'p' * 5000}{n}\n" for n in range(150))
+    many = compile_source(params).code
+    assert many is not None
+    unknown = {f"{'x' * 5000}{n}": n for n in range(50_000)}
+    for values in ({}, unknown):
+        problems = check_inputs(many, values)
+        assert len(problems) == 100
+        assert all(len(one.name) + len(one.message) < 4000 for one in problems)
+    assert "p, " not in problems[0].message and "and 130 more" in problems[0].message
+
+
 def test_what_fits_more_than_its_type_says() -> None:
     assert check_inputs(code(), {"name": None, "half": 2, "text": [1], "any": {}, "later": 1}) == []
 
