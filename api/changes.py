@@ -72,7 +72,7 @@ async def applied(
     asked = asked.model_copy(
         update={"triggered_by": caller.subject, "request_id": request.scope["state"]["request_id"]}
     )
-    operation = Operation.of(caller, request.method, request.url.path, key, asked)
+    operation = await Operation.by(request, caller, key, asked)
     result = await _applied(parts.temporal, operation, asked)
     if result is not None:
         if key is not None:

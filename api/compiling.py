@@ -48,11 +48,11 @@ class Compilers:
 
     async def examine(self, content: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
         """`{valid, diagnostics, params, input_errors}`. Raises Refused."""
-        asked = {"ask": "examine", "content": content, "inputs": inputs}
-        named = hashlib.sha256(json.dumps(asked).encode()).digest()
+        question = _question("examine", content=content, inputs=inputs)
+        named = hashlib.sha256(question).digest()
         if (known := self._good.get(named)) is not None:
             return known
-        found = await self._answer(asked)
+        found = await self._answer(question)
         if found["valid"]:
             self._good[named] = found
             if len(self._good) > MOST_KNOWN:
@@ -61,28 +61,27 @@ class Compilers:
 
     async def layout(self, content: str) -> dict[str, Any]:
         """`{content, diagnostics}`; no content where there are syntax errors. Raises Refused."""
-        return await self._answer({"ask": "layout", "content": content})
+        return await self._answer(_question("layout", content=content))
 
     async def planned(self, content: str, inputs: dict[str, Any]) -> dict[str, Any]:
         """As `compiler_process.planned`. Raises Refused."""
-        return await self._inspected({"ask": "planned", "content": content, "inputs": inputs})
+        return await self._inspected(_question("planned", content=content, inputs=inputs))
 
     async def traced(self, **asked: Any) -> dict[str, Any]:
         """As `inspecting.traced`. Raises Refused."""
-        return await self._inspected({"ask": "traced", **asked})
+        return await self._inspected(_question("traced", **asked))
 
     async def standing(self, content: str, carried: str) -> dict[str, Any]:
         """As `inspecting.standing`. Raises Refused."""
-        return await self._inspected({"ask": "standing", "content": content, "carried": carried})
+        return await self._inspected(_question("standing", content=content, carried=carried))
 
-    async def _inspected(self, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _inspected(self, question: bytes) -> dict[str, Any]:
         """Looking at runs takes long and can wait: one process is left to those who start them."""
         async with self._inspectors:
-            return await self._answer(asked, INSPECTING)
+            return await self._answer(question, INSPECTING)
 
-    async def _answer(self, asked: dict[str, Any], patience: Patience = CHECKING) -> dict[str, Any]:
+    async def _answer(self, question: bytes, patience: Patience = CHECKING) -> dict[str, Any]:
         """Raises Refused: that of `patience`, busy where the process died on it."""
-        question = json.dumps(asked).encode()
         process = await self._idle.get()
         try:
             async with asyncio.timeout(patience.seconds):
@@ -110,6 +109,10 @@ class Compilers:
         """Ends all processes."""
         while not self._idle.empty():
             await _end(self._idle.get_nowait())
+
+
+def _question(ask: str, **asked: Any) -> bytes:
+    return json.dumps({"ask": ask, **asked}).encode()
 
 
 async def _start() -> asyncio.subprocess.Process:

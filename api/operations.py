@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from fastapi import Request
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -20,6 +21,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.api.auth.caller import Caller
+from codeai.api.bodies import beside
 from codeai.api.problems import Refused
 from codeai.workflows.contracts.base import Contract
 
@@ -42,6 +44,12 @@ class Operation:
         named = "\n".join((caller.subject, method, path, key)) if key is not None else None
         id = uuid.uuid5(_NAMESPACE, named) if named is not None else uuid.uuid4()
         return cls(str(id), caller.subject, body_hash(asked))
+
+    @classmethod
+    async def by(cls, request: Request, caller: Caller, key: str | None, asked: Contract) -> Operation:
+        """What `asked` is, which a request's body was read as."""
+        read: bytes = getattr(request, "_body", b"")
+        return await beside(read, lambda: cls.of(caller, request.method, request.url.path, key, asked))
 
     @property
     def memo(self) -> dict[str, str]:

@@ -55,7 +55,7 @@ async def start(
     )
     refuse_if_full(parts.data)
     await _check(parts, asked)
-    operation = Operation.of(caller, request.method, request.url.path, key, asked)
+    operation = await Operation.by(request, caller, key, asked)
     await begin(
         parts.temporal,
         EXECUTE_DEPLOYMENT,

@@ -48,7 +48,7 @@ async def publish_event(
         why = ownership(body.type)
         raise Refused("invalid", why, errors=[{"field": "body.type", "message": why}])
     asked = PublishInput(type=body.type, data=body.data, source="api", triggered_by=caller.subject)
-    operation = Operation.of(caller, request.method, request.url.path, key, asked)
+    operation = await Operation.by(request, caller, key, asked)
     asked = asked.model_copy(update={"id": operation.id})
     summary = f"publish {body.type}"
     await begin(parts.temporal, PUBLISH_EVENT, operation, asked, f"event/{operation.id}", summary)

@@ -195,6 +195,7 @@ async def test_of_many_wrong_things_inside_a_body_one_is_told(
         ({"files": {"é" * 128: "x"}}, "too long"),
         ({"files": {"a": "x", "a.txt": "x", "a/b/c": "x"}}, "'a/b/c' cannot lie below 'a'"),
         ({"files": {"a/b": "x", "./c/../a//b": "x"}}, "are the same file"),
+        ({"files": dict.fromkeys(map(str, range(10_001)), "x")}, "at most 10,000 files"),
         ({"folder": "project"}, "must be an absolute path"),
     ],
 )
