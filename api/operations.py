@@ -25,6 +25,7 @@ from codeai.api.bodies import beside
 from codeai.api.problems import Refused
 from codeai.workflows.contracts.base import Contract
 
+_NOT_OF_THE_BODY = {"triggered_by", "request_id", "execution", "held", "use_secrets"}
 RPC_LIMIT = timedelta(seconds=5)
 """For one question to Temporal."""
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:codeai:operation")
@@ -70,7 +71,7 @@ def key_reused() -> Refused:
 
 def body_hash(asked: Contract) -> str:
     """The same for bodies with the same meaning, of which who asks, what he may and when are no part."""
-    plain = asked.model_dump(mode="json", exclude={"triggered_by", "request_id", "execution", "held"})
+    plain = asked.model_dump(mode="json", exclude=_NOT_OF_THE_BODY)
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -289,6 +289,18 @@ async def test_the_same_key_starts_one_run(admin: httpx2.AsyncClient) -> None:
     problem(other, "idempotency_key_reused")
 
 
+async def test_a_key_has_its_answer_also_where_its_caller_may_less_since(served: Served) -> None:
+    """What he may is no part of the body: an editor may not use secrets."""
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    async with served.client("admin") as before, served.client("editor") as since:
+        answers = [
+            await caller.post("/executions", json={"program": PROGRAM}, headers=key)
+            for caller in (before, since)
+        ]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+
+
 def events(text: str) -> list[tuple[str, Any, str | None]]:
     """The events of a stream's text."""
     found = []
