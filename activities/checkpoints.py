@@ -42,10 +42,14 @@ class CheckpointRecords:
             run = await Executions(rows).get(given.execution_id)
             kept = await Checkpoints(rows).newest(given.execution_id)
             interrupted = await Steps(rows).interrupted_undos(given.execution_id)
+            attempts = await Steps(rows).interrupted_attempts(given.execution_id)
+            last = await Steps(rows).last_begun(given.execution_id)
         return CheckpointFound(
             carried=kept.text if kept else None,
             status=run.status if run else None,
             interrupted=tuple(interrupted),
+            attempts=attempts,
+            last_begun=last,
         )
 
     def activities(self) -> list[Callable[..., Any]]:

@@ -144,7 +144,7 @@ def what_happened(cause: BaseException | None) -> tuple[ExecutionStatus, RunErro
     if isinstance(cause, TerminatedError):
         why = f": {cause.message}" if cause.message else ""
         return ExecutionStatus.FAILED, RunError(
-            kind="terminated", message=f"it was terminated, and nothing was undone{why}"
+            kind="terminated", message=f"it was terminated in Temporal, which undoes nothing{why}"
         )
     if isinstance(cause, TimeoutError):
         return ExecutionStatus.FAILED, RunError(kind="timeout", message="its time in Temporal was over")

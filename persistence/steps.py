@@ -218,6 +218,23 @@ class Steps:
         )
         return list((await self.rows.execute(asked)).scalars())
 
+    async def interrupted_attempts(self, execution_id: str) -> dict[int, int]:
+        """The last attempt of each command of the program that was killed, or lost with its host, by the number of its
+        step."""
+        asked = select(StepRow.seq, StepRow.attempt).where(
+            StepRow.execution_id == execution_id,
+            StepRow.kind == "exec",
+            StepRow.status.in_(("cancelled", "lost")),
+        )
+        return dict((await self.rows.execute(asked)).tuples().all())
+
+    async def last_begun(self, execution_id: str) -> int:
+        """The number of the last step of the run that has begun, undo blocks aside; 0 where none has."""
+        asked = select(func.max(StepRow.seq)).where(
+            StepRow.execution_id == execution_id, StepRow.kind != "undo"
+        )
+        return (await self.rows.execute(asked)).scalar_one() or 0
+
     async def undo_entries(self, execution_id: str, seqs: Sequence[int]) -> list[Step]:
         """Those of the steps that have a compensation, in the order of their starts."""
         asked = (

@@ -24,6 +24,12 @@ from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.records import LoadResult
 
+NOTHING_KEPT = RunError(
+    kind="nothing_to_do",
+    message="no state of this run was kept: it never began, or it was ended by force before it parked or continued as "
+    "new; start it anew",
+)
+
 
 class Refused(Exception):
     """The run cannot begin: its program, its inputs or what it is told to do is wrong."""
@@ -111,3 +117,13 @@ def must_be_retriable(status: str, carried: Carried) -> None:
         raise Refused(RunError(kind="undone", message=message))
     if status in (ExecutionStatus.COMPLETE, ExecutionStatus.COMPENSATED, ExecutionStatus.CANCELLED):
         raise Refused(RunError(kind="nothing_to_do", message=f"the run is {status}: nothing has failed"))
+
+
+def older(kept: int, begun: int) -> RunError:
+    """Why a run that was ended by force cannot be taken up: the numbers of its next steps are taken, and what these did
+    would pass for what is done now."""
+    return RunError(
+        kind="nothing_to_do",
+        message=f"the run was ended by force, and what was kept of it knows its steps up to {kept}; those up to "
+        f"{begun} have begun. See what they did (codeai executions steps), and start it anew",
+    )

@@ -21,12 +21,14 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.anew import go_on_as_new
     from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.beginning import (
+        NOTHING_KEPT,
         Refused,
         as_queued,
         completed_record,
         first_record,
         given_inputs,
         must_be_retriable,
+        older,
     )
     from codeai.workflows.compensation import undo_next
     from codeai.workflows.contracts.base import Contract
@@ -190,11 +192,18 @@ class ExecuteDeployment(KeptRun):
         if found.status is None:
             raise Refused(RunError(kind="not_found", message="there is no such run"))
         if found.carried is None:
-            raise Refused(RunError(kind="nothing_to_do", message="no state of this run was kept"))
+            raise Refused(NOTHING_KEPT)
         carried = Carried.model_validate(unpack(found.carried))
         if asked.do != "compensate":
             must_be_retriable(found.status, carried)
-        await self._take_up(carried.model_copy(update={"ends_by": None}))
+        tried = {
+            **carried.tried,
+            **found.attempts,
+        }  # who does one again makes an attempt that has not begun yet
+        await self._take_up(carried.model_copy(update={"ends_by": None, "tried": tried}))
+        if found.last_begun > self.machine.steps:
+            self.begun = False
+            raise Refused(older(self.machine.steps, found.last_begun))
         steps = self.machine.undo_stack
         if asked.do == "compensate" and not steps:
             self.begun = False

@@ -53,8 +53,9 @@ def go_on(
     if known["status"] not in ENDED:
         tell(api, run, word, output, **body)
         return
-    told = Reopening(api, run, word, body).send(wait=False)
+    request = Reopening(api, run, word, body)
+    told = request.send(wait=False)
     if detach:
         put_line(told["id"], told, output)
         return
-    follow_to_end(api, run, output, source, again, since=known["completed_at"])
+    follow_to_end(api, run, output, source, again, since=known["completed_at"], outcome=request.awaited)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,8 +85,10 @@ def follow_to_end(
     *,
     leave_parked: bool = False,
     since: str | None = None,
+    outcome: Callable[[], dict[str, Any]] | None = None,
 ) -> None:
-    """Follows a run that was just started, says how it ended and ends with that code; Ctrl-C lets go of it."""
+    """Follows a run that was just started, says how it ended (by `outcome`, where given) and ends with that code;
+    Ctrl-C lets go of it."""
     from codeai.cli.asking import Asker
     from codeai.cli.follow import View, exit_code, follow, put_ending, result_of
     from codeai.cli.unheard import told_if_unheard
@@ -94,7 +97,7 @@ def follow_to_end(
     try:
         with told_if_unheard(api, view):
             status = follow(api, id, view, leave_parked=leave_parked)
-        result = result_of(api, id) | {"status": status}
+        result = (result_of(api, id) if outcome is None else outcome()) | {"status": status}
     except KeyboardInterrupt:
         view.end_line()
         print(

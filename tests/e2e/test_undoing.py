@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.test_reconciling import terminate
 from tests.platform import Platform, wait_until
 
@@ -130,3 +132,67 @@ def test_compensate_at_once_takes_up_the_block_that_still_runs(
     run.held(2).unlink()
     assert run.is_at("compensated")["undo_failed"] == []
     assert run.did() == blocks(3, 2, 1, 0)
+
+
+PARKS = """
+param file
+exec { echo one >> "$file" } undo { echo "unmade one" >> "$file" }
+exec { false } undo { echo "undone" >> "$file" }
+exec { echo three >> "$file" } undo { echo "unmade three" >> "$file" }
+exec { echo four >> "$file"; sleep 600 } undo { echo "unmade four" >> "$file" }
+"""
+
+
+@pytest.mark.parametrize("word", ["compensate", "retry"])
+def test_a_run_that_went_on_after_what_was_kept_of_it_and_was_terminated_is_not_taken_up(
+    stack: Platform, token: str, tmp_path: Path, word: str
+) -> None:
+    """It was kept when it parked: two more steps have begun, and their results are not taken for those of others."""
+    file = tmp_path / "did"
+    id = stack.detach(PARKS, "-i", f"file={file}", "--failure-policy", "park")
+    wait_until(lambda: stack.command("skip", id).returncode == 0, 60, "the run to be parked")
+    wait_until(lambda: "four" in file.read_text(), 60, "the last step to have begun")
+    terminate(stack, id)
+    stack.ended(id, token)
+    refused = stack.command(word, id)
+    assert refused.returncode == 1 and "knows its steps up to 2; those up to 4 have begun" in refused.stderr
+    assert file.read_text().split() == ["one", "three", "four"]
+
+
+def test_a_command_that_was_killed_with_its_run_is_done_again_by_retry(
+    stack: Platform, token: str, tmp_path: Path
+) -> None:
+    """What was kept knows its first attempt only: the second one, which was killed, is not taken for the third."""
+    file = tmp_path / "did"
+    tries = 'exec { echo "$CODEAI_ATTEMPT" >> "$file"; [ "$CODEAI_ATTEMPT" != 2 ] || sleep 600; [ -e "$file.ok" ]; }'
+    id = stack.detach(f"param file\n{tries}", "-i", f"file={file}", "--failure-policy", "park")
+    wait_until(lambda: stack.command("retry", id).returncode == 0, 60, "the run to be parked")
+    wait_until(lambda: file.read_text().split() == ["1", "2"], 60, "the second attempt")
+    terminate(stack, id)
+    stack.ended(id, token)
+    Path(f"{file}.ok").touch()
+
+    def killed() -> bool:
+        [step] = stack.request("GET", f"/executions/{id}/steps", token=token)[2]["items"]
+        return bool(step["status"] == "cancelled")
+
+    wait_until(killed, 60, "the second attempt to be killed")
+    again = stack.command("retry", id)
+    assert again.returncode == 0, again.stderr
+    assert file.read_text().split() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("word", ["compensate", "retry"])
+def test_a_terminated_run_of_which_nothing_was_kept_is_refused_with_the_reason(
+    stack: Platform, token: str, tmp_path: Path, word: str
+) -> None:
+    file = tmp_path / "did"
+    id = stack.detach(PARKS.replace("exec { false }", "exec { true }"), "-i", f"file={file}")
+    wait_until(lambda: file.exists() and "four" in file.read_text(), 60, "the last step to have begun")
+    terminate(stack, id)
+    stack.ended(id, token)
+    refused = stack.command(word, id)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no state of this run was kept" in refused.stderr and "start it anew" in refused.stderr
+    shown = stack.request("GET", f"/executions/{id}", token=token)[2]
+    assert (shown["status"], shown["error"]["kind"]) == ("failed", "terminated")

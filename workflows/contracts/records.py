@@ -116,6 +116,10 @@ class CheckpointFound(Contract):
     carried: str | None = None
     status: str | None = None
     interrupted: tuple[int, ...] = Field((), description="steps of undo blocks that were killed or lost")
+    attempts: dict[int, int] = Field(
+        default_factory=dict, description="step -> its last attempt, of commands that were killed or lost"
+    )
+    last_begun: int = Field(0, description="the last step that has begun, undo blocks aside")
 
 
 class CloseInput(Contract):
