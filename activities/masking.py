@@ -52,9 +52,11 @@ def _escaped(text: str) -> Iterable[str]:
         escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield from (escaped, escaped.replace("/", "\\/"), escaped.translate(_HTML))
     yield text.replace("'", "'\\''")  # as `set -x` shows it
+    yield re.sub(r'(["$`\\])', r"\\\1", text)  # as `export -p` and `declare -p` do
+    yield re.sub(r"""([ !"$&'()*,;<>?[\\\]^`{|}])""", r"\\\1", text)  # as `printf %q` does
     # As a list or a traceback has it: where both kinds of quotes are there, one is escaped.
-    in_python = repr('"' + text)[2:-1]
-    yield from (in_python, in_python.replace("\\'", "'"))
+    for in_python in (repr('"' + text)[2:-1], ascii('"' + text)[2:-1], repr(b'"' + text.encode())[3:-1]):
+        yield from (in_python, in_python.replace("\\'", "'"))
 
 
 def _in_urls(text: str) -> Iterable[str]:

@@ -18,6 +18,8 @@ CHANNEL = "codeai_logs"
 MOST_BYTES = 100 * 1024 * 1024
 """Of log text per execution; what is over is dropped behind one line that says so."""
 
+FULL = f"[this run has printed {MOST_BYTES >> 20} MiB: what it prints from here on is not kept]\n"
+
 
 class LogRow(Base):
     __tablename__ = "execution_logs"
@@ -76,8 +78,10 @@ class Logs:
         """Adds what is not there yet, and wakes the readers when the transaction is committed.
 
         The execution's row stays locked until then: offsets appear in their order, so who reads after the
-        last one seen misses nothing. A piece that was known leaves a gap. Raises NoSuchExecution.
+        last one seen misses nothing. A worker that takes over a command writes again what it has printed: that
+        counts once against the limit. Raises NoSuchExecution.
         """
+        chunks = await self._unknown(chunks)
         if not chunks:
             return
         sizes = [len(chunk.text.encode("utf-8", "surrogatepass")) for chunk in chunks]
@@ -110,12 +114,28 @@ class Logs:
                     "position": chunk.position,
                     "stream": "system" if over else chunk.stream,
                     "time": chunk.time,
-                    "text": f"[the log is full: {MOST_BYTES >> 20} MiB]\n" if over else chunk.text,
+                    "text": FULL if over else chunk.text,
                 }
             )
         if lines:
             new = insert(LogRow).on_conflict_do_nothing(index_elements=["step_id", "attempt", "position"])
             await self.rows.execute(new, lines)
+
+    async def _unknown(self, chunks: Sequence[NewChunk]) -> list[NewChunk]:
+        """Those that are not there yet, each once."""
+        positions = [one.position for one in chunks]
+        asked = select(LogRow.step_id, LogRow.attempt, LogRow.position).where(
+            LogRow.step_id.in_({one.step_id for one in chunks}),
+            LogRow.position.between(min(positions, default=0), max(positions, default=0)),
+        )
+        known = {(step, attempt, position) for step, attempt, position in await self.rows.execute(asked)}
+        new = []
+        for one in chunks:
+            piece = (one.step_id, one.attempt, one.position)
+            if one.step_id is None or piece not in known:
+                new.append(one)
+                known.add(piece)
+        return new
 
     async def after(
         self,

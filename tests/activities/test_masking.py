@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
+import subprocess
 import textwrap
 from urllib.parse import quote, quote_plus
 
@@ -70,6 +72,33 @@ def test_every_long_line_of_a_secret_is_masked_by_itself() -> None:
 def test_what_python_prints_of_a_value_is_masked(value: str, before: str) -> None:
     shown = Masker([value]).mask(repr([before + value, {"token": value}]))
     assert shown.count("***") == 2 and value[-6:] not in shown and value[:6] not in shown
+
+
+@pytest.mark.parametrize(
+    "value", [SECRET, "pa$$word`with` 'all' of \"them\" \\ [ü]{x}", "it's #1, ~/(a|b);c&d!e<f>?*^"]
+)
+def test_what_a_shell_prints_of_a_variable_is_masked(value: str) -> None:
+    script = (
+        'export -p; declare -p token; set; printf "%q\\n" "$token"; echo "${token@Q}"; set -x; : "$token"'
+    )
+    printed = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-c", script],
+        env={"token": value, "LC_ALL": "C.UTF-8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    ).stdout
+    shown = [line for line in Masker([value]).mask(printed).splitlines() if "***" in line]
+    assert len(shown) == 6, printed
+    for line in shown:
+        assert re.fullmatch(r"""(declare -x token=|token=|\+ : )?["']?\\?[#~]?\*\*\*["']?""", line), line
+
+
+@pytest.mark.parametrize("value", ["schlüssel-à-côté", "ключ 'и' \"ещё\" \\"])
+def test_what_python_prints_of_a_value_beyond_ascii_is_masked(value: str) -> None:
+    shown = Masker([value]).mask(f"{value!a} {value.encode()!r} {[value]!r}")
+    assert shown.count("***") == 3 and "\\" not in shown
 
 
 def test_forms_that_overlap_are_masked_to_the_last_byte() -> None:

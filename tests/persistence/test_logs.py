@@ -77,6 +77,25 @@ async def test_a_full_log_says_so_once(database: Database, monkeypatch: pytest.M
     assert [line.stream for line in lines] == ["stdout", "stdout", "system"]
 
 
+async def test_what_is_written_again_by_another_worker_fills_no_log(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that takes over a command writes all that it has printed, from its beginning."""
+    monkeypatch.setattr(logs, "MOST_BYTES", 15)
+    run, step = await a_run(database), str(uuid.uuid4())
+    for printed in (1, 2, 2, 3, 3, 4):
+        async with database.transaction() as rows:
+            await Logs(rows).append(run, [chunk(step, position, "12345") for position in range(printed)])
+    async with database.session() as rows:
+        lines = await Logs(rows).after(run)
+    assert [(line.offset, line.text) for line in lines] == [
+        (1, "12345"),
+        (2, "12345"),
+        (3, "12345"),
+        (4, logs.FULL),
+    ]
+
+
 async def test_a_log_needs_its_run(database: Database) -> None:
     async with database.transaction() as rows:
         with pytest.raises(NoSuchExecution, match="has no row yet"):
