@@ -166,5 +166,6 @@ def test_a_text_without_secrets_stays_as_it_is(value: str, text: str) -> None:
     value = value.encode("utf-8", "replace").decode()
     found = set().union(*forms([value]))
     data = text.encode("utf-8", "replace")
-    if not any(form in data.replace(b"\r", b"").replace(b"\n", b"") for form in found):
+    unwrapped = data.replace(b"\r", b"").replace(b"\n", b"")
+    if not any(form in data or form in unwrapped for form in found):
         assert Mask(Forms(*forms([value]))).feed(data, last=True) == data
