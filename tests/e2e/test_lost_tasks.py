@@ -17,6 +17,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, LANE, TASK_TIMEOUT
 from tests.e2e import dying_worker
@@ -83,11 +84,7 @@ async def test_a_command_stands_in_the_log_if_and_only_if_it_was_taken(
     await dies.has_died()
     await run.signal("skip", {"comment": "second"})  # is before the update, if that has to come again
     dies.is_replaced()
-    taken = True
-    try:
-        await first
-    except WorkflowUpdateFailedError:
-        taken = False
+    taken = await is_taken(first)
     assert (await run.result())["status"] == "complete"
     told = [
         line["text"] for line in stored(unstaffed, id, token) if line["text"].startswith(("retry", "skip"))
@@ -95,6 +92,61 @@ async def test_a_command_stands_in_the_log_if_and_only_if_it_was_taken(
     assert told == ["retry (by temporal), line 1, fibre 1: first\n"] * taken + [
         "skip (by temporal), line 1, fibre 1: second\n"
     ]
+
+
+@pytest.mark.parametrize("way", ["update", "signal"])
+@pytest.mark.parametrize("then", [None, "skip"])
+async def test_a_patch_whose_worker_dies_while_it_is_compared_is_taken_whole_or_not_at_all(
+    unstaffed: Platform, dies: Dies, way: str, then: str | None
+) -> None:
+    """`then` is said before the next worker has begun."""
+    token, did = unstaffed.token, unstaffed.folder / f"did-{uuid.uuid4().hex}"
+    first = f'exec {{ echo first >> "{did}" }}\n'
+    program, edited = (
+        f"{first}exec {{ false }}\nreturn 1",
+        f'{first}exec {{ echo edited >> "{did}" }}\nreturn 2',
+    )
+    id = started(unstaffed, token, "/executions", {"program": program, "failure_policy": "park"})
+
+    def shown() -> dict[str, Any]:
+        found: dict[str, Any] = unstaffed.request("GET", f"/executions/{id}", token=token)[2]
+        return found
+
+    await asyncio.to_thread(wait_until, lambda: shown()["status"] == "parked", 60, "the run to park")
+    before = shown()["content_hash"]
+    run = (await connected(unstaffed)).get_workflow_handle(f"execution/{id}")
+    dies.after("patch_program", "edited")
+    saying = asyncio.create_task(
+        run.execute_update("patch", {"program": edited})
+        if way == "update"
+        else run.signal("patch", {"program": edited})
+    )
+    await dies.has_died()
+    if then is not None:
+        await run.signal(then, {"comment": "then"})
+    dies.is_replaced()
+    taken = await is_taken(saying)
+    result = (await run.result())["result"]
+    told = [
+        line["text"] for line in stored(unstaffed, id, token) if line["text"].startswith(("patch", "skip"))
+    ]
+    patched = result == 2
+    assert patched == (then is None)
+    assert taken == patched or way == "signal"
+    assert did.read_text() == "first\n" + "edited\n" * patched
+    assert [line.split()[0] for line in told] == (["patch"] if patched else ["skip"])
+    assert (shown()["content_hash"] != before) == patched
+
+
+async def is_taken(saying: asyncio.Task[Any]) -> bool:
+    try:
+        await saying
+    except WorkflowUpdateFailedError:
+        return False
+    except RPCError as error:  # the run had ended before it came again
+        assert error.status is RPCStatusCode.NOT_FOUND
+        return False
+    return True
 
 
 async def test_a_lane_whose_worker_dies_while_it_grants_grants_to_one(

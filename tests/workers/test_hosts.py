@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from codeai.activities.claims import PATIENCE
 from codeai.persistence.engine import Database
 from codeai.persistence.hosts import Hosts
 from codeai.workflows.contracts.executions import Carried
@@ -254,3 +255,22 @@ async def test_a_run_that_finds_every_slot_taken_goes_to_the_next_host_with_a_fr
         changes = [change for change, place in steps() if place.is_relative_to(one.root)]
         busy = [sum(changes[: at + 1]) for at in range(len(changes))]
         assert max(busy) == 2 and busy[-1] == 0, (one.root, busy)
+
+
+async def test_what_a_waiting_run_holds_is_free_for_others_when_they_have_asked_a_few_times(
+    host: Callable[..., Host], flows: None, temporal: Client
+) -> None:
+    host("only", CODEAI_WORKER_COMMANDS_AT_ONCE="1", CODEAI_WORKER_HOST_LOST_AFTER="10m")
+    waiting = await begin(temporal, 'sleep("1h")')
+    async with asyncio.timeout(60):
+        while await waiting.query("status") != "waiting":
+            await asyncio.sleep(0.05)
+    run = await begin(temporal, "return exec { echo here }")
+    assert await result(run) == "here"
+    started = [
+        event.activity_task_started_event_attributes
+        for event in (await run.fetch_history()).events
+        if event.HasField("activity_task_started_event_attributes")
+    ]
+    assert started[0].attempt == PATIENCE and "every slot is taken" in started[0].last_failure.message
+    await waiting.cancel()
