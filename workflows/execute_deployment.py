@@ -153,7 +153,6 @@ class ExecuteDeployment(KeptRun):
             self.journal.parks()
         workspace = asked.workspace or loaded.workspace
         self._ready(Run(self.record, claimed.budget, workspace, asked.use_secrets, asked.depth), None)
-        self.effects.notes.restore(self.early)
         self.effects.places.take("", claimed)
 
     async def _take_up(self, carried: Carried) -> None:
@@ -172,6 +171,7 @@ class ExecuteDeployment(KeptRun):
 
     def _ready(self, run: Run, carried: Carried | None) -> None:
         self.effects = Effects(run, PERFORMERS, carried)
+        self.effects.notes.restore(self.early)
         self.run_status = ExecutionStatus.RUNNING
         self.begun = True
 

@@ -138,6 +138,39 @@ async def test_a_patch_whose_worker_dies_while_it_is_compared_is_taken_whole_or_
     assert (shown()["content_hash"] != before) == patched
 
 
+@pytest.mark.parametrize("word", ["abort", "cancel"])
+async def test_a_command_that_is_handed_over_dies_of_what_is_said_before_its_run_has_taken_it_up(
+    unstaffed: Platform, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """The first task of the run that continues is lost, and done again with what was said meanwhile."""
+    for name, events in (("SOFT", "30"), ("HARD", "40")):
+        monkeypatch.setitem(unstaffed.environment, f"CODEAI_WORKER_{name}_EVENTS", events)
+    dies = Dies(unstaffed)
+    token, did = unstaffed.token, unstaffed.folder / f"did-{uuid.uuid4().hex}"
+    program = f"""
+        parallel for what in ["command", "timers"] {{
+            if what == "timers" {{ for n in range(1000) {{ sleep("50ms") }} }}
+            exec {{ echo begun >> "{did}"; trap 'echo asked >> "{did}"; exit 1' TERM; while :; do sleep 0.1; done }}
+            undo {{ echo undone >> "{did}" }}
+        }}
+    """
+    id = started(unstaffed, token, "/executions", {"program": program})
+    await asyncio.to_thread(wait_until, did.exists, 60, "the command to begin")
+    hash = unstaffed.request("GET", f"/executions/{id}", token=token)[2]["content_hash"]
+    dies.after("load_program", f"program_hash='{hash}'")
+    await dies.has_died()
+    run = (await connected(unstaffed)).get_workflow_handle(f"execution/{id}")
+    await (run.cancel() if word == "cancel" else run.signal(word))
+    dies.is_replaced()
+    ended = unstaffed.ended(id, token)
+    dies.worker.terminate()
+    dies.worker.wait(60)
+    assert ended["status"] == ("cancelled" if word == "cancel" else "failed"), ended
+    assert did.read_text() == "begun\nasked\n" + "undone\n" * (word == "cancel")
+    told = [line["text"].split()[0] for line in stored(unstaffed, id, token) if line["stream"] == "log"]
+    assert told == [word]
+
+
 async def is_taken(saying: asyncio.Task[Any]) -> bool:
     try:
         await saying

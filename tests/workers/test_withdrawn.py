@@ -123,6 +123,45 @@ async def test_a_command_that_is_withdrawn_between_two_attempts_is_undone(
     assert did.read_text() == "made\nunmade, it had failed\n"
 
 
+async def test_a_command_that_ends_before_the_run_has_heard_of_its_cancel_is_undone(
+    worker: Start, temporal: Client, tmp_path: Path
+) -> None:
+    worker("exec", address(temporal)).until_ready()
+    flows = worker("workflows", address(temporal))
+    did = tmp_path / "did"
+    run = await begin(
+        temporal,
+        f"""
+        exec {{ echo begun > {did}; until [ -e {did}.go ]; do sleep 0.1; done }} undo {{ echo undone >> {did} }}
+        """,
+    )
+    await asyncio.to_thread(wait_until, did.exists, 60, "the command to begin")
+    flows.stop(signal.SIGKILL)
+    await run.cancel()
+    did.with_name("did.go").touch()
+    async with asyncio.timeout(60):
+        while not await has_ended_a_command(run):
+            await asyncio.sleep(0.1)
+    worker("workflows", address(temporal)).until_ready()
+    assert "cancel" in str(await result(run)).lower()
+    assert did.read_text() == "begun\nundone\n"
+
+
+async def has_ended_a_command(run: WorkflowHandle[Any, Any]) -> bool:
+    """One of the run's commands has ended, as far as Temporal knows."""
+    events = (await run.fetch_history()).events
+    commands = {
+        event.event_id
+        for event in events
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "run_command"
+    }
+    return any(
+        event.activity_task_completed_event_attributes.scheduled_event_id in commands
+        for event in events
+        if event.HasField("activity_task_completed_event_attributes")
+    )
+
+
 async def waits_for_its_timer(run: WorkflowHandle[Any, Any]) -> bool:
     """After its command has ended."""
     events = (await run.fetch_history()).events

@@ -167,15 +167,24 @@ def as_begun(result: CommandResult) -> CommandResult:
 async def attempted(effects: Effects, given: CommandInput, place: Place) -> CommandResult:
     """One attempt on its host, however often that has to be asked whether it is there."""
     step = given.seq
+    was_sent = step in effects.handed_over
+    effects.handed_over.discard(step)
     while True:
         if step not in effects.silent:
-            handle = calls.start_command(given, place.host, picked_up_within(place.lost_after))
-            effects.commands[step] = handle
-            effects.sent[step] = given.notes
             if step in effects.withdrawn:
-                handle.cancel()
+                effects.notes.restore(given.notes)
+                return await cancelled_command(effects, given, place) if was_sent else not_sent(given)
+            effects.commands[step] = calls.start_command(
+                given, place.host, picked_up_within(place.lost_after)
+            )
+            effects.sent[step] = given.notes
+            was_sent = True
             try:
-                return await handle
+                return await effects.commands[step]
+            except asyncio.CancelledError:
+                # Also where the answer has come at the same time: the SDK does not tell it.
+                effects.recall_notes()
+                return await cancelled_command(effects, given, place)
             except ActivityError as error:
                 not_taken = was_not_taken(error)
                 # Temporal repeats no activity whose cancel is asked for: it ends when its worker does.
@@ -185,6 +194,7 @@ async def attempted(effects: Effects, given: CommandInput, place: Place) -> Comm
                 if not not_taken:
                     raise
             effects.silent[step] = workflow.time()
+            del effects.commands[step]
         answer = await answer_of(place.host, place.lost_after, effects.silent[step])
         if answer is None:
             return lost_command(effects, given, place)
@@ -193,7 +203,7 @@ async def attempted(effects: Effects, given: CommandInput, place: Place) -> Comm
 
 
 async def cancelled_command(
-    effects: Effects, given: CommandInput, place: Place, why: BaseException | None
+    effects: Effects, given: CommandInput, place: Place, why: BaseException | None = None
 ) -> CommandResult:
     """How a cancelled command ended: as its attendant has reported. Where nobody attended it, it is dead when its
     host says so."""
@@ -206,9 +216,12 @@ async def cancelled_command(
     for one in killed.commands:
         if one.attempt == given.attempt and one.result is not None:
             return one.result
-    return CommandResult(
-        outcome=Outcome.CANCELLED, attempt=given.attempt, recorded=False, started=False
-    )  # it never came to its host
+    return not_sent(given)
+
+
+def not_sent(given: CommandInput) -> CommandResult:
+    """How a cancelled command ended that never came to its host."""
+    return CommandResult(outcome=Outcome.CANCELLED, attempt=given.attempt, recorded=False, started=False)
 
 
 def lost_command(effects: Effects, given: CommandInput, place: Place) -> CommandResult:

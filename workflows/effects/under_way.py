@@ -57,7 +57,7 @@ class Effects:
     there were of one that has failed, `has_run` that one before the one under way has begun, `decisions` and `arrived`
     what was sent to steps and not read yet, `secrets` which ones steps were given. A `resting` step waits for nothing
     that is in flight, one in `placing` for a host; `at` says where a command's attempt under way is, `silent` since
-    when its host has been."""
+    when its host has been, `handed_over` which ones a workflow run before this one has sent there."""
 
     def __init__(self, run: Run, performers: Mapping[str, Performer], carried: Carried | None) -> None:
         self.run = run
@@ -70,6 +70,7 @@ class Effects:
         self.secrets: dict[str, None] = dict.fromkeys(carried.secrets) if carried else {}
         self.places = Places(run.record, carried)
         self.at: dict[int, Place] = dict(carried.at) if carried else {}
+        self.handed_over: set[int] = set(self.at)
         self.placing: set[int] = set()
         self.silent: dict[int, float] = dict(carried.silent) if carried else {}
         self.status_text: str | None = carried.status_text if carried else None
@@ -134,10 +135,8 @@ class Effects:
             if not handle.cancelling():
                 handle.cancel()
             self._hasten(step)
-        elif step in self.silent:
+        elif step in self.silent or (step in self.at and step in self.attempts):
             pass  # whether it is dead is known when its host answers, or is lost
-        elif step in self.at and step in self.attempts:
-            pass  # handed over by the workflow run before, and taken up in a moment: its activity dies then
         elif (task := self.under_way.get(step)) is not None:
             task.cancel()
         elif all(answer.step != step for answer in self._answers):
