@@ -63,9 +63,19 @@ async def connected(stack: Platform) -> Client:
 
 
 def started(stack: Platform, token: str, path: str, body: dict[str, Any]) -> str:
-    status, _, answer = stack.request("POST", path, body, token=token)
-    assert status in (201, 202), answer
-    return str(answer["id"])
+    """The id of what was started or made; a change that takes long is asked for again."""
+    key, made = (
+        {"Idempotency-Key": uuid.uuid4().hex},
+        202 if path.endswith(("/executions", "/execute")) else 201,
+    )
+
+    def answered() -> dict[str, Any] | None:
+        status, _, answer = stack.request("POST", path, body, key, token)
+        assert status in (made, 202), answer
+        found: dict[str, Any] = answer
+        return found if status == made else None
+
+    return str(wait_until(answered, 60, f"POST {path}")["id"])
 
 
 async def test_a_command_stands_in_the_log_if_and_only_if_it_was_taken(
