@@ -332,11 +332,9 @@ def _status_text() -> ColumnElement[str | None]:
 
 
 def _read() -> Select[Any]:
-    broken = StepRow.status.in_(BROKEN) & _tells_of_line(StepRow.line)
     shown = (
         select(StepRow.command, StepRow.stdout, StepRow.exit_code)
-        .where(StepRow.execution_id == ExecutionRow.id, StepRow.kind == "exec")
-        .order_by(broken.desc(), StepRow.seq.desc())
+        .where(StepRow.execution_id == ExecutionRow.id, StepRow.seq == _shown_step())
         .limit(1)
         .lateral("shown")
     )
@@ -351,11 +349,25 @@ def _read() -> Select[Any]:
     return select(*found).select_from(ExecutionRow).outerjoin(shown, shown.c.command.is_not(None))
 
 
+def _shown_step() -> ColumnElement[int]:
+    """The number of the exec that the run failed by, else of its last one. Both are looked for from the newest step on,
+    as a run may have thousands."""
+    step = aliased(StepRow)
+    last = (
+        select(step.seq)
+        .where(step.execution_id == ExecutionRow.id, step.kind == "exec")
+        .order_by(step.seq.desc())
+        .limit(1)
+        .correlate(ExecutionRow)
+    )
+    failed = last.where(ExecutionRow.error.is_not(None), step.status.in_(BROKEN), _tells_of_line(step.line))
+    return func.coalesce(failed.scalar_subquery(), last.scalar_subquery())
+
+
 def _tells_of_line(line: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     """Whether the run's error, or one of those that it collects, is of that line. Searched as text: Postgres refuses to
     take JSON apart that has a NUL in it. Within a JSON string no quote stands bare, so nothing else looks the same."""
-    found = (func.strpos(ExecutionRow.error, func.concat('"line":', line, end)) > 0 for end in ",}")
-    return func.coalesce(or_(*found), literal_column("false"))
+    return or_(*(func.strpos(ExecutionRow.error, func.concat('"line":', line, end)) > 0 for end in ",}"))
 
 
 @cache
