@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -45,6 +45,8 @@ MOST_EARLY = 50
 """Words that are kept of what is said to a run before it begins: it carries them when it continues as new."""
 MOST_REFUSAL = 2000
 """Characters of why a signal was not taken: there may be a hundred wrong fields in it."""
+MOST_NAME = 60
+"""Characters of the name of a signal that there is not."""
 Given = TypeVar("Given", bound=Contract)
 Act: TypeAlias = "Callable[[Given], Answered | Awaitable[Answered]]"
 
@@ -206,6 +208,14 @@ class RunCommands(Settling):
         """The lane's word that it is this run's turn."""
         self.lane.granted = True
 
+    @workflow.signal(dynamic=True)
+    async def unknown_signal(self, name: str, _given: Sequence[RawValue]) -> None:
+        """Temporal takes every name: a slip must not pass for a word that was taken."""
+        self._count_signal()
+        if not self._listens():
+            await workflow.wait_condition(self._listens)
+        self._note(brief(ascii(name), MOST_NAME), Command(), refused="a run takes no signal of this name")
+
     async def _told(self, raw: RawValue, model: type[Given], act: Act[Given]) -> Answered:
         try:
             given = decode(raw.payload.data, model)
@@ -249,12 +259,15 @@ class RunCommands(Settling):
 
     async def _signalled(self, name: str, raw: RawValue, model: type[Given], act: Act[Given]) -> None:
         """A signal has no answer: what is wrong with it stands in the run's log."""
-        self.signals += 1
-        SIGNAL.set(self.signals)
+        self._count_signal()
         try:
             await self._told(raw, model, act)
         except ApplicationError as error:
             self._note(name, Command(), refused=brief(error.message, MOST_REFUSAL))
+
+    def _count_signal(self) -> None:
+        self.signals += 1
+        SIGNAL.set(self.signals)
 
     async def _approve(self, given: DecideInput) -> Answered:
         self._must_run("no_approval")
@@ -392,4 +405,4 @@ class RunCommands(Settling):
 
     def _must_run(self, code: str) -> None:
         if not self.begun:
-            raise refused(code, "the run has not begun yet")
+            raise refused(code, "the run has not begun yet: it can be paused or cancelled")

@@ -30,7 +30,7 @@ def list_executions(
 
     Example: codeai executions list --status failed
     """
-    columns = ("id", "status", "started_at", "completed_at", "triggered_by", "command")
+    columns = ("id", "status", "started_at", "completed_at", "triggered_by", "status_text", "command")
     put_list("/executions", columns, limit, output, url, filter=filter, status=status)
 
 

@@ -67,6 +67,17 @@ def test_who_reads_no_further_ends_what_is_followed(stack: Platform) -> None:
     assert following.stderr is not None and following.stderr.read() == ""
 
 
+def test_a_list_of_runs_shows_what_each_says_of_itself(stack: Platform) -> None:
+    id = stack.detach('set_status("waiting for the tide")\nsleep("1h")\n')
+
+    def shown() -> bool:
+        lines = stack.command("executions", "list").stdout.splitlines()
+        return any(line.startswith(id) and "waiting for the tide" in line for line in lines)
+
+    wait_until(shown, 60, "what the run says of itself")
+    stack.command("cancel", id)
+
+
 def test_the_status_shows_the_hosts_with_their_labels_and_slots(stack: Platform) -> None:
     id = stack.detach("exec { sleep 600 }")
 

@@ -129,14 +129,18 @@ def test_what_is_said_to_a_queued_run_stands_in_its_log_and_the_audit_log(
         stack.request("POST", f"/executions/{id}/pause", {"comment": "after lunch"}, token=token)
         bad = ("--workflow-id", workflow_id, "--name", "retry", "--input", '{"fibre": "x"}')
         temporal(stack, "workflow", "signal", *bad)
+        temporal(stack, "workflow", "signal", "--workflow-id", workflow_id, "--name", "abrot\x1b[2J")
     stack.request("POST", f"/executions/{ends}/cancel", token=token)
     lane.is_at(ends, "cancelled")
     stack.request("POST", f"/executions/{first}/cancel", token=token)
     lane.is_at(begins, "paused")
     for id in (begins, ends):
-        paused, refused = [line["text"] for line in lane.items(f"/executions/{id}/logs")][:2]
+        paused, refused, unknown = [line["text"] for line in lane.items(f"/executions/{id}/logs")][:3]
         assert paused.startswith("pause by ") and paused.endswith(": after lunch\n")
         assert refused.startswith("warn: the signal retry was not taken: fibre: ")
+        assert (
+            unknown == "warn: the signal 'abrot\\x1b[2J' was not taken: a run takes no signal of this name\n"
+        )
         about = [one["action"] for one in lane.items("/audit?limit=100") if one["entity"].endswith(id)]
         assert {"pause", "retry"} <= set(about)
     stack.request("POST", f"/executions/{begins}/cancel", token=token)
