@@ -228,6 +228,7 @@ class WorkerSettings:
     process_limit: int | None = setting(
         None, "processes that one step may have, or off", off_or(whole(1, 10**6)), none="off"
     )
+    log_limit: int = setting(10 << 20, "output of one step that its log keeps, such as 10MiB", size)
     sandbox: str = setting("off", "off, or bwrap: steps run in bubblewrap", choice("off", "bwrap"))
     sandbox_network: bool = setting(True, "whether steps in a sandbox have the network", flag)
     sandbox_paths: tuple[Path, ...] = setting(

@@ -151,6 +151,7 @@ def test_what_a_step_and_the_command_line_have_set_is_no_problem() -> None:
         ("CODEAI_WORKER_MEMORY_LIMIT", "512MiB", "worker", "memory_limit", 512 << 20),
         ("CODEAI_WORKER_FILE_SIZE_LIMIT", "2gib", "worker", "file_size_limit", 2 << 30),
         ("CODEAI_WORKER_MEMORY_LIMIT", "1000000", "worker", "memory_limit", 1_000_000),
+        ("CODEAI_WORKER_LOG_LIMIT", "1MiB", "worker", "log_limit", 1 << 20),
         ("CODEAI_WORKER_SANDBOX", "bwrap", "worker", "sandbox", "bwrap"),
         ("CODEAI_WORKSPACE_ROOTS", "/a:/b c", "worker", "workspace_roots", (Path("/a"), Path("/b c"))),
         ("CODEAI_SERVER_ALLOWED_HOSTS", "a, b", "server", "allowed_hosts", ("a", "b")),

@@ -18,6 +18,7 @@ def shell_settings(settings: Settings) -> ShellSettings:
         environment=worker.environment,
         shell=worker.shell,
         outbound=settings.outbound,
+        log_limit=worker.log_limit,
         limits=_limits(worker),
         sandbox=None if worker.sandbox == "off" else _sandbox(settings),
     )

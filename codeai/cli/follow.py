@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any, TextIO
 from codeai.cli.asking import Asker
 from codeai.cli.client import Api, Event, ProblemAnswer, StreamCut
 from codeai.cli.exits import Exit, Stop
-from codeai.cli.terminal import for_stream, painter, visible
+from codeai.cli.terminal import for_stream, harmless, painter, visible
 
 ENDED = ("complete", "failed", "cancelled", "compensated", "rejected")
 GIVE_UP_AFTER = 60.0
@@ -108,6 +109,15 @@ class View:
             self.end_line()
             print(painter(sys.stderr)("bold", f"· {visible(text)}"), file=sys.stderr, flush=True)
         self._said = text
+
+
+class Lines(View):
+    """The pieces of output, each as a line of JSON."""
+
+    def show(self, event: Event) -> None:
+        self.heard = True
+        if event.name == "log":
+            print(harmless(json.dumps(event.data, ensure_ascii=False)), flush=True)
 
 
 def follow(api: Api, id: str, view: View, *, leave_parked: bool = False) -> str:

@@ -10,7 +10,7 @@ import typer
 from codeai.cli.client import connect
 from codeai.cli.commands import new
 from codeai.cli.exits import Done, Exit, Stop
-from codeai.cli.follow import View, follow
+from codeai.cli.follow import Lines, View, follow
 from codeai.cli.newest import RunId, run_id
 from codeai.cli.options import AsOutput, Url
 from codeai.cli.terminal import Output, for_stream, put_json
@@ -28,7 +28,8 @@ def logs(
     output: AsOutput = Output.TABLE,
     url: Url = None,
 ) -> None:
-    """Shows the output of a run: its stdout on stdout, all else on stderr.
+    """Shows the output of a run: its stdout on stdout, all else on stderr. As JSON it is one object, or with -f a line
+    for each piece.
 
     Example: codeai logs -f
     """
@@ -38,7 +39,7 @@ def logs(
     run = run_id(api, id)
     if follow_on:
         try:
-            follow(api, run, View(raw=raw, steps=False))
+            follow(api, run, Lines(steps=False) if output is Output.JSON else View(raw=raw, steps=False))
         except KeyboardInterrupt:
             raise Done(Exit.DETACHED) from None
         return

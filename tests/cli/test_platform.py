@@ -67,6 +67,15 @@ def test_who_reads_no_further_ends_what_is_followed(stack: Platform) -> None:
     assert following.stderr is not None and following.stderr.read() == ""
 
 
+def test_output_is_followed_as_lines_of_json(stack: Platform) -> None:
+    id = stack.detach("exec { echo one; sleep 1; echo two >&2 }")
+    done = stack.command("logs", "-f", id, "--output", "json")
+    assert done.returncode == 0 and done.stderr == ""
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["stream"], one["text"]) for one in said] == [("stdout", "one\n"), ("stderr", "two\n")]
+    assert [one["offset"] for one in said] == [1, 2]
+
+
 def test_a_list_of_runs_shows_what_each_says_of_itself(stack: Platform) -> None:
     id = stack.detach('set_status("waiting for the tide")\nsleep("1h")\n')
 
