@@ -180,6 +180,8 @@ class Run:
                 planned[int(fibre)].hear(name, values[id])
         status = "failed" if ends else "complete"
         assert self.ended["status"] == status, (self.ended, ends)
+        why = self.ended["error"] and self.ended["error"]["kind"]
+        assert why in (("exec_failed", "cancelled") if ends else (None,)), (self.ended, ends)
         for fibre, did in self.did().items():
             undone = [line for line in did if line.startswith("unmade")]
             tried, plan = did[: len(did) - len(undone)], planned[fibre].lines
