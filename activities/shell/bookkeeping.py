@@ -11,7 +11,7 @@ from codeai.activities.shell import commands
 from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.output import Chunker
 from codeai.activities.shell.record import Chunk
-from codeai.activities.shell.spool import Attempt, Ended, Lost, Refused
+from codeai.activities.shell.spool import Attempt, Ended, Look, Lost, Refused
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 
 _CHUNKS = 500  # most chunks recorded at once
@@ -47,17 +47,20 @@ class Bookkeeping:
         look = self._attempt.look()
         if isinstance(look, Lost):
             await asyncio.to_thread(self._attempt.kill_rest)
-        if isinstance(look, Refused):  # perhaps before anybody had noted it
-            await self.begin()
-        assert isinstance(look, Ended | Refused | Lost)
-        result = commands.result(self._step, look).model_copy(update={"spool": self._desk.spool.id})
-        now = datetime.now(UTC)
         shipping = asyncio.ensure_future(self._ship_rest())
         if isinstance(look, Lost):  # what comes after the word that it was lost is not taken
             await shipping
-        await asyncio.gather(
-            shipping, until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended")
-        )
+        result, _ = await asyncio.gather(self.tell_end(look), shipping)
+        return result
+
+    async def tell_end(self, look: Look) -> CommandResult:
+        """How it ended."""
+        assert isinstance(look, Ended | Refused | Lost)
+        if isinstance(look, Refused):  # perhaps before anybody had noted it
+            await self.begin()
+        result = commands.result(self._step, look).model_copy(update={"spool": self._desk.spool.id})
+        now = datetime.now(UTC)
+        await until_it_holds(lambda: self._desk.record.ended(self._step, result, now), "ended")
         return result
 
     async def _ship_rest(self) -> None:

@@ -151,12 +151,14 @@ class HostControl:
             else:
                 attempt.say(formats.CANCEL)
                 await asyncio.sleep(_LOOK)
-        lock = attempt.lock()
-        if lock is not None:  # else its attendant writes how it ended
+        bookkeeping, lock = Bookkeeping(self._desk, attempt, step), attempt.lock()
+        if lock is not None:
             try:
-                await Bookkeeping(self._desk, attempt, step).end()
+                await bookkeeping.end()
             finally:
                 os.close(lock)
+        elif not isinstance(look, Lost):  # its attendant ships what it said, which may take its time
+            await bookkeeping.tell_end(look)
 
 
 def found_in(attempt: Attempt, step: CommandInput, *, brief: bool) -> CommandFound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 
 import pytest
@@ -79,6 +80,22 @@ async def test_killing_answers_when_all_of_a_run_is_dead_and_its_rows_say_so(her
     assert sorted(states) == sorted([(ended.step_id, "ended"), (given.step_id, "ended")])
     await bystander.cancel()
     await bystander.result()
+
+
+async def test_killing_waits_for_no_attendant_that_is_slow_to_say_how_a_command_ended(here: Here) -> None:
+    """What is undone next is told by the row how that ended."""
+    given = step("sleep 61")
+    run = await here.start(given)
+    await here.started(given)
+    await run.terminate()
+    attempt = here.rig.spool.attempt(given)
+    while (attended := attempt.lock()) is None:
+        await asyncio.sleep(0.05)
+    try:
+        await kill(here, given.execution_id, given)
+        assert [fact["outcome"] for fact in here.record.facts("ended", given.step_id)] == ["cancelled"]
+    finally:
+        os.close(attended)
 
 
 async def test_what_was_not_started_never_will_be(here: Here) -> None:
