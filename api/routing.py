@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from codeai.api.arguments import Arguments, Asked
 from codeai.api.bodies import StrictRequest
 from codeai.api.dependencies import Gate, Parts
+from codeai.api.views import Listing
 from codeai.log_context import bind
 
 
@@ -54,15 +55,15 @@ class Route(APIRoute):
             if await request.body():
                 asked.body = body
         answer = await self._arguments.answer(asked)
-        response = answer if isinstance(answer, Response) else self._shown(answer, asked)
+        response = answer if isinstance(answer, Response) else await self._shown(answer, asked)
         await response(scope, receive, send)
 
-    def _shown(self, view: Any, asked: Asked) -> Response:
+    async def _shown(self, view: Any, asked: Asked) -> Response:
         """The view as JSON, with the status and the headers that were left for it."""
         assert self.response_field is not None, f"{self.name} answers with nothing that can be shown"
-        shown = Response(
-            self.response_field.serialize_json(view), asked.status, media_type="application/json"
-        )
+        is_list = isinstance(view, Listing)
+        text = await view.as_text() if is_list else self.response_field.serialize_json(view)
+        shown = Response(text, asked.status, media_type="application/json")
         if (left := asked.left) is not None:
             shown.status_code = left.status_code
             shown.headers.raw.extend(left.headers.raw)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 
+from codeai.api.turns import Turns, joined
 from codeai.persistence.approvals import Approval
 from codeai.persistence.configs import Config
 from codeai.persistence.deployments import Deployment
@@ -72,8 +73,19 @@ class Listing(View, Generic[Item]):
     next_cursor: str | None = None
 
     @classmethod
-    def of(cls, page: Slice[Row], shown: Callable[[Row], Item]) -> Self:
-        return cls(items=[shown(row) for row in page.items], total=page.total, next_cursor=page.next_cursor)
+    async def of(cls, page: Slice[Row], shown: Callable[[Row], Item]) -> Self:
+        """The page, whose rows are `shown` one by one."""
+        turns, items = Turns(), []
+        for row in page.items:
+            items.append(shown(row))
+            await turns.give()
+        return cls(items=items, total=page.total, next_cursor=page.next_cursor)
+
+    async def as_text(self) -> bytes:
+        """As JSON text."""
+        shell = self.adapter().dump_json(replace(self, items=[]))
+        views: list[Any] = self.items
+        return await joined(shell, "items", (one.adapter().dump_json(one) for one in views))
 
 
 @dataclass

@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
 from sqlalchemy import ColumnElement
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
@@ -89,7 +88,7 @@ async def list_executions(
     )
     found = await Executions(rows).page(page, wanted, where)
     inspected = caller.may("executions:inspect")
-    return Listing[ExecutionView].of(found, lambda row: ExecutionView.of(row, inspected=inspected))
+    return await Listing[ExecutionView].of(found, lambda row: ExecutionView.of(row, inspected=inspected))
 
 
 @router.get("/{id}")
@@ -118,7 +117,7 @@ async def list_steps(
     found = await Steps(rows).of(str(id), page, where)
     if not found.items:
         await must_exist(parts, id)
-    return Listing[StepView].of(found, StepView.of)
+    return await Listing[StepView].of(found, StepView.of)
 
 
 @router.get(
@@ -164,7 +163,7 @@ async def show_log(
         await must_exist(parts, id)
     more = str(lines[-1].offset) if len(lines) == limit else None
     page = Listing[LogView](items=[LogView.of(line) for line in lines], next_cursor=more)
-    return JSONResponse(page.as_json())
+    return Response(await page.as_text(), media_type="application/json")
 
 
 async def _is_running(temporal: Client, workflow_id: str) -> bool:

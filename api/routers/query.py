@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import Field
+from pydantic_core import to_json
 
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, accepted, applied
@@ -15,6 +15,7 @@ from codeai.api.dependencies import IdempotencyKey, Using, require_caller
 from codeai.api.problems import Refused
 from codeai.api.queries import hidden_from, permitted
 from codeai.api.routing import Route
+from codeai.api.turns import joined
 from codeai.api.views import View
 from codeai.dsl.query.tree import Assignments
 from codeai.persistence.query import TIME_LIMIT, OutOfRange, read
@@ -62,19 +63,16 @@ async def query(
         if result is None:
             return accepted(operation)
         count = (result.body or {}).get("updated")
-        return _answer([("updated", "integer")], [[count]])
+        return await _answer([("updated", "integer")], [[count]])
     try:
         rows = parts.database.within(TIME_LIMIT)
         found = await read(rows, asked, body.cursor, hidden_from(caller, asked.entity))
     except OutOfRange as error:
         raise Refused("invalid", str(error)) from None
-    return _answer(found.columns, found.rows, found.next_cursor)
+    return await _answer(found.columns, found.rows, found.next_cursor)
 
 
-def _answer(columns: Any, rows: Any, next_cursor: str | None = None) -> Response:
-    shown = RowsView(
-        columns=[ColumnView(name=name, type=str(type)) for name, type in columns],
-        rows=[list(row) for row in rows],
-        next_cursor=next_cursor,
-    )
-    return JSONResponse(shown.as_json())
+async def _answer(columns: Any, rows: Any, next_cursor: str | None = None) -> Response:
+    shell = RowsView([ColumnView(name=name, type=str(type)) for name, type in columns], [], next_cursor)
+    text = await joined(shell.adapter().dump_json(shell), "rows", (to_json(list(row)) for row in rows))
+    return Response(text, media_type="application/json")
