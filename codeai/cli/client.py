@@ -116,19 +116,22 @@ class Api:
 
     def everything(self, path: str, limit: int | None = None, **query: Any) -> list[dict[str, Any]]:
         """The items of all pages of a list, at most `limit`."""
-        found: list[dict[str, Any]] = []
+        return list(self.each(path, limit, **query))
+
+    def each(self, path: str, limit: int | None = None, **query: Any) -> Iterator[dict[str, Any]]:
+        """The same one by one, page by page as they are taken."""
         cursor = None
-        while limit is None or len(found) < limit:
-            wanted = 100 if limit is None else min(100, limit - len(found))
+        while limit is None or limit > 0:
+            wanted = 100 if limit is None else min(100, limit)
             try:
                 page = self.get(path, limit=wanted, cursor=cursor, **query)
             except ProblemAnswer as refused:
                 raise _with_caret(refused, query.get("filter")) from None
-            found += page["items"]
+            yield from page["items"]
+            limit = None if limit is None else limit - len(page["items"])
             cursor = page["next_cursor"]
             if cursor is None:
                 break
-        return found
 
     def query(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a query. Of an UPDATE that was only accepted nobody tells how many rows it changed."""

@@ -43,9 +43,9 @@ def logs(
         except KeyboardInterrupt:
             raise Done(Exit.DETACHED) from None
         return
-    lines = api.everything(f"/executions/{run}/logs")
+    lines = api.each(f"/executions/{run}/logs")
     if output is Output.JSON:
-        put_json({"items": lines})
+        put_json({"items": list(lines)})
         return
     for line in lines:
         to = sys.stdout if line["stream"] == "stdout" else sys.stderr
