@@ -71,18 +71,19 @@ class Lanes:
 
     @activity.defn(name="grant_turn")
     async def grant_turn(self, given: TurnInput) -> Told:
-        run = await self._as_it_is(given)
-        if run is None:
-            return Told(told=False)
-        # That very workflow run: another one under its id would be a command to the run when it had ended.
-        handle = activity.client().get_workflow_handle(run.id, run_id=run.run_id)
-        try:
-            await handle.signal("granted", {"lane": given.key}, rpc_timeout=RPC_LIMIT)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return Told(told=False)
-        return Told(told=True)
+        client = activity.client()
+        # That very workflow run: another one under its id would be a command to the run when it had ended. One that
+        # has continued as new meanwhile is the same run still: it is looked at again.
+        while (run := await self._as_it_is(given)) is not None:
+            handle = client.get_workflow_handle(run.id, run_id=run.run_id)
+            try:
+                await handle.signal("granted", {"lane": given.key}, rpc_timeout=RPC_LIMIT)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+            else:
+                return Told(told=True)
+        return Told(told=False)
 
     @activity.defn(name="cancel_turn")
     async def cancel_turn(self, given: TurnInput) -> Told:

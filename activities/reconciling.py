@@ -142,6 +142,9 @@ class Reconciling:
         async with self.database.transaction() as rows:
             if is_new:
                 await open_row(rows, record)
+            # Whoever reopens the run waits for its row, and takes it up again; who has reopened it goes on.
+            elif not await Executions(rows).hold(record.id) or not await _ended_last(record, ended):
+                return False
             closed = await Executions(rows).close(record.id, ending)
             if closed:
                 await Steps(rows).end_all_but_commands(record.id, at(ended.at))
@@ -173,6 +176,12 @@ class Reconciling:
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.mend_rows, self.make_rows, self.find_commands, self.end_steps]
+
+
+async def _ended_last(record: ExecutionRecord, ended: RunEnded) -> bool:
+    """Whether no command has reopened the run since it was found ended. Raises RPCError."""
+    newest = await run_of(activity.client(), record.id, record.workflow_id)
+    return newest is None or newest.run_id == ended.run
 
 
 async def _running(client: Client, workflow_ids: Sequence[str]) -> set[str]:

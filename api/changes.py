@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -21,12 +21,13 @@ from temporalio.service import RPCError
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts
-from codeai.api.operations import Operation, described, key_reused
+from codeai.api.operations import Operation, described, key_reused, operation_id
 from codeai.api.outages import TASKS_FAIL, reading
 from codeai.api.problems import Refused
 from codeai.api.views import ChangedView, OperationView, View
+from codeai.persistence.base import is_uuid
 from codeai.persistence.reads import Reads
-from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.attributes import ENTITY, at_start
 from codeai.workflows.contracts.changes import ChangeInput, ChangeResult, Problem
 from codeai.workflows.contracts.kinds import CHANGE_RECORD, TASK_TIMEOUT
 
@@ -39,6 +40,16 @@ MAY_TAKE_LONGER: dict[int | str, dict[str, Any]] = {
 """The other answer of every route that changes something, for the OpenAPI."""
 
 Showing = Callable[[Reads, str], Awaitable[View | None]]
+
+
+class Named(Protocol):
+    """What can be named in a path instead of by its id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+Finding = Callable[[Reads, str], Awaitable[Named]]
 
 
 async def change(
@@ -60,6 +71,26 @@ async def change(
         return Response(status_code=204)
     headers = {"Location": result.resource} if result.status == 201 else {}
     return JSONResponse(await _shown(parts, result, view), status_code=result.status, headers=headers)
+
+
+async def id_of(
+    request: Request, parts: Parts, caller: Caller, key: str | None, id_or_name: str, find: Finding
+) -> str:
+    """The id of what a path names. An id needs no database, so that changes are taken while it is away. A name means
+    with the same key what it meant before: nothing may have it any more, or another thing.
+
+    Raises what `find` does where there is no such thing.
+    """
+    if is_uuid(id_or_name):
+        return id_or_name.lower()
+    if key is not None:
+        operation = operation_id(caller, request.method, request.url.path, key)
+        known = await described(parts.temporal, CHANGE_RECORD.workflow_id(operation))
+        if known is not None and (entity := known.typed_search_attributes.get(ENTITY)) is not None:
+            return entity.rpartition("/")[2]
+    async with reading(parts.database) as rows:
+        found = await find(rows, id_or_name)
+        return found.id
 
 
 async def applied(

@@ -41,10 +41,9 @@ class Operation:
 
     @classmethod
     def of(cls, caller: Caller, method: str, path: str, key: str | None, asked: Contract) -> Operation:
-        """A key belongs to its caller, method and path; without one every request is its own operation."""
-        named = "\n".join((caller.subject, method, path, key)) if key is not None else None
-        id = uuid.uuid5(_NAMESPACE, named) if named is not None else uuid.uuid4()
-        return cls(str(id), caller.subject, body_hash(asked))
+        """Without a key every request is its own operation."""
+        id = operation_id(caller, method, path, key) if key is not None else str(uuid.uuid4())
+        return cls(id, caller.subject, body_hash(asked))
 
     @classmethod
     async def by(cls, request: Request, caller: Caller, key: str | None, asked: Contract) -> Operation:
@@ -60,6 +59,11 @@ class Operation:
         """Whether that workflow run was started by this very request."""
         memo = await run.memo()
         return memo.get("subject") == self.subject and memo.get("body") == self.body
+
+
+def operation_id(caller: Caller, method: str, path: str, key: str) -> str:
+    """A key belongs to its caller, method and path."""
+    return str(uuid.uuid5(_NAMESPACE, "\n".join((caller.subject, method, path, key))))
 
 
 def key_reused() -> Refused:

@@ -53,9 +53,17 @@ async def start(
             "request_id": request.scope["state"]["request_id"],
         }
     )
-    refuse_if_full(parts.data)
-    await _check(parts, asked)
     operation = await Operation.by(request, caller, key, asked)
+    try:
+        refuse_if_full(parts.data)
+        await _check(parts, asked)
+    except Refused:
+        # What the key has begun goes on, whatever its config has become since.
+        if (
+            key is None
+            or await described(parts.temporal, EXECUTE_DEPLOYMENT.workflow_id(operation.id)) is None
+        ):
+            raise
     await begin(
         parts.temporal,
         EXECUTE_DEPLOYMENT,

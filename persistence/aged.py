@@ -78,7 +78,8 @@ class Aged:
         return set((await self.rows.execute(asked)).scalars())
 
     async def _runs(self, *conditions: ColumnElement[bool]) -> list[str]:
-        asked = select(ExecutionRow.id).where(*conditions).limit(RUNS)
+        """Held until the transaction ends; one that a command reopens just now is none of them."""
+        asked = select(ExecutionRow.id).where(*conditions).limit(RUNS).with_for_update(skip_locked=True)
         return list((await self.rows.execute(asked)).scalars())
 
     async def _delete_lines(self, runs: list[str]) -> int:

@@ -184,6 +184,8 @@ class ExecutionFilter:
         return {name: value for name, value in every.items() if value is not None}
 
 
+OF_PROGRAM = ("deployment_id", "config_id", "version", "content_hash", "inputs", "failure_policy", "lane")
+"""What of a run's row is known when its program is."""
 NEWEST_FIRST = Order((ExecutionRow.started_at, ExecutionRow.id))
 
 
@@ -194,18 +196,23 @@ class Executions:
     rows: Rows
 
     async def open(self, new: NewExecution) -> bool:
-        """Writes the row of a run that begins. Again: changes nothing, but a host that was not known yet, and that
-        a queued run goes on. Answers whether the row was written."""
+        """Writes the row of a run that begins. Again: changes nothing, but a host that was not known yet, that a queued
+        run goes on, and what only the run itself knows: who finds it without a row makes one of its input alone.
+        Answers whether the row was written."""
         values = {field.name: getattr(new, field.name) for field in fields(new)}
         row = insert(ExecutionRow).values(values)
         known = func.coalesce(ExecutionRow.host, row.excluded.host)
         goes_on = (ExecutionRow.status == "queued") & (row.excluded.status != "queued")
         status = case((goes_on, row.excluded.status), else_=ExecutionRow.status)
+        knows = ExecutionRow.content_hash.is_(None) & row.excluded.content_hash.is_not(None)
+        told = {
+            name: case((knows, row.excluded[name]), else_=getattr(ExecutionRow, name)) for name in OF_PROGRAM
+        }
         written = await self.rows.execute(
             row.on_conflict_do_update(
                 index_elements=["id"],
-                set_={"host": known, "status": status, "updated_at": func.now()},
-                where=ExecutionRow.host.is_distinct_from(known) | goes_on,
+                set_={"host": known, "status": status, "updated_at": func.now(), **told},
+                where=ExecutionRow.host.is_distinct_from(known) | goes_on | knows,
             ).returning(ExecutionRow.id)
         )
         return written.first() is not None
@@ -218,6 +225,11 @@ class Executions:
             .values(status=status, status_text=status_text, updated_at=func.now())
         )
 
+    async def hold(self, id: str) -> bool:
+        """Keeps the row from being changed by others until the transaction ends. Whether there is one."""
+        asked = select(ExecutionRow.id).where(ExecutionRow.id == id).with_for_update()
+        return (await self.rows.execute(asked)).first() is not None
+
     async def set_program(self, id: str, content_hash: str) -> None:
         """The program that the run goes on with."""
         await self.rows.execute(
@@ -227,12 +239,17 @@ class Executions:
         )
 
     async def reopen(self, id: str, status: str) -> None:
-        """A command to an ended run begins. Does nothing where that has been done, or undone, already. One that goes on
-        has no outcome yet."""
-        outcome = {"error": None, "completed_at": None} if RANK[status] < RANK["undoing"] else {}
+        """A command to an ended run begins, or waits until it may. Does nothing where that has been done, or undone,
+        already. One that goes on has no outcome yet; one that waits may still end as it was."""
+        goes_on = RANK["queued"] < RANK[status] < RANK["undoing"]
+        outcome = {"error": None, "completed_at": None} if goes_on else {}
+        closed = (_rank() == LAST) & (ExecutionRow.status != "compensated")
+        await self.hold(
+            id
+        )  # an end that is being written is one to be reopened: a mere UPDATE would not see it
         await self.rows.execute(
             update(ExecutionRow)
-            .where(ExecutionRow.id == id, _rank() == LAST, ExecutionRow.status != "compensated")
+            .where(ExecutionRow.id == id, closed | (ExecutionRow.status == "queued"))
             .values(status=status, status_text=None, updated_at=func.now(), **outcome)
         )
 

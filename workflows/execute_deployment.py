@@ -18,7 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
     from codeai.dsl.values import to_result
     from codeai.workflows import calls
-    from codeai.workflows.anew import go_on_as_new
     from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.beginning import (
         NOTHING_KEPT,
@@ -46,7 +45,6 @@ with workflow.unsafe.imports_passed_through():
         entity_of,
     )
     from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
-    from codeai.workflows.contracts.lanes import Concurrency
     from codeai.workflows.contracts.packing import unpack
     from codeai.workflows.contracts.records import (
         CheckpointWanted,
@@ -96,15 +94,15 @@ class ExecuteDeployment(KeptRun):
                 undoing = carried.undoing
                 await self._take_up(carried)
         except Refused as refused:
-            if self.asked.do is not None:  # the row says how the run ended, and goes on saying it
-                await self._leave()
+            if self.asked.do is not None:
+                await self._leave_as_it_was()
                 raise ApplicationError(str(refused), type=refused.error.kind, non_retryable=True) from None
             rejected = isinstance(refused, Rejected)
             status = ExecutionStatus.REJECTED if rejected else ExecutionStatus.FAILED
             return await self._end(status, error=refused.error)
         except asyncio.CancelledError:
             if self.asked.do is not None:
-                await self._leave()
+                await self._leave_as_it_was()
                 raise
             return await self._end(
                 ExecutionStatus.CANCELLED,
@@ -215,14 +213,13 @@ class ExecuteDeployment(KeptRun):
             for one in self.machine.parked:
                 self.machine.retry(one.fibre)
                 self.journal.retried(one.fibre)
-        if not await self.lane.take(self.lane.key, self.record, Concurrency.QUEUE, asked.queued_since):
-            go_on_as_new(asked.model_copy(update={"queued_since": self.lane.since}))
+        await self._wait_again(found.status)
         await self.effects.places.reach()
         self._note(str(asked.do), self._asked_by(), **details)
         if asked.do != "compensate":
-            self.effects.notes.status(ExecutionStatus.RUNNING.value, None, reopens=True)
+            await self._shielded(self._row_is(ExecutionStatus.RUNNING))
             return None
-        self.effects.notes.status(ExecutionStatus.UNDOING.value, None, reopens=True)
+        await self._shielded(self._row_is(ExecutionStatus.UNDOING))
         first = self._next_undo(frozenset(found.interrupted))
         return Undoing(steps=steps, next_seq=first, status=ExecutionStatus.COMPENSATED)
 
@@ -417,6 +414,13 @@ class ExecuteDeployment(KeptRun):
         raise ApplicationError(
             error.message, outcome.model_dump(mode="json"), type=error.kind, non_retryable=True
         )
+
+    async def _leave_as_it_was(self) -> None:
+        """A command to an ended run came to nothing: the row says again how that had ended."""
+        if self.ended_as is not None:
+            self.effects.notes.status(self.ended_as, None)
+            await self._shielded(self.effects.notes.write())
+        await self._leave()
 
     async def _leave(self) -> None:
         """Gives the lane back, and lets every command have its answer."""

@@ -10,7 +10,8 @@ from temporalio import workflow
 
 from codeai.workflows import calls
 from codeai.workflows.anew import go_on_as_new
-from codeai.workflows.contracts.executions import Carried, ExecuteInput, Queued, Undoing
+from codeai.workflows.contracts.executions import Carried, ExecuteInput, ExecutionStatus, Queued, Undoing
+from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.packing import pack
 from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, LoadResult, Nothing
 from codeai.workflows.heard import Heard
@@ -30,6 +31,8 @@ class KeptRun(RunCommands):
         """An undo block has run."""
         self.undo_seq = 0
         """The number of the step that the next undo block is; 0: that behind the machine's last."""
+        self.ended_as: str | None = None
+        """How the row of an ended run said that it had ended, while it waits to go on."""
         self.saving: asyncio.Future[Nothing] | None = None
 
     def _take_answers(self) -> None:
@@ -163,6 +166,26 @@ class KeptRun(RunCommands):
             carried=pack(carried.model_dump(mode="json", exclude_defaults=True)),
             journal=pack(self.journal.rounds),
         )
+
+    # A command to an ended run
+
+    async def _wait_again(self, status: str) -> None:
+        """An ended run waits for lane and host as one that begins does, and its row is `queued`: who would cancel or
+        stop it finds it, and retention leaves it alone."""
+        asked = self.asked
+        self.ended_as, self.run_status = asked.ended_as or status, ExecutionStatus.QUEUED
+        await self._shielded(self._row_is(ExecutionStatus.QUEUED), interruptible=True)
+        turn = self.lane.take(self.lane.key, self.record, Concurrency.QUEUE, asked.queued_since)
+        if not await self._shielded(turn, interruptible=True):
+            again = {"queued_since": self.lane.since, "ended_as": self.ended_as}
+            go_on_as_new(asked.model_copy(update=again))
+        self.run_status = ExecutionStatus.RUNNING
+
+    async def _row_is(self, status: ExecutionStatus) -> None:
+        """Takes the row of an ended run up again. At once: what only a command took along could be lost with its host,
+        and a row that has ended hears of nothing that follows."""
+        self.effects.notes.status(status.value, None, reopens=True)
+        await self.effects.notes.write()
 
     # Cancelling
 

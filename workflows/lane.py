@@ -115,11 +115,12 @@ class Lane:
     async def _follow(self, turn: Turn) -> None:
         """A holder that ended without a word is followed only when its commands are dead."""
         found = await calls.LOOK_AT_TURN(TurnInput(key=self.key, turn=turn))
-        if found.running:
-            return
         for one in found.commands:
+            if self.state.holder != turn:  # its word came meanwhile: it may have been reopened, and run again
+                return
             await end_commands(one.host, one.lost_after, KillInput(execution_id=one.execution))
-        self.state = lane_rules.release(self.state, turn.run)
+        if not found.running:
+            self.state = lane_rules.release(self.state, turn.run)
 
     def _has_work(self) -> bool:
         if self.following is not None and self.following.done():

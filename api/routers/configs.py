@@ -8,15 +8,13 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import ColumnElement
 
 from codeai.api.auth.caller import Caller
-from codeai.api.changes import MAY_TAKE_LONGER, change
-from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Rows, Using, require_permission
+from codeai.api.changes import MAY_TAKE_LONGER, change, id_of
+from codeai.api.dependencies import IdempotencyKey, Name, Paged, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
-from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.routing import Route
 from codeai.api.views import ChangedView, ConfigView, Examination, Layout, Listing, ProgramBody, VersionView
-from codeai.persistence.base import is_uuid
 from codeai.persistence.configs import Config, Configs
 from codeai.persistence.reads import Reads
 from codeai.workflows.contracts.changes import Action, ChangeInput, ConfigBody
@@ -84,7 +82,7 @@ async def update_config(
     asked = ChangeInput(
         kind="config",
         action=Action.UPDATE,
-        id=await _id(parts, id),
+        id=await id_of(request, parts, caller, key, id, _found),
         body=body.model_dump(mode="json"),
         if_match=matched(if_match),
     )
@@ -102,7 +100,10 @@ async def delete_config(
 ) -> Response:
     """Removes a config and its versions. What ran keeps its text."""
     asked = ChangeInput(
-        kind="config", action=Action.DELETE, id=await _id(parts, id), if_match=matched(if_match)
+        kind="config",
+        action=Action.DELETE,
+        id=await id_of(request, parts, caller, key, id, _found),
+        if_match=matched(if_match),
     )
     return await change(request, parts, caller, key, asked)
 
@@ -133,14 +134,6 @@ async def _found(rows: Reads, id: str) -> Config:
     if found is None:
         raise Refused("not_found", f"there is no config {id!r}")
     return found
-
-
-async def _id(parts: Parts, id_or_name: str) -> str:
-    """The id for what a path names. An id needs no database, so that changes are taken while it is away."""
-    if is_uuid(id_or_name):
-        return id_or_name.lower()
-    async with reading(parts.database) as rows:
-        return (await _found(rows, id_or_name)).id
 
 
 async def _shown(rows: Reads, id: str) -> ConfigView | None:

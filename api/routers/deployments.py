@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from codeai.api.auth.caller import Caller
 from codeai.api.cancels import cancel
-from codeai.api.changes import MAY_TAKE_LONGER, change
-from codeai.api.dependencies import IdempotencyKey, Name, Paged, Parts, Rows, Using, require_permission
+from codeai.api.changes import MAY_TAKE_LONGER, change, id_of
+from codeai.api.dependencies import IdempotencyKey, Name, Paged, Rows, Using, require_permission
 from codeai.api.etags import IfMatch, etag, matched
 from codeai.api.operations import RPC_LIMIT
 from codeai.api.outages import reading
@@ -28,7 +28,6 @@ from codeai.api.views import (
     PlanView,
     StoppedView,
 )
-from codeai.persistence.base import is_uuid
 from codeai.persistence.deployments import Deployment, Deployments
 from codeai.persistence.executions import Executions
 from codeai.persistence.reads import Reads
@@ -83,7 +82,7 @@ async def update_deployment(
     asked = ChangeInput(
         kind="deployment",
         action=Action.UPDATE,
-        id=await _id(parts, id),
+        id=await id_of(request, parts, caller, key, id, _found),
         body=body.model_dump(mode="json"),
         if_match=matched(if_match),
     )
@@ -101,7 +100,10 @@ async def delete_deployment(
 ) -> Response:
     """Removes a deployment. Its executions stay."""
     asked = ChangeInput(
-        kind="deployment", action=Action.DELETE, id=await _id(parts, id), if_match=matched(if_match)
+        kind="deployment",
+        action=Action.DELETE,
+        id=await id_of(request, parts, caller, key, id, _found),
+        if_match=matched(if_match),
     )
     return await change(request, parts, caller, key, asked)
 
@@ -169,14 +171,6 @@ async def _found(rows: Reads, id: str) -> Deployment:
     if found is None:
         raise Refused("not_found", f"there is no deployment {id!r}")
     return found
-
-
-async def _id(parts: Parts, id_or_name: str) -> str:
-    """The id for what a path names. An id needs no database, so that changes are taken while it is away."""
-    if is_uuid(id_or_name):
-        return id_or_name.lower()
-    async with reading(parts.database) as rows:
-        return (await _found(rows, id_or_name)).id
 
 
 async def _shown(rows: Reads, id: str) -> DeploymentView | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
 
 import httpx2
 
@@ -106,6 +107,26 @@ async def test_a_key_is_used_with_one_body(admin: httpx2.AsyncClient) -> None:
     assert (await admin.post("/configs", json=body, headers=key)).status_code == 201
     other = await admin.post("/configs", json=body | {"name": named()}, headers=key)
     problem(other, "idempotency_key_reused")
+
+
+async def test_a_key_means_the_thing_that_had_the_name_when_it_came_first(admin: httpx2.AsyncClient) -> None:
+    name, other = named(), named()
+
+    async def put(key: dict[str, str]) -> tuple[int, Any]:
+        answer = await admin.put(f"/configs/{name}", json={"name": other, "content": PROGRAM}, headers=key)
+        return answer.status_code, answer.json().get("id")
+
+    async def delete(key: dict[str, str]) -> int:
+        return (await admin.delete(f"/configs/{other}", headers=key)).status_code
+
+    keys = [{"Idempotency-Key": str(uuid.uuid4())} for _ in range(2)]
+    id = (await admin.post("/configs", json={"name": name, "content": PROGRAM})).json()["id"]
+    assert [await put(keys[0]) for _ in range(2)] == [(200, id)] * 2
+    assert [await delete(keys[1]) for _ in range(2)] == [204] * 2
+    made = (await admin.post("/configs", json={"name": other, "content": PROGRAM})).json()["id"]
+    assert await delete(keys[1]) == 204
+    assert (await admin.get(f"/configs/{other}")).json()["id"] == made
+    problem(await admin.delete(f"/configs/{name}", headers=keys[1]), "not_found")
 
 
 async def test_a_key_belongs_to_its_caller(served: Served) -> None:

@@ -301,6 +301,23 @@ async def test_a_key_has_its_answer_also_where_its_caller_may_less_since(served:
     assert answers[0].json() == answers[1].json()
 
 
+async def test_the_same_key_has_its_run_whatever_its_config_has_become(admin: httpx2.AsyncClient) -> None:
+    config = (await admin.post("/configs", json={"name": named(), "content": PROGRAM})).json()["id"]
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+
+    async def start(key: dict[str, str]) -> httpx2.Response:
+        return await admin.post("/executions", json={"config": config}, headers=key)
+
+    first = await start(key)
+    assert (
+        await admin.put(f"/configs/{config}", json={"name": named(), "content": "var"})
+    ).status_code == 200
+    assert (await start(key)).text == first.text
+    assert (await admin.delete(f"/configs/{config}")).status_code == 204
+    assert (await start(key)).text == first.text
+    problem(await start({"Idempotency-Key": str(uuid.uuid4())}), "not_found")
+
+
 def events(text: str) -> list[tuple[str, Any, str | None]]:
     """The events of a stream's text."""
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -113,6 +114,16 @@ async def test_a_run_goes_with_all_that_is_its_and_the_newest_of_a_deployment_st
     assert await log_of(database, single) == [] and len(await log_of(database, newest)) == 3
     async with database.session() as rows:
         assert await Checkpoints(rows).newest(single) is None
+
+
+async def test_a_run_that_is_reopened_just_now_stays(database: Database) -> None:
+    run = await run_with_log(database, START)
+    async with database.transaction() as rows:
+        await Executions(rows).reopen(run, "queued")
+        deleting = asyncio.create_task(delete(database, "executions", LATER))
+        await asyncio.wait({deleting}, timeout=0.5)
+    await deleting
+    assert await there(database, run)
 
 
 async def test_old_events_go(database: Database) -> None:

@@ -14,6 +14,7 @@ from codeai.activities.canonical import canonical
 from codeai.persistence.base import is_uuid, uuid7
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Ending, ExecutionFilter, Executions, NewExecution
+from codeai.persistence.lanes import LaneRuns
 from codeai.persistence.pages import BadCursor, Page
 from codeai.persistence.steps import NewStep, Steps
 from codeai.workflows.contracts.errors import RunError
@@ -65,6 +66,47 @@ async def test_a_host_that_was_not_known_is_added_by_opening_again(database: Dat
             await Executions(rows).open(dataclasses.replace(run, host=host))
         found = await Executions(rows).get(run.id)
     assert found is not None and found.host == "one"
+
+
+async def test_a_row_that_was_made_for_a_run_is_completed_by_it(database: Database) -> None:
+    made = a_run(status="queued", deployment_id=str(uuid.uuid4()))
+    own = dataclasses.replace(
+        made, config_id=str(uuid.uuid4()), version=3, content_hash="abc", inputs='{"n":1}', lane="l"
+    )
+    async with database.transaction() as rows:
+        for new in (made, own, dataclasses.replace(own, version=4, inputs="{}"), made):
+            await Executions(rows).open(new)
+        found = await Executions(rows).get(made.id)
+        waiting = await LaneRuns(rows).of("l")
+    assert found is not None
+    assert (found.status, found.version, found.content_hash, found.inputs) == ("queued", 3, "abc", '{"n":1}')
+    assert (found.config_id, found.failure_policy) == (own.config_id, "undo")
+    assert [one.id for one in waiting] == [made.id]
+
+
+async def test_an_ended_run_that_waits_to_go_on_may_still_end_as_it_had(database: Database) -> None:
+    run = a_run()
+    why = '{"kind":"failed","message":"no"}'
+    async with database.transaction() as rows:
+        executions = Executions(rows)
+        await executions.open(run)
+        await executions.close(run.id, Ending("failed", START + timedelta(seconds=2), error=why))
+
+        async def now() -> tuple[str, str | None, bool]:
+            found = await executions.get(run.id)
+            assert found is not None
+            return found.status, found.error, found.completed_at is not None
+
+        for _ in range(2):
+            await executions.reopen(run.id, "queued")
+        assert await now() == ("queued", why, True)
+        await executions.set_status(run.id, "failed")
+        assert await now() == ("failed", why, True)
+        await executions.reopen(run.id, "queued")
+        await executions.reopen(run.id, "running")
+        assert await now() == ("running", None, False)
+        await executions.reopen(run.id, "queued")
+        assert await now() == ("running", None, False)
 
 
 LAST, BROKEN = ("third", "out 3", 0), ("second", "out 2", 7)

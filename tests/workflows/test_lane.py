@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -43,6 +44,11 @@ class World:
     commands: tuple[Whereabouts, ...] = ()
     told: list[str] = field(default_factory=list)
     before: TurnsKnown = field(default_factory=TurnsKnown)
+    kills: asyncio.Event = field(default_factory=asyncio.Event)
+    dies: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.dies.set()
 
     @activity.defn(name="grant_turn")
     async def grant(self, given: TurnInput) -> Told:
@@ -70,6 +76,8 @@ class World:
     @activity.defn(name="kill_commands")
     async def kill(self, given: KillInput) -> KillResult:
         self.told.append(f"kill {given.execution_id}")
+        self.kills.set()
+        await self.dies.wait()
         return KillResult(commands=())
 
 
@@ -191,6 +199,20 @@ async def test_a_holder_that_ended_without_a_word_is_followed_when_its_commands_
     found = await meeting.after(5)
     assert found["holder"]["execution"] == "e2"
     assert meeting.world.told == ["look 1", "kill e1", "kill below", "grant 2"]
+
+
+async def test_a_run_that_goes_on_again_is_not_taken_for_the_holder_that_it_was(meeting: Meeting) -> None:
+    await meeting.ask(1)
+    meeting.world.ended = {"1"}
+    meeting.world.commands = (Whereabouts(execution="e1", host="h"), Whereabouts(execution="below", host="h"))
+    meeting.world.dies.clear()
+    await meeting.after(31)
+    await meeting.world.kills.wait()
+    await meeting.release(1)
+    assert await meeting.ask(2) == "granted"
+    meeting.world.dies.set()
+    assert (await meeting.after(5))["holder"]["execution"] == "e2"
+    assert meeting.world.told == ["look 1", "kill e1"]
 
 
 async def test_who_replaces_has_all_others_cancelled_and_waits_for_the_holder(meeting: Meeting) -> None:

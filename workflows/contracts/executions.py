@@ -203,6 +203,9 @@ class ExecuteInput(Contract):
     queued_since: float | None = Field(
         None, description="the same: when it first asked its lane, which is its place there"
     )
+    ended_as: str | None = Field(
+        None, description="the same: the status of an ended run before a command to it"
+    )
 
 
 class ExecuteResult(Contract):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflowError
+from temporalio.exceptions import (
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+)
 
 from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.stored import encode
@@ -20,6 +26,8 @@ from codeai.workflows.effects.under_way import Effects
 
 DEEPEST = 16
 """How many runs may stand above another."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds between two looks whether a run is over that has to be, before it can be run or undone."""
 
 
 async def run(effects: Effects, request: Request) -> EffectResult:
@@ -58,7 +66,19 @@ async def compensate(child: str) -> ExecuteResult:
 
 
 async def start_child(asked: ExecuteInput, summary: str) -> ExecuteResult:
-    """Runs an execution below this one to its end; cancelled, it has undone its work before this goes on."""
+    """Runs an execution below this one to its end; cancelled, it has undone its work before this goes on. One that is
+    under way otherwise is waited for first."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await _run_child(asked, summary)
+        except WorkflowAlreadyStartedError:
+            # Somebody's command to it is under way, or what it did under a parent that was terminated is being undone.
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _run_child(asked: ExecuteInput, summary: str) -> ExecuteResult:
     assert asked.execution is not None
     done: ExecuteResult = await workflow.execute_child_workflow(
         EXECUTE_DEPLOYMENT.type,

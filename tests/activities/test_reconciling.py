@@ -1,0 +1,106 @@
+"""Rows are mended while others write them: a run that was reopened meanwhile keeps its row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import sentinel
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.testing import ActivityEnvironment
+
+from codeai.activities import reconciling
+from codeai.activities.reconciling import Reconciling
+from codeai.activities.runs import RunEnded
+from codeai.persistence.engine import Database
+from codeai.persistence.executions import Executions, NewExecution
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.executions import ExecutionStatus
+from codeai.workflows.contracts.reconciling import MendRows
+
+TERMINATED = SimpleNamespace(run_id="first", status=WorkflowExecutionStatus.TERMINATED)
+REOPENED = SimpleNamespace(run_id="second", status=WorkflowExecutionStatus.RUNNING)
+
+Looked = Callable[[int], Awaitable[Any]]
+
+
+@pytest.fixture
+async def run(database: Database) -> str:
+    id = str(uuid.uuid4())
+    async with database.transaction() as rows:
+        await Executions(rows).open(NewExecution(id, f"execution/{id}", datetime.now(UTC)))
+    return id
+
+
+async def mend(database: Database, monkeypatch: pytest.MonkeyPatch, run: str, looked: Looked) -> str:
+    """One pass over the run, for which Temporal says what `looked` answers to the n-th question; the row's status."""
+    looks = iter(range(1, 9))
+
+    async def run_of(*_: Any) -> Any:
+        return await looked(next(looks))
+
+    async def none(*_: Any) -> set[str]:
+        return set()
+
+    async def how_it_ended(*_: Any) -> RunEnded:
+        error = RunError(kind="terminated", message="it was terminated")
+        return RunEnded(ExecutionStatus.FAILED, time.time(), "first", error=error)
+
+    monkeypatch.setattr(reconciling, "run_of", run_of)
+    monkeypatch.setattr(reconciling, "_running", none)
+    monkeypatch.setattr(reconciling, "how_it_ended", how_it_ended)
+    mending = Reconciling(database, None)
+    environment = ActivityEnvironment(client=sentinel.client)
+    await environment.run(mending.mend_rows, MendRows(execution=run))
+    return await status(database, run)
+
+
+async def status(database: Database, run: str) -> str:
+    async with database.session() as rows:
+        found = await Executions(rows).get(run)
+    assert found is not None
+    return found.status
+
+
+async def test_a_run_that_was_terminated_has_failed(
+    database: Database, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    async def looked(_: int) -> Any:
+        return TERMINATED
+
+    assert await mend(database, monkeypatch, run, looked) == "failed"
+
+
+async def test_one_that_was_reopened_while_it_was_looked_at_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    async def looked(nth: int) -> Any:
+        return TERMINATED if nth == 1 else REOPENED
+
+    assert await mend(database, monkeypatch, run, looked) == "running"
+
+
+async def test_one_that_is_reopened_while_its_end_is_written_takes_its_row_up_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, run: str
+) -> None:
+    async def reopen() -> None:
+        async with database.transaction() as rows:
+            await Executions(rows).reopen(run, "running")
+
+    reopening: list[asyncio.Task[None]] = []
+
+    async def looked(nth: int) -> Any:
+        if nth == 2:
+            reopening.append(asyncio.create_task(reopen()))
+            await asyncio.wait(reopening, timeout=0.2)
+        return TERMINATED
+
+    await mend(database, monkeypatch, run, looked)
+    await asyncio.gather(*reopening)
+    assert (len(reopening), await status(database, run)) == (1, "running")

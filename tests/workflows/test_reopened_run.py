@@ -1,0 +1,183 @@
+"""An ended run that is told to go on, on the server that skips time: what its row says while it waits for its lane, and
+when it comes to nothing. Breaks if nobody could cancel or stop it, or if retention could take what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from codeai.dsl.bind import bind
+from codeai.dsl.compile import compile_source
+from codeai.dsl.machine import Machine
+from codeai.dsl.program import pack as pack_code
+from codeai.workflows import execute_deployment, lane_turn
+from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
+from codeai.workflows.contracts.lanes import LaneAnswer, ReleaseLane, TakeLane
+from codeai.workflows.contracts.packing import pack
+from codeai.workflows.contracts.records import (
+    CheckpointFound,
+    CheckpointWanted,
+    CloseInput,
+    LoadInput,
+    LoadResult,
+    NotesInput,
+    Nothing,
+)
+from codeai.workflows.execute_deployment import ExecuteDeployment
+
+SERVER = Path(sys.executable).with_name("temporal-test-server")
+ID = "11111111-1111-4111-8111-111111111111"
+CODE = compile_source("param n\nreturn 6 / n\n").code
+assert CODE is not None
+
+
+@dataclass
+class World:
+    """What stands around the run; `did` has what was asked and written, in order."""
+
+    carried: str
+    answer: str = "queued"
+    did: list[str] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: list[CloseInput] = field(default_factory=list)
+
+    @activity.defn(name="find_checkpoint")
+    async def find(self, given: CheckpointWanted) -> CheckpointFound:
+        waits = any("queued" in one for one in self.did)
+        return CheckpointFound(carried=self.carried, status="queued" if waits else "failed")
+
+    @activity.defn(name="load_program")
+    async def load(self, given: LoadInput) -> LoadResult:
+        assert CODE is not None
+        return LoadResult(program_hash="reopened", code=pack_code(CODE))
+
+    @activity.defn(name="take_lane")
+    async def take(self, given: TakeLane) -> LaneAnswer:
+        self.did.append("asks its lane")
+        self.asked.set()
+        return LaneAnswer.model_validate({"answer": self.answer, "position": 1})
+
+    @activity.defn(name="release_lane")
+    async def release(self, given: ReleaseLane) -> Nothing:
+        self.did.append("gives it back")
+        return Nothing()
+
+    @activity.defn(name="write_notes")
+    async def write(self, given: NotesInput) -> Nothing:
+        if given.notes.status is not None:
+            self.did.append(f"is {given.notes.status}{', anew' if given.notes.reopens else ''}")
+        return Nothing()
+
+    @activity.defn(name="close_execution")
+    async def close(self, given: CloseInput) -> Nothing:
+        self.closed.append(given)
+        self.did.append(f"ends {given.status.value}")
+        return Nothing()
+
+
+def failed_in(lane: str | None) -> str:
+    """The checkpoint of a run that has failed."""
+    assert CODE is not None
+    machine = Machine.start(bind(CODE), {"n": 0})
+    machine.advance()
+    record = ExecutionRecord(id=ID, workflow_id=f"execution/{ID}", started_at=1.0)
+    kept = Carried(record=record, program="reopened", state=pack(machine.state()), budget=Budget(), lane=lane)
+    return pack(kept.model_dump(mode="json", exclude_defaults=True))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def world(server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    # The server that skips time knows no search attributes.
+    for module, name in (
+        (execute_deployment, "describe"),
+        (execute_deployment, "describe_status"),
+        (lane_turn, "describe_status"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    made = World(failed_in("l"))
+    async with Worker(
+        server.client,
+        task_queue=EXECUTE_DEPLOYMENT.queue,
+        workflows=[ExecuteDeployment],
+        activities=[made.find, made.load, made.take, made.release, made.write, made.close],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        yield made
+
+
+async def retry(server: WorkflowEnvironment) -> Any:
+    return await server.client.start_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        {"execution": ID, "do": "retry"},
+        id=f"execution/{ID}",
+        task_queue=EXECUTE_DEPLOYMENT.queue,
+    )
+
+
+async def outcome(run: Any) -> str:
+    with pytest.raises(WorkflowFailureError) as failure:
+        await run.result()
+    return type(failure.value.cause).__name__
+
+
+async def test_it_is_queued_while_it_waits_and_runs_when_it_is_its_turn(
+    server: WorkflowEnvironment, world: World
+) -> None:
+    run = await retry(server)
+    await world.asked.wait()
+    assert await run.query("status") == "queued"
+    await run.signal("granted", {})
+    assert await outcome(run) == "ApplicationError"
+    steps = ["is queued, anew", "asks its lane", "is running, anew", "ends failed", "gives it back"]
+    assert world.did == steps
+
+
+async def test_one_that_is_cancelled_while_it_waits_is_what_it_was(
+    server: WorkflowEnvironment, world: World
+) -> None:
+    run = await retry(server)
+    await world.asked.wait()
+    await run.cancel()
+    assert await outcome(run) == "CancelledError"
+    # A workflow task that is done again writes the same again.
+    assert [*dict.fromkeys(world.did)] == ["is queued, anew", "asks its lane", "is failed", "gives it back"]
+
+
+async def test_it_is_what_it_was_also_where_it_has_waited_for_weeks(
+    server: WorkflowEnvironment, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_turn, "MOST_EVENTS", 40)
+    run = await retry(server)
+    while world.did.count("is queued, anew") < 2:
+        await server.sleep(3600)
+    world.answer = "rejected"
+    await server.sleep(7200)
+    assert await outcome(server.client.get_workflow_handle(run.id)) == "ApplicationError"
+    assert world.did[-2:] == ["is failed", "gives it back"]
+
+
+async def test_its_row_goes_on_before_anything_else_does(server: WorkflowEnvironment, world: World) -> None:
+    world.carried = failed_in(None)
+    assert await outcome(await retry(server)) == "ApplicationError"
+    assert world.did == ["is queued, anew", "is running, anew", "ends failed"]
+    assert world.closed[0].notes.status is None
