@@ -101,12 +101,23 @@ class Lanes:
 
     @activity.defn(name="find_turns")
     async def find_turns(self, given: TurnsWanted) -> TurnsKnown:
+        """Of the runs that Temporal knows. One that has ended and had the lane still has it: the lane looks whether its
+        commands are dead. One that waits and is not of the patient sort has not asked yet, or asks again."""
         async with self.database.session() as rows:
             found = await LaneRuns(rows).of(given.key)
-        turns = [(one, await _turn(activity.client(), one)) for one in found]
-        holders = [turn for one, turn in turns if turn is not None and one.status != ExecutionStatus.QUEUED]
-        waiting = [turn for one, turn in turns if turn is not None and one.status == ExecutionStatus.QUEUED]
-        return TurnsKnown(holder=holders[0] if holders else None, queue=tuple(waiting))
+        holders: list[tuple[bool, Turn]] = []
+        waiting: list[Turn] = []
+        for one in found:
+            run = await run_as_it_is(activity.client(), one.workflow_id)
+            if run is None:
+                continue
+            if one.status != ExecutionStatus.QUEUED:
+                holders.append((is_running(run), _turn(one, run)))
+            elif is_running(run) and one.concurrency in (None, Concurrency.QUEUE):
+                waiting.append(_turn(one, run))
+        # Who came after another had the lane when the commands of that one were dead, though its row be not mended yet.
+        _, holder = max(holders, key=lambda one: (one[0], one[1].since), default=(False, None))
+        return TurnsKnown(holder=holder, queue=tuple(waiting))
 
     @activity.defn(name="look_at_turn")
     async def look_at_turn(self, given: TurnInput) -> TurnFound:
@@ -149,15 +160,8 @@ class Lanes:
         ]
 
 
-async def _turn(client: Client, run: LaneRun) -> Turn | None:
-    """The turn that a run asked for; None where it waits no more, or Temporal knows nothing of it. One that has ended
-    and had the lane still has it: the lane looks whether its commands are dead. One that waits and is not of the
-    patient sort has not asked yet, or asks again."""
-    if run.status == ExecutionStatus.QUEUED and run.concurrency not in (None, Concurrency.QUEUE):
-        return None
-    found = await run_as_it_is(client, run.workflow_id)
-    if found is None or (run.status == ExecutionStatus.QUEUED and not is_running(found)):
-        return None
+def _turn(run: LaneRun, found: WorkflowExecutionDescription) -> Turn:
+    """The turn that a run asked for."""
     return Turn(
         execution=run.id,
         workflow_id=run.workflow_id,

@@ -83,7 +83,7 @@ class ExecuteDeployment(KeptRun):
                 str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True
             ) from None
         carried = self.asked.carried
-        self.takes_up = carried is not None
+        self.takes_up = carried is not None or self.asked.do is not None
         undoing: Undoing | None = None
         try:
             if self.asked.do is not None:
@@ -312,6 +312,8 @@ class ExecuteDeployment(KeptRun):
             try:
                 await workflow.wait_condition(lambda: goes_on() or self._has_news(), timeout=timeout)
             except TimeoutError:
+                if goes_on():  # somebody came in that very moment
+                    return
                 effects.notes.log(note_id("nobody came"), "error", "nobody came in time: rolled back")
                 self.park.give_up(machine, self.journal, "rollback", machine.parked[0].error)
                 return

@@ -52,9 +52,14 @@ class World:
     did: list[str] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     closed: list[CloseInput] = field(default_factory=list)
+    may_find: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_find.set()
 
     @activity.defn(name="find_checkpoint")
     async def find(self, given: CheckpointWanted) -> CheckpointFound:
+        await self.may_find.wait()
         waits = any("queued" in one for one in self.did)
         return CheckpointFound(carried=self.carried, status="queued" if waits else "failed")
 
@@ -181,3 +186,21 @@ async def test_its_row_goes_on_before_anything_else_does(server: WorkflowEnviron
     assert await outcome(await retry(server)) == "ApplicationError"
     assert world.did == ["is queued, anew", "is running, anew", "ends failed"]
     assert world.closed[0].notes.status is None
+
+
+async def test_what_is_said_to_it_before_it_has_taken_its_state_up_is_not_lost(
+    server: WorkflowEnvironment, world: World
+) -> None:
+    world.carried = failed_in(None)
+    world.may_find.clear()
+    run = await retry(server)
+    paused = asyncio.create_task(run.execute_update("pause", {"by": "ann"}))
+    while not [one async for one in run.fetch_history_events() if "UPDATE_ACCEPTED" in str(one)]:
+        pass
+    world.may_find.set()
+    await paused
+    while await run.query("status") != "paused":
+        pass
+    await run.signal("resume", {})
+    assert await outcome(run) == "ApplicationError"
+    assert "is paused" in world.did
