@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import sentinel
 
 import pytest
 from temporalio import workflow
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+)
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -18,7 +26,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from codeai.activities import lanes
 from codeai.activities.lanes import Lanes
 from codeai.activities.runs import run_as_it_is
-from codeai.workflows.contracts.lanes import Turn, TurnInput
+from codeai.persistence.engine import Database
+from codeai.persistence.executions import Executions, NewExecution
+from codeai.workflows.contracts.lanes import Turn, TurnInput, TurnsWanted
 
 SERVER = Path(sys.executable).with_name("temporal-test-server")
 
@@ -110,3 +120,35 @@ async def test_one_that_ends_just_then_is_passed_over(
         await client.get_workflow_handle(run.id).terminate()
 
     assert not await grant(client, run, monkeypatch, ends)
+
+
+async def test_a_lane_that_comes_back_knows_which_of_two_holders_runs(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first was terminated, and its row is not mended yet; the second had the lane after it."""
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    states = {
+        "terminated": ("running", WorkflowExecutionStatus.TERMINATED),
+        "holds": ("running", WorkflowExecutionStatus.RUNNING),
+        "waits": ("queued", WorkflowExecutionStatus.RUNNING),
+        "left": ("queued", WorkflowExecutionStatus.CANCELED),
+    }
+    async with database.transaction() as rows:
+        for number, (name, (status, _)) in enumerate(states.items()):
+            since = at + timedelta(minutes=number)
+            new = NewExecution(str(uuid.uuid4()), name, since, status=status, lane="l")
+            await Executions(rows).open(new)
+
+    async def looked_at(_: Client, id: str) -> Any:
+        raw = SimpleNamespace(workflow_execution_info=SimpleNamespace(first_run_id=id))
+        return SimpleNamespace(status=states[id][1], raw_description=raw)
+
+    async def known() -> tuple[str | None, list[str]]:
+        place = ActivityEnvironment(client=sentinel.client)
+        found = await place.run(Lanes(database, None).find_turns, TurnsWanted(key="l"))
+        return found.holder and found.holder.run, [one.run for one in found.queue]
+
+    monkeypatch.setattr(lanes, "run_as_it_is", looked_at)
+    assert await known() == ("holds", ["waits"])
+    states["holds"] = states["terminated"]
+    assert await known() == ("holds", ["waits"])
