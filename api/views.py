@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 
-from codeai.api.turns import Turns, joined
+from codeai.api.turns import joined
 from codeai.persistence.approvals import Approval
 from codeai.persistence.configs import Config
 from codeai.persistence.deployments import Deployment
@@ -73,12 +73,9 @@ class Listing(View, Generic[Item]):
     next_cursor: str | None = None
 
     @classmethod
-    async def of(cls, page: Slice[Row], shown: Callable[[Row], Item]) -> Self:
-        """The page, whose rows are `shown` one by one."""
-        turns, items = Turns(), []
-        for row in page.items:
-            items.append(shown(row))
-            await turns.give()
+    def of(cls, page: Slice[Row], shown: Callable[[Row], Item]) -> Self:
+        """The page, whose rows are `shown` one by one when it becomes text: all at once may be millions of values."""
+        items = cast(list[Item], map(shown, page.items))
         return cls(items=items, total=page.total, next_cursor=page.next_cursor)
 
     async def as_text(self) -> bytes:

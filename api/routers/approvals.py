@@ -24,4 +24,4 @@ Reader = Annotated[Caller, require_permission("executions:read")]
 @router.get("")
 async def list_approvals(_: Reader, rows: Rows, page: Paged, where: Where) -> Listing[ApprovalView]:
     """The open approvals of all runs, newest first. `approve` and `reject` of the execution decide them."""
-    return await Listing[ApprovalView].of(await Approvals(rows).open(page, where), ApprovalView.of)
+    return Listing[ApprovalView].of(await Approvals(rows).open(page, where), ApprovalView.of)

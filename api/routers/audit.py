@@ -124,7 +124,7 @@ async def list_audit(
     if JSON_LINES in request.headers.get("accept", ""):
         lines = _lines(rows, where, Lifetime(caller, "audit:read", parts.roles, parts.stopping))
         return CallersStream(lines, parts.allowances, caller.subject, JSON_LINES)
-    return await Listing[AuditView].of(await Audit(rows).page(page, where), AuditView.of)
+    return Listing[AuditView].of(await Audit(rows).page(page, where), AuditView.of)
 
 
 async def _lines(

@@ -40,7 +40,7 @@ async def create_config(
 @router.get("")
 async def list_configs(_: Reader, rows: Rows, page: Paged, where: Where) -> Listing[ConfigView]:
     """The configs at their newest versions, newest first."""
-    return await Listing[ConfigView].of(await Configs(rows).page(page, where), ConfigView.of)
+    return Listing[ConfigView].of(await Configs(rows).page(page, where), ConfigView.of)
 
 
 @router.post("/validate")
@@ -113,7 +113,7 @@ async def list_config_versions(
     _: Reader, rows: Rows, id: Name, page: Paged, where: WhereVersion
 ) -> Listing[ConfigView]:
     """All versions of a config, newest first."""
-    return await Listing[ConfigView].of(
+    return Listing[ConfigView].of(
         await Configs(rows).versions((await _found(rows, id)).id, page, where), ConfigView.of
     )
 

@@ -57,7 +57,7 @@ async def create_deployment(
 @router.get("")
 async def list_deployments(_: Reader, rows: Rows, page: Paged, where: Where) -> Listing[DeploymentView]:
     """The deployments, newest first."""
-    return await Listing[DeploymentView].of(await Deployments(rows).page(page, where), DeploymentView.of)
+    return Listing[DeploymentView].of(await Deployments(rows).page(page, where), DeploymentView.of)
 
 
 @router.get("/{id}")

@@ -61,7 +61,7 @@ async def list_events(
     _: Reader, rows: Rows, page: Paged, where: Where, type: OfType = None
 ) -> Listing[EventView]:
     """The events, newest first."""
-    return await Listing[EventView].of(await Events(rows).page(page, type, where), EventView.of)
+    return Listing[EventView].of(await Events(rows).page(page, type, where), EventView.of)
 
 
 @router.get(

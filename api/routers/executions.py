@@ -88,7 +88,7 @@ async def list_executions(
     )
     found = await Executions(rows).page(page, wanted, where)
     inspected = caller.may("executions:inspect")
-    return await Listing[ExecutionView].of(found, lambda row: ExecutionView.of(row, inspected=inspected))
+    return Listing[ExecutionView].of(found, lambda row: ExecutionView.of(row, inspected=inspected))
 
 
 @router.get("/{id}")
@@ -117,7 +117,7 @@ async def list_steps(
     found = await Steps(rows).of(str(id), page, where)
     if not found.items:
         await must_exist(parts, id)
-    return await Listing[StepView].of(found, StepView.of)
+    return Listing[StepView].of(found, StepView.of)
 
 
 @router.get(

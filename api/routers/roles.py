@@ -50,7 +50,7 @@ class RoleView(View):
 @router.get("")
 async def list_roles(_: Reader, rows: Rows, page: Paged, where: Where) -> Listing[RoleView]:
     """The roles, newest first."""
-    return await Listing[RoleView].of(await Roles(rows).page(page, where), RoleView.of)
+    return Listing[RoleView].of(await Roles(rows).page(page, where), RoleView.of)
 
 
 @router.get("/{name}")

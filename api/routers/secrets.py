@@ -79,7 +79,7 @@ async def put_secret(
 @router.get("")
 async def list_secrets(_: Reader, parts: Using, rows: Rows, page: Paged, where: Where) -> SecretListing:
     """The names of the secrets, newest first."""
-    found = await SecretListing.of(await Secrets(rows).page(page, where), SecretView.of)
+    found = SecretListing.of(await Secrets(rows).page(page, where), SecretView.of)
     found.seal_key = parts.seal_key
     return found
 
