@@ -60,6 +60,8 @@ def main(spool: str, version: str) -> None:
                 asked = now
                 lonely = lonely + 1 if unattended(formats.ATTENDED) and not os.listdir(formats.LEASES) else 0
             continue
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)  # what a command leaves behind must not hold its slot
         if os.fork() == 0:
             try:
                 os.close(lock)  # else the supervisor would hold it on

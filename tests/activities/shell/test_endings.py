@@ -222,6 +222,14 @@ async def test_a_background_process_is_killed_with_the_shell_and_one_with_its_ow
     os.kill(session, signal.SIGKILL)
 
 
+async def test_what_a_command_leaves_behind_holds_no_slot(bench: Bench) -> None:
+    result = await bench.run("setsid sleep 40 > /dev/null 2>&1 & echo $!")
+    async with asyncio.timeout(5):
+        while bench.slots.busy():
+            await asyncio.sleep(0.01)
+    os.kill(int(result.stdout), signal.SIGKILL)
+
+
 async def test_who_outlives_its_supervisor_is_buried_by_the_fork_server(bench: Bench) -> None:
     """The first process of a container may bury nobody."""
     result = await bench.run("setsid sleep 40 > /dev/null 2>&1 & sleep 0.1; echo $!")
