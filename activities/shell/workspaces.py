@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -66,22 +67,19 @@ class Workspaces:
 
     def held(self, after: str = "") -> list[str]:
         """The executions whose workspaces are here, in order, behind `after`."""
-        return sorted(
-            place.name
-            for place in self._folder.iterdir()
-            if place.name > after and not place.name.startswith(".")
-        )
+        return sorted(id for id in {_execution_of(place) for place in self._folder.iterdir()} if id > after)
 
     def remove(self, execution: str) -> None:
-        """Removes the workspace of a run that has ended, by a rename first."""
-        if execution in ("", ".", "..") or "/" in execution:
-            return  # no id of a run
-        away = self._folder / f".{uuid.uuid4()}"
-        try:
-            (self._folder / execution).rename(away)
-        except FileNotFoundError:
-            return
-        _remove(away)
+        """Removes the workspaces of a run that has ended, each by a rename first."""
+        for place in self._folder.iterdir():
+            if not execution or _execution_of(place) != execution:
+                continue
+            away = self._folder / f".{uuid.uuid4()}"
+            try:
+                place.rename(away)
+            except FileNotFoundError:
+                continue
+            _remove(away)
 
     def tidy(self) -> None:
         """Removes what a worker left behind that died while it made or removed a workspace."""
@@ -194,6 +192,11 @@ class Workspaces:
                 continue
             yield here
             yield from (here / name for name in (*files, *(n for n in folders if (here / n).is_symlink())))
+
+
+def _execution_of(place: Path) -> str:
+    """Whose workspace it is, whichever of a run's it is; "" of what is only being made or removed."""
+    return "" if place.name.startswith(".") else re.split("[@~]", place.name, maxsplit=1)[0]
 
 
 def inside(work: Path, path: str) -> Path:

@@ -173,6 +173,15 @@ async def test_removing_also_what_a_command_has_closed(made: Workspaces, source:
     assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == ["other"]
 
 
+async def test_all_workspaces_of_a_run_are_held_for_it_and_go_with_it(made: Workspaces, source: Path) -> None:
+    """One for each label, and a fresh one for each rerun: as long as the run goes on, all of them are its."""
+    for name in ("run", "run@gpu", "run@gpu~1", "run~2", "run2@gpu"):
+        await made.of(name, None)
+    assert (made.held(), made.held("run")) == (["run", "run2"], ["run2"])
+    made.remove("run")
+    assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == ["run2@gpu"]
+
+
 async def test_what_a_dead_worker_left_half_made_goes_after_a_day(made: Workspaces, source: Path) -> None:
     for name in ("old", "new"):
         (source / ".codeai" / "workspaces" / f".{name}" / "work").mkdir(parents=True)
