@@ -113,10 +113,15 @@ class HostControl:
     @activity.defn(name="remove_workspaces")
     async def remove_workspaces(self, given: RemoveWorkspaces) -> WorkspacesRemoved:
         async with heartbeats():
-            free = [id for id in given.executions if not self._unfinished(KillInput(execution_id=id))]
-            for id in free:
-                await asyncio.to_thread(self._desk.workspaces.remove, id)
-        return WorkspacesRemoved(count=len(free))
+            removed = [await asyncio.to_thread(self._remove_workspaces, id) for id in given.executions]
+        return WorkspacesRemoved(count=sum(removed))
+
+    def _remove_workspaces(self, execution: str) -> bool:
+        """Whether they could go: the run may have been taken up again since somebody found it old."""
+        if self._unfinished(KillInput(execution_id=execution)):
+            return False
+        self._desk.workspaces.remove(execution)
+        return True
 
     def _unfinished(self, given: KillInput) -> list[tuple[Attempt, CommandInput]]:
         """What runs or may begin, or whose end nobody may have written yet; of steps that are named the newest
