@@ -119,7 +119,7 @@ class Reconciling:
     @activity.defn(name="end_steps")
     async def end_steps(self, given: Whereabouts) -> Nothing:
         async with self.database.transaction() as rows:
-            await Steps(rows).lost(given.execution, given.host, datetime.now(UTC))
+            await Leftovers(rows).lost(given.execution, given.host, datetime.now(UTC))
         return Nothing()
 
     def _lease_is_over(self, ended_at: datetime | None) -> bool:

@@ -1,4 +1,4 @@
-"""Leftovers: what a run that ended without a word may have left - commands on hosts, runs below it."""
+"""Leftovers: what a run that ended without a word may have left - commands on hosts, runs below it - and its end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, literal_column, select, union
+from sqlalchemy import exists, func, literal_column, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.persistence.executions import ENDED, ExecutionRow
@@ -78,6 +78,17 @@ class Leftovers:
             asked = asked.where(StepRow.execution_id == execution_id)
         found = await self.rows.execute(asked)
         return [Whereabouts(str(id), str(host), ended_at) for id, host, ended_at in found]
+
+    async def lost(self, execution_id: str, host: str, completed_at: datetime) -> None:
+        """What the run, which has ended, had under way on that host is dead, and nobody will say how it ended. Does
+        nothing where the run has been taken up again since: what is under way then began later."""
+        has_ended = exists().where(ExecutionRow.id == execution_id, ExecutionRow.status.in_(ENDED))
+        await self.rows.execute(
+            update(StepRow)
+            .where(StepRow.execution_id == execution_id, StepRow.host == host, StepRow.status == "running")
+            .where(has_ended)
+            .values(status="lost", completed_at=func.greatest(StepRow.started_at, completed_at))
+        )
 
     async def _found(self, asked: Any) -> list[Whereabouts]:
         found = await self.rows.execute(asked)

@@ -162,19 +162,10 @@ class Steps:
 
     async def end_all_but_commands(self, execution_id: str, completed_at: datetime) -> None:
         """The run has ended without them; commands are ended on their hosts first."""
-        await self._end_open(StepRow.host.is_(None), execution_id, "cancelled", completed_at)
-
-    async def lost(self, execution_id: str, host: str, completed_at: datetime) -> None:
-        """What the run had under way on that host is dead, and nobody will say how it ended."""
-        await self._end_open(StepRow.host == host, execution_id, "lost", completed_at)
-
-    async def _end_open(
-        self, which: ColumnElement[bool], execution_id: str, status: str, completed_at: datetime
-    ) -> None:
         await self.rows.execute(
             update(StepRow)
-            .where(StepRow.execution_id == execution_id, StepRow.status == "running", which)
-            .values(status=status, completed_at=func.greatest(StepRow.started_at, completed_at))
+            .where(StepRow.execution_id == execution_id, StepRow.status == "running", StepRow.host.is_(None))
+            .values(status="cancelled", completed_at=func.greatest(StepRow.started_at, completed_at))
         )
 
     async def is_past(self, step_id: str, attempt: int) -> bool:

@@ -15,6 +15,7 @@ from codeai.persistence.base import is_uuid, uuid7
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Ending, ExecutionFilter, Executions, NewExecution
 from codeai.persistence.lanes import LaneRuns
+from codeai.persistence.leftovers import Leftovers
 from codeai.persistence.pages import BadCursor, Page
 from codeai.persistence.steps import NewStep, Steps
 from codeai.workflows.contracts.errors import RunError
@@ -170,6 +171,34 @@ async def test_a_step_keeps_its_newest_attempt_and_that_ones_first_ending(databa
         (found,) = (await steps.of(step.execution_id, Page())).items
         assert (found.attempt, found.status, found.stdout) == (2, "succeeded", "nul \ufffd out")
         assert [entry.undo for entry in await steps.undo_entries(step.execution_id, [1, 2])] == ['{"line":4}']
+
+
+async def test_what_a_run_left_is_lost_only_as_long_as_it_has_ended(database: Database) -> None:
+    """Whoever asked its hosts may hear of them when a `compensate` has taken the run up again."""
+    run = a_run()
+    left = NewStep(str(uuid.uuid4()), run.id, 1, "exec", 1, 1, "make", START, "host")
+    undo = NewStep(str(uuid.uuid4()), run.id, 2, "undo", 1, 1, "clean", START, "host")
+
+    async def statuses() -> list[str]:
+        async with database.session() as rows:
+            return [step.status for step in (await Steps(rows).of(run.id, Page())).items]
+
+    async def lost() -> list[str]:
+        async with database.transaction() as rows:
+            await Leftovers(rows).lost(run.id, "host", START)
+        return await statuses()
+
+    async with database.transaction() as rows:
+        await Executions(rows).open(run)
+        await Steps(rows).started(left)
+    assert await lost() == ["running"]
+    async with database.transaction() as rows:
+        await Executions(rows).close(run.id, Ending("failed", START))
+    assert await lost() == ["lost"]
+    async with database.transaction() as rows:
+        await Executions(rows).reopen(run.id, "undoing")
+        await Steps(rows).started(undo)
+    assert await lost() == ["lost", "running"]
 
 
 async def test_lists_are_read_page_by_page_and_miss_nothing_that_was_there(database: Database) -> None:
