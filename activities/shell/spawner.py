@@ -46,8 +46,9 @@ class Spawner:
         """Has a fork server listen that runs this worker's code. TimeoutError where none does within 5 s."""
         while not formats.lock(self._attended, shared=True):  # noqa: ASYNC110 - the fork server is just looking
             await asyncio.sleep(0.001)
-        await self._retire()
-        await self._start()
+        while not self._is_served():
+            await self._retire()
+            await self._start()
 
     async def ask(self, folder: str, slot: int, confided: bytes | None = None) -> None:
         """Asks for a supervisor of the attempt in `folder`, which gets the slot and is told what is confided.
@@ -94,24 +95,34 @@ class Spawner:
                 return False
         return True
 
+    def _noted(self) -> tuple[bytes, bytes]:
+        """The process that serves, or served last, and its version."""
+        pid, _, noted = (formats.read(str(self._spool / formats.LISTENER_LOCK)) or b"").partition(b" ")
+        return pid, noted.strip()
+
+    def _is_served(self) -> bool:
+        return self._noted()[1] == version().encode() and self._listens()
+
     async def _retire(self) -> None:
-        """Ends a fork server that was started before an upgrade: it would start supervisors of the code that was. What
-        it has started goes on."""
-        file = self._spool / formats.LISTENER_LOCK
-        pid, _, noted = (formats.read(str(file)) or b"").partition(b" ")
-        if not pid or noted.strip() == version().encode():
-            return
-        with contextlib.suppress(ProcessLookupError):
-            words = (formats.read(f"/proc/{int(pid)}/cmdline") or b"").split(b"\0")
-            if os.fsencode(self._spool) not in words or not any(_is_fork_server(word) for word in words):
-                return
-            os.kill(int(pid), signal.SIGKILL)
-        lock = os.open(file, os.O_RDWR)
+        """Ends a fork server that was started before an upgrade, and those that workers of the old code start in its
+        place meanwhile: they would start supervisors of the code that was. What they have started goes on."""
+        lock = os.open(self._spool / formats.LISTENER_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            while not formats.lock(lock):  # noqa: ASYNC110 - until it is gone, with what was sent to it
+            while not formats.lock(lock):  # until it is gone, with what was sent to it
+                pid, noted = self._noted()
+                if noted == version().encode():
+                    return
+                if pid and noted:
+                    self._kill(int(pid))
                 await asyncio.sleep(0.001)
         finally:
             os.close(lock)
+
+    def _kill(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            words = (formats.read(f"/proc/{pid}/cmdline") or b"").split(b"\0")
+            if os.fsencode(self._spool) in words and any(_is_fork_server(word) for word in words):
+                os.kill(pid, signal.SIGKILL)
 
     async def _start(self) -> None:
         async with self._starting:

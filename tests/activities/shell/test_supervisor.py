@@ -9,12 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
 import pytest
 
-from codeai.activities.shell import commands, formats
+from codeai.activities.shell import commands, formats, spawner
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
 from codeai.activities.shell.spawner import Spawner
@@ -202,6 +203,36 @@ async def test_a_worker_of_other_code_has_its_own_fork_server_and_what_runs_goes
     assert fork_server(bench.spool) == kept
     for one in (upgraded, again):
         one.close()
+
+
+async def test_a_worker_of_other_code_is_served_by_it_also_where_one_of_the_old_starts_another_meanwhile(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers on one root while it is upgraded: the old one needs a fork server just when its was ended."""
+    restarted: list[int] = []
+    kill = os.kill
+
+    def kill_and_restart(pid: int, number: int) -> None:
+        kill(pid, number)
+        if not restarted:
+            monkeypatch.setattr("codeai.activities.shell.spawner.version", lambda: old)
+            bench.spawner._launch()
+            monkeypatch.setattr("codeai.activities.shell.spawner.version", lambda: "another")
+            restarted.append(pid)
+            until_another_serves(pid)
+
+    def until_another_serves(pid: int) -> None:
+        noted = bench.spool.path / formats.LISTENER_LOCK
+        while noted.read_text().split()[:1] in ([], [str(pid)]):
+            time.sleep(0.005)
+
+    old = spawner.version()
+    monkeypatch.setattr("codeai.activities.shell.spawner.version", lambda: "another")
+    monkeypatch.setattr("codeai.activities.shell.spawner.os.kill", kill_and_restart)
+    upgraded = Spawner(bench.spool.path)
+    await asyncio.wait_for(upgraded.open(), 20)
+    assert (bench.spool.path / formats.LISTENER_LOCK).read_text().split()[1] == "another"
+    upgraded.close()
 
 
 async def test_a_full_disk_ends_the_output_with_a_word_and_not_the_command(bench: Bench) -> None:
