@@ -24,11 +24,11 @@ class StepRecords:
 
     database: Database
 
-    async def started(self, step: CommandInput, host: str, at: datetime) -> None:
+    async def started(self, step: CommandInput, host: str, at: datetime) -> bool:
         opened = self.database.single if step.notes.is_empty else self.database.transaction
         async with opened() as rows:
             await write_notes_of(rows, step.execution_id, step.notes)
-            await Steps(rows).started(
+            return await Steps(rows).started(
                 NewStep(
                     id=step.step_id,
                     execution_id=step.execution_id,

@@ -17,6 +17,7 @@ from codeai.activities.shell.bookkeeping import Bookkeeping
 from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.sandbox import NoSandbox
 from codeai.activities.shell.spool import Absent, Attempt, Running, Token
+from codeai.dsl.brief import brief
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
 
@@ -101,7 +102,7 @@ class Attendant:
         await self._answered.wait()
         noted = asyncio.create_task(self._bookkeeping.begin())
         try:
-            ready = await self._prepare()
+            ready = await self._prepare() if await self._is_of_this_spool(noted) else False
             await noted  # before anything is started
         finally:
             noted.cancel()
@@ -114,11 +115,17 @@ class Attendant:
             await self._appears()
         self._confided = None
 
+    async def _is_of_this_spool(self, noted: asyncio.Task[bool]) -> bool:
+        """False: whatever was started of it is gone with its spool, or the boot, and that is said. That nothing was is
+        certain only where nobody has written before that it will be."""
+        if self._step.spool == self._desk.spool.id:
+            return True
+        why = "its host has been started anew since the run came to it, or lost its spool"
+        self._refuse("lost", why, begun=not await noted)
+        return False
+
     async def _prepare(self) -> bool:
         """Lays out what the supervisor needs. False: it can never be started, and that is said."""
-        if self._step.spool != self._desk.spool.id:
-            self._refuse("lost", "its host has been started anew since the run came to it, or lost its spool")
-            return False
         try:
             await self._open_secrets()
             if not self.attempt.prepared:
@@ -153,8 +160,9 @@ class Attendant:
             waited += pause
             pause = min(2 * pause, 0.1)
 
-    def _refuse(self, kind: str, message: str) -> None:
-        self.attempt.refuse(RunError(kind=kind, message=message, line=self._step.line))
+    def _refuse(self, kind: str, message: str, *, begun: bool = False) -> None:
+        error = RunError(kind=kind, message=brief(message), line=self._step.line)
+        self.attempt.refuse(error, begun=begun)
 
     # While it runs
 
@@ -269,7 +277,7 @@ async def _within(seconds: float, event: asyncio.Event) -> None:
 def renew_lease(attempt: Attempt, step: CommandInput, sent: float) -> None:
     """Lets the command run on for what an answered heartbeat, sent then, allows; nothing where it needs no lease."""
     if step.lost_after is not None:
-        attempt.renew(sent + lease_length(step.lost_after))
+        attempt.renew(sent, lease_length(step.lost_after))
 
 
 def lease_length(lost_after: float) -> float:

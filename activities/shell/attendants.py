@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 import structlog
 from temporalio.api.common.v1 import WorkflowExecution
@@ -13,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.activities.shell.attendant import ANSWER, Attendant
 from codeai.activities.shell.desk import Desk
-from codeai.activities.shell.spool import Running, Token
+from codeai.activities.shell.spool import Attempt, Running, Token
 from codeai.workflows.contracts.shell import CommandInput
 
 LOOK = 0.3
@@ -124,17 +125,21 @@ class Attendants:
             try:
                 waited_for = {key.partition("/")[0] for key in self._desk.spool.newest_tokens()}
                 for execution in self._desk.spool.executions():
-                    if execution not in waited_for and await self._is_over(execution):
-                        await asyncio.to_thread(self._desk.spool.remove, execution)
+                    attempts = self._desk.spool.attempts(execution)  # what comes later stays
+                    if execution not in waited_for and await self._are_over(attempts):
+                        await asyncio.to_thread(self._desk.spool.remove, execution, attempts)
             except OSError as error:
                 _log.error("the spool cannot be swept", error=str(error))
 
-    async def _is_over(self, execution: str) -> bool:
-        attempts = self._desk.spool.attempts(execution)
+    async def _are_over(self, attempts: Sequence[Attempt]) -> bool:
+        """Whether the newest run of the execution that has them has ended."""
         try:
-            if not attempts or any(isinstance(attempt.look(), Running) for attempt in attempts):
+            if any(isinstance(attempt.look(), Running) for attempt in attempts):
                 return False
-            run = self._desk.client.get_workflow_handle(attempts[0].input().workflow_id)
+            workflow_id = next((step.workflow_id for step in map(_input_of, attempts) if step), None)
+            if workflow_id is None:
+                return False
+            run = self._desk.client.get_workflow_handle(workflow_id)
             return (await run.describe()).status != WorkflowExecutionStatus.RUNNING
         except RPCError as error:
             return error.status == RPCStatusCode.NOT_FOUND  # past the namespace's retention
@@ -144,7 +149,16 @@ class Attendants:
     async def detach(self) -> None:
         """Lets go of everything at once; what runs goes on."""
         self._detached = True
-        tasks = [task for _, task in self._attending.values()]
+        async with self._taking:  # who is just being taken belongs to it
+            tasks = [task for _, task in self._attending.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _input_of(attempt: Attempt) -> CommandInput | None:
+    """None where it was torn by a power cut."""
+    try:
+        return attempt.input()
+    except ValueError:
+        return None

@@ -27,10 +27,12 @@ class Bookkeeping:
         self._chunker = Chunker(step.step_id, step.attempt, desk.settings.log_limit)
         self._position = 0
 
-    async def begin(self) -> None:
-        """The attempt will be started."""
+    async def begin(self) -> bool:
+        """The attempt will be started. False where somebody has said so before: it may have begun."""
         now = datetime.now(UTC)
-        await until_it_holds(lambda: self._desk.record.started(self._step, self._desk.host, now), "started")
+        return await until_it_holds(
+            lambda: self._desk.record.started(self._step, self._desk.host, now), "started"
+        )
 
     async def ship(self) -> bool:
         """Everything that is in the spool now; whether there was any."""
@@ -47,6 +49,8 @@ class Bookkeeping:
         look = self._attempt.look()
         if isinstance(look, Lost):
             await asyncio.to_thread(self._attempt.kill_rest)
+            # A power cut takes along what was noted last: only of this boot it is certain that nothing had begun.
+            look = Lost(noted=look.noted or self._step.spool != self._desk.spool.id)
         shipping = asyncio.ensure_future(self._ship_rest())
         if isinstance(look, Lost):  # what comes after the word that it was lost is not taken
             await shipping

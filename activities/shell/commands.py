@@ -14,7 +14,7 @@ from codeai.activities.shell.errors import SeedError
 from codeai.activities.shell.formats import Confided, Spec
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.spool import Attempt, Ended, Lost, Refused
-from codeai.activities.shell.workspaces import inside
+from codeai.activities.shell.workspaces import inside, reason
 from codeai.dsl.limits import VARIABLE_TO_SHELL
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
@@ -45,7 +45,11 @@ def spec(step: CommandInput, work: Path, attempt: Attempt, settings: ShellSettin
             f"there is no {settings.shell} on this host: install it, or set worker.shell to its path"
         )
     folder = inside(work, step.cwd or ".")
-    if not folder.is_dir():
+    try:
+        is_there = folder.is_dir()
+    except OSError as error:  # the name is too long
+        raise SeedError(f"cwd {step.cwd!r} is no path in the workspace: {reason(error)}") from error
+    if not is_there:
         raise SeedError(f"cwd {step.cwd!r} is not a folder in the workspace")
     for name in (*step.files, *step.secret_files):
         if name in ("", ".", "..") or "/" in name or "\0" in name:
@@ -115,7 +119,7 @@ def result(step: CommandInput, end: Ended | Refused | Lost) -> CommandResult:
     """How the attempt ended, small enough for Temporal."""
     if isinstance(end, Refused):
         outcome = {"cancelled": Outcome.CANCELLED, "lost": Outcome.LOST}.get(end.error.kind, Outcome.FAILED)
-        return CommandResult(outcome=outcome, attempt=step.attempt, error=end.error, started=False)
+        return CommandResult(outcome=outcome, attempt=step.attempt, error=end.error, started=end.begun)
     if isinstance(end, Lost):
         message = "its supervisor died: nobody can know how the command ended"
         error = RunError(kind="lost", message=message, line=step.line)

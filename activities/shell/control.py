@@ -144,6 +144,8 @@ class HostControl:
                 step = attempt.input()
             except FileNotFoundError:  # just removed: its run has ended
                 continue
+            except ValueError:  # torn by a power cut, which nothing has outlived
+                continue
             if step_ids is None or step.step_id in step_ids:
                 found.append((attempt, step))
         return sorted(found, key=lambda one: (one[1].seq, one[1].attempt))

@@ -82,7 +82,9 @@ def limit_self(limits: dict[str, int]) -> None:
 
 def noted(folder: str) -> dict[str, str]:
     """What the supervisor of the attempt in `folder` has noted in its entry, by the first word of the line."""
-    lines = (formats.read(f"{folder}/{formats.ENTRY}") or b"").decode().splitlines()
+    lines = (
+        (formats.read(f"{folder}/{formats.ENTRY}") or b"").decode(errors="replace").split("\n")[:-1]
+    )  # whole ones
     return {word: rest for word, _, rest in (line.partition(" ") for line in lines)}
 
 
@@ -111,7 +113,10 @@ def kill_noted(folder: str) -> None:
 def kill_marked(folder: str) -> bool:
     """Kills whatever has the marks of the attempt in `folder`, wherever it went. Whether there was anything."""
     spec = formats.read(f"{folder}/{formats.SPEC}")
-    marked = formats.with_marks(formats.Spec.decode(spec).marks) if spec else []
+    try:
+        marked = formats.with_marks(formats.Spec.decode(spec).marks) if spec else []
+    except (KeyError, ValueError):  # torn by a power cut, which nothing has outlived
+        marked = []
     for process in marked:
         kill_one(process, KILL, 0)
     return bool(marked)

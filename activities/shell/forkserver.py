@@ -90,7 +90,13 @@ def guard(spool: str) -> None:
         file = f"{formats.LEASES}/{name}"
         end = formats.lease(file)
         if end is not None and formats.clock() >= end + OVER:
-            over[file] = folder = f"{spool}/attempts/{name.replace('~', '/', 1)}"
+            folder = f"{spool}/attempts/{name.replace('~', '/', 1)}"
+            if os.path.exists(
+                f"{folder}/{formats.EXIT}"
+            ):  # renewed just when it ended: what it left may stay
+                formats.remove(file)
+                continue
+            over[file] = folder
             kill_noted(folder)
     for file, folder in over.items():
         if not kill_marked(folder) and remove_noted(folder):

@@ -191,9 +191,12 @@ class Exit:
 
     @classmethod
     def decode(cls, data: bytes) -> Exit:
+        """ValueError where it is not whole: a power cut may leave of a file less than was written."""
         head, _, texts = data.partition(b"\n")
         cause, code, duration, out, out_cut, err, err_cut = head.decode().split(" ")
-        stdout, stderr = texts[: int(out)], texts[int(out) : int(out) + int(err)]
+        stdout, stderr = texts[: int(out)], texts[int(out) :]
+        if len(stderr) != int(err):
+            raise ValueError("an exit that is not whole")
         return cls(cause, int(code), float(duration), stdout, out_cut == "1", stderr, err_cut == "1")
 
 
@@ -285,9 +288,12 @@ def lease_file(folder: str) -> str:
 
 
 def lease(file: str) -> float | None:
-    """When that lease is over, by `clock`; None where there is none."""
+    """When that lease is over, by `clock`; None where there is none. One that a power cut has torn is over."""
     text = read(file)
-    return None if text is None else float(text)
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return 0.0
 
 
 def start_time(pid: int | str) -> str:
@@ -302,8 +308,11 @@ def start_time(pid: int | str) -> str:
 
 
 def with_marks(marks: list[str]) -> list[int]:
-    """Every process whose environment has all of `marks`: a command's descendants, wherever they went."""
+    """Every process whose environment has all of `marks`: a command's descendants, wherever they went. None where the
+    marks are not whole `NAME=value`, as in a file that a power cut has torn: they would be everybody's."""
     wanted = [mark.encode("utf-8", "surrogateescape") for mark in marks]
+    if not wanted or not all(name and value for name, _, value in (mark.partition(b"=") for mark in wanted)):
+        return []
     found = []
     for pid in processes():
         try:

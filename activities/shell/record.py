@@ -31,8 +31,8 @@ class StepRecord(Protocol):
     again with the same facts, and raises where the database is away: the runner calls again until it
     holds."""
 
-    async def started(self, step: CommandInput, host: str, at: datetime) -> None:
-        """The attempt will be started on `host`; comes before the spawn."""
+    async def started(self, step: CommandInput, host: str, at: datetime) -> bool:
+        """The attempt will be started on `host`; comes before the spawn. Whether nobody had said so before."""
 
     async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
         """What one attempt printed, in order. A later attempt, or the word that this one was lost, ends it."""

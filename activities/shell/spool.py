@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput
 
 _INPUT = "input"
+_REFUSED, _GONE = b"refused", b"gone"  # first words of an entry that no supervisor has made
 _ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
 _DYING = 2.0  # how long a killed process is waited for: one in the kernel's hands may take its time, seconds
 _READ = 1 << 20  # most bytes of output read at once
@@ -44,9 +47,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It was not started, and nobody can start it any more."""
+    """It was not started, and nobody can start it any more. `begun`: it may have been, in a spool that is gone."""
 
     error: RunError
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +110,17 @@ class Attempt:
             descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             return None
-        if formats.lock(descriptor):
+        if formats.lock(descriptor) and self._is_still(descriptor):
             return descriptor
         os.close(descriptor)
         return None
+
+    def _is_still(self, descriptor: int) -> bool:
+        """Whether that is its folder: it may have been removed before it was locked."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.folder.stat())
+        except FileNotFoundError:
+            return False
 
     @property
     def files(self) -> Path:
@@ -133,29 +144,33 @@ class Attempt:
                 os.mkfifo(self.folder / fifo, 0o600)
         formats.write_whole(str(self.folder / formats.SPEC), encoded)
 
-    def renew(self, until: float) -> None:
-        """Writes until when the command may run, by `formats.clock`."""
+    def renew(self, sent: float, length: float) -> None:
+        """Writes until when the command may run: `length` seconds from `sent`, by `formats.clock`. Never less than was
+        written: who writes may have stood still since. (What is further off than any can be is of an earlier boot.)"""
+        file, until = formats.lease_file(str(self.folder)), sent + length
+        if until <= (formats.lease(file) or 0.0) <= formats.clock() + length + 1.0:
+            return
         new = self.folder / f".lease.{uuid.uuid4()}"
         formats.write_whole(str(new), f"{until:.3f}".encode())
-        new.rename(formats.lease_file(str(self.folder)))
+        new.rename(file)
 
-    def refuse(self, error: RunError) -> bool:
+    def refuse(self, error: RunError, *, begun: bool = False) -> bool:
         """Takes the supervisor's place in the entry, so that the command never starts; False where it has
         one."""
         own = self.folder / f"{formats.ENTRY}.{uuid.uuid4()}"
-        own.write_bytes(b"refused " + error.model_dump_json().encode())
         try:
+            own.write_bytes((_GONE if begun else _REFUSED) + b" " + error.model_dump_json().encode())
             os.link(own, self.folder / formats.ENTRY)
         except FileExistsError:
             return False
         finally:
-            own.unlink()
+            own.unlink(missing_ok=True)
         formats.remove(formats.lease_file(str(self.folder)))
         shutil.rmtree(self.files, ignore_errors=True)
         return True
 
     def look(self) -> Look:
-        """What is known of it now."""
+        """What is known of it now. What a power cut has torn says nothing."""
         if (ended := self._exit()) is not None:
             return ended
         try:
@@ -165,17 +180,25 @@ class Attempt:
         try:
             if not formats.lock(entry, shared=True):
                 return Running()
-            word, _, rest = os.read(entry, 65536).partition(b" ")
+            size = os.fstat(entry).st_size
+            word, _, rest = os.pread(entry, size, 0).partition(b" ")
         finally:
             os.close(entry)
-        if word == b"refused":
-            return Refused(RunError.model_validate_json(rest))
+        if word in (_REFUSED, _GONE):
+            try:
+                return Refused(RunError.model_validate_json(rest), begun=word == _GONE)
+            except ValueError:
+                return Lost(noted=True)
         # The supervisor may have ended between the two looks.
-        return self._exit() or Lost(noted=b"\ncommand " in rest)
+        is_whole = word == b"supervisor" and b"\n" in rest
+        return self._exit() or Lost(noted=not is_whole or b"\ncommand " in rest)
 
     def _exit(self) -> Ended | None:
         data = formats.read(str(self.folder / formats.EXIT))
-        return None if data is None else Ended(Exit.decode(data))
+        try:
+            return None if data is None else Ended(Exit.decode(data))
+        except ValueError:
+            return None
 
     def output(self, position: int) -> tuple[list[Frame], int]:
         """The frames from `position` on, at most a few, and where the next one begins."""
@@ -276,8 +299,9 @@ class Spool:
         return [folder.name for folder in (self.path / "attempts").iterdir()]
 
     def put_token(self, attempt: Attempt, token: bytes, workflow_id: str, run_id: str) -> Token:
-        """Notes an activity that waits for the attempt."""
-        put = Token(attempt.key, time.time_ns(), token, workflow_id, run_id)
+        """Notes an activity that waits for the attempt; it is newer than those before, whatever the clock says."""
+        at = max(time.time_ns(), self.newest_tokens().get(attempt.key, 0) + 1)
+        put = Token(attempt.key, at, token, workflow_id, run_id)
         noted = {"token": base64.b64encode(token).decode(), "workflow_id": workflow_id, "run_id": run_id}
         new = self.path / "tokens" / f".{uuid.uuid4()}"
         formats.write_whole(str(new), json.dumps(noted).encode())
@@ -293,11 +317,16 @@ class Spool:
         return found
 
     def token(self, key: str, at: int) -> Token | None:
-        """None where it has been answered."""
-        data = formats.read(str(self._token_file(key, at)))
-        if data is None:
+        """None where it has been answered, or was torn by a power cut: it is forgotten then, as its activity is
+        repeated."""
+        file = self._token_file(key, at)
+        try:
+            noted = json.loads(file.read_bytes())
+        except FileNotFoundError:
             return None
-        noted = json.loads(data)
+        except ValueError:
+            file.unlink(missing_ok=True)
+            return None
         return Token(key, at, base64.b64decode(noted["token"]), noted["workflow_id"], noted["run_id"])
 
     def drop(self, token: Token) -> None:
@@ -314,15 +343,31 @@ class Spool:
     def _token_file(self, key: str, at: int) -> Path:
         return self.path / "tokens" / f"{key.replace('/', '~')}~{at:020d}"
 
-    def remove(self, execution: str) -> None:
-        """Removes an execution's attempts, by a rename first; a control group that outlived its supervisor, too."""
-        for attempt in self.attempts(execution):
-            remove_noted(str(attempt.folder))
+    def remove(self, execution: str, attempts: Sequence[Attempt]) -> None:
+        """Removes these attempts of an execution, and its folder where no other is left. Not what somebody waits for
+        again, since it was found that nobody does: it would be started a second time."""
+        for attempt in attempts:
+            if (lock := attempt.lock()) is None:
+                continue
+            try:
+                if attempt.key not in self.newest_tokens():
+                    self._remove(attempt)
+            finally:
+                os.close(lock)
+        folder = self.path / "attempts" / execution
+        if not self.attempts(execution):
+            for half_made in folder.glob(".*"):
+                shutil.rmtree(half_made, ignore_errors=True)
+            with contextlib.suppress(OSError):  # there is another now
+                folder.rmdir()
+
+    def _remove(self, attempt: Attempt) -> None:
+        """By a rename first; with its lease, and with a control group that outlived its supervisor."""
+        folder = str(attempt.folder)
+        remove_noted(folder)
         away = self.path / "trash" / str(uuid.uuid4())
-        try:
-            (self.path / "attempts" / execution).rename(away)
-        except FileNotFoundError:
-            return
+        attempt.folder.rename(away)
+        formats.remove(formats.lease_file(folder))
         shutil.rmtree(away, ignore_errors=True)
 
 

@@ -33,8 +33,10 @@ class FileRecord:
 
     file: Path
 
-    async def started(self, step: CommandInput, host: str, at: datetime) -> None:
+    async def started(self, step: CommandInput, host: str, at: datetime) -> bool:
+        known = self.facts("started", step.step_id)
         self._write(what="started", step=step.step_id, attempt=step.attempt, host=host)
+        return all(fact["attempt"] != step.attempt for fact in known)
 
     async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:

@@ -83,7 +83,7 @@ async def test_whatever_a_command_started_is_gone_when_it_was_ended(grouped: Ben
 async def test_what_runs_beyond_its_lease_dies_with_its_group_by_the_fork_server(grouped: Bench) -> None:
     """Its supervisor is dead, and no worker there."""
     run = grouped.prepare(f"{DAEMON}; echo on; sleep 300", lost_after=60.0)
-    run.attempt.renew(formats.clock() + 2)
+    run.attempt.renew(formats.clock(), 2)
     slot = await grouped.slots.take("run")
     await grouped.spawner.ask(str(run.attempt.folder), slot)
     os.close(slot)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,12 @@ async def test_what_cannot_be_started_is_an_error_value_and_in_the_record(here: 
     assert here.record.facts("ended", given.step_id)[0]["outcome"] == "failed"
 
 
+async def test_however_long_what_a_step_cannot_have_its_error_is_short(here: Here) -> None:
+    [result] = await here.run(step("touch ran", cwd="far " * 50_000))
+    assert result.error is not None and result.error.kind == "value_error"
+    assert len(result.error.message) < 2000
+
+
 async def test_a_folder_outside_the_roots_is_an_error_value(here: Here) -> None:
     [result] = await here.run(step("true", workspace=WorkspaceSeed(folder="/etc")))
     assert result.error is not None and result.error.kind == "value_error"
@@ -103,6 +110,16 @@ async def test_a_run_that_came_before_the_host_was_started_anew_hears_lost(here:
     [result] = await here.run(given)
     assert result.error is not None
     assert (result.outcome, result.error.kind, result.started) == (Outcome.LOST, "lost", False)
+
+
+async def test_what_somebody_was_about_to_start_in_a_spool_that_is_gone_may_have_begun(here: Here) -> None:
+    """Its row was written before anything was started; whether anything was the disk does not tell any more: a power
+    cut takes along what was written last. What it did has to be undone."""
+    given = step("touch ran")
+    await here.record.started(given, here.host.id, datetime.now(UTC))
+    here.rig.spool.id = "of-another-boot"
+    [result] = await here.run(given)
+    assert (result.outcome, result.started) == (Outcome.LOST, True)
 
 
 async def test_after_a_reboot_what_ran_is_lost_and_what_had_ended_is_told(
@@ -254,6 +271,9 @@ async def test_folders_go_when_the_run_has_ended_and_not_before(
     more = {"execution_id": str(uuid.uuid4())}
     first = step("true", **more)
     run = await here.start(first, step("sleep 0.6", **more))
+    torn = step("true")  # by a power cut: of its run nothing is known, and the others go nevertheless
+    here.rig.spool.attempt(torn).write_input(torn)
+    (here.rig.spool.attempt(torn).folder / "input").write_bytes(b"")
     folder = here.rig.spool.attempt(first).folder
     await asyncio.sleep(0.5)
     assert (folder / "exit").exists()

@@ -16,7 +16,7 @@ import pytest
 from codeai.activities.shell import formats
 from codeai.activities.shell.attendant import lease_length
 from codeai.activities.shell.slots import Slots
-from codeai.activities.shell.spool import Absent
+from codeai.activities.shell.spool import Absent, Ended
 from codeai.workflows.contracts.shell import Outcome
 from tests.activities.shell.bench import Bench, Run, gone
 from tests.activities.shell.conftest import Here
@@ -31,7 +31,7 @@ async def ask(bench: Bench, text: str, lease: float | None) -> Run:
     """Asks for a command whose lease is over in so many seconds; nobody renews it."""
     run = bench.prepare(text, lost_after=60.0)
     if lease is not None:
-        run.attempt.renew(formats.clock() + lease)
+        run.attempt.renew(formats.clock(), lease)
     slot = await bench.slots.take("run")
     await bench.spawner.ask(str(run.attempt.folder), slot)
     os.close(slot)
@@ -63,7 +63,7 @@ async def test_without_a_lease_nothing_begins_and_the_attempt_may_be_asked_for_a
     await until(lambda: not isinstance(later.attempt.look(), Absent))
     assert (await later.result()).stdout == "after"
     assert isinstance(run.attempt.look(), Absent)
-    run.attempt.renew(formats.clock() + 30)
+    run.attempt.renew(formats.clock(), 30)
     slot = await bench.slots.take("run")
     await bench.spawner.ask(str(run.attempt.folder), slot)
     os.close(slot)
@@ -88,7 +88,7 @@ async def test_the_supervisor_kills_what_outlives_its_lease_without_a_grace(benc
 async def test_a_lease_that_ran_out_while_the_machine_slept_is_over_when_it_wakes(bench: Bench) -> None:
     """A sleep is a jump of the lease's clock, in the middle of a wait by another one that stood still."""
     run = bench.prepare("echo on; sleep 60", lost_after=600.0)
-    run.attempt.renew(formats.clock() + 500)
+    run.attempt.renew(formats.clock(), 500)
     script = (
         "import sys, time; sys.path.append(sys.argv[1])\n"
         "from codeai.activities.shell import formats, supervisor\n"
@@ -109,7 +109,7 @@ async def test_a_lease_that_ran_out_while_the_machine_slept_is_over_when_it_wake
 
 async def test_a_grace_ends_with_the_lease(bench: Bench) -> None:
     run = bench.prepare('trap "" TERM; echo on; while true; do sleep 0.05; done', lost_after=60.0, grace=50.0)
-    run.attempt.renew(formats.clock() + 1.0)
+    run.attempt.renew(formats.clock(), 1.0)
     slot = await bench.slots.take("run")
     await bench.spawner.ask(str(run.attempt.folder), slot)
     os.close(slot)
@@ -123,7 +123,7 @@ async def test_a_renewed_lease_lets_it_run_on(bench: Bench) -> None:
     run = await ask(bench, "echo on; sleep 1.5; echo ended", 0.5)
     await run.prints("on")
     for _ in range(10):
-        run.attempt.renew(formats.clock() + 0.5)
+        run.attempt.renew(formats.clock(), 0.5)
         await asyncio.sleep(0.2)
     assert (await run.result()).outcome is Outcome.SUCCEEDED
 
@@ -149,6 +149,20 @@ async def test_the_fork_server_kills_what_a_dead_supervisor_left(bench: Bench) -
     os.kill(run.pid("supervisor"), signal.SIGKILL)
     await until(lambda: processes_with(run.given.step_id) == [])
     await until(lambda: not Path(formats.lease_file(str(run.attempt.folder))).exists())
+
+
+async def test_what_a_command_that_has_ended_left_is_not_ended_by_a_lease_that_came_too_late(
+    bench: Bench,
+) -> None:
+    """The answer of a heartbeat may be noted just when the supervisor has written the exit."""
+    run = await ask(bench, "setsid sleep 40 > /dev/null 2>&1 & echo $!", 30.0)
+    lease = Path(formats.lease_file(str(run.attempt.folder)))
+    await until(lambda: isinstance(run.attempt.look(), Ended) and not lease.exists())
+    stays = int((await run.result()).stdout)
+    run.attempt.renew(formats.clock() - 100, 1.0)
+    await until(lambda: not lease.exists())
+    assert Path(f"/proc/{stays}").exists()
+    os.kill(stays, signal.SIGKILL)
 
 
 async def test_the_fork_server_stays_as_long_as_anything_has_a_lease(
