@@ -31,7 +31,7 @@ from codeai.api.views import (
 from codeai.persistence.deployments import Deployment, Deployments
 from codeai.persistence.executions import Executions
 from codeai.persistence.reads import Reads
-from codeai.workflows.contracts.attributes import ENTITY, LONGEST
+from codeai.workflows.contracts.attributes import ENTITY, fitting
 from codeai.workflows.contracts.changes import Action, ChangeInput, DeploymentBody
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
@@ -159,7 +159,7 @@ async def stop_deployment(request: Request, parts: Using, caller: Runner, id: Na
 
 async def _started(temporal: Client, deployment: Deployment) -> list[str]:
     """The workflows that Temporal knows of its runs: one that has just started has no row yet."""
-    named = [f"deployment/{one}"[:LONGEST] for one in (deployment.id, deployment.name)]
+    named = [fitting(f"deployment/{one}") for one in (deployment.id, deployment.name)]
     listed = ", ".join(f"'{one}'" for one in named if not set(one) & set("\"'\\"))
     running = f"WorkflowType = '{EXECUTE_DEPLOYMENT.type}' AND ExecutionStatus = 'Running'"
     listing = temporal.list_workflows(f"{running} AND {ENTITY.name} IN ({listed})", rpc_timeout=RPC_LIMIT)

@@ -198,6 +198,21 @@ async def test_nothing_is_parked_for_longer_than_a_timer_can_be(
     )
 
 
+async def test_names_and_subjects_of_any_letters_start_runs(served: Served) -> None:
+    """Each of these letters has 12 bytes where Temporal counts them: it refused them, which was a 500."""
+    name, subject = f"{uuid.uuid4().hex}{'𝄞' * 223}", "𝄞" * 300
+    async with served.client("admin", subject=subject) as client:
+        await client.post("/configs", json={"name": name, "content": LONG})
+        config = (await client.get("/configs", params={"filter": f"name = '{name}'"})).json()["items"][0]
+        made = await client.post("/deployments", json={"name": name, "config_id": config["id"]})
+        assert made.status_code == 201, made.text
+        run = await client.post(f"/deployments/{name}/execute")
+        assert run.status_code == 202, run.text
+        shown = await running(client, run.json()["id"])
+        assert shown["triggered_by"] == subject
+        assert (await client.post(f"/deployments/{name}/stop")).json()["cancelled"] == [shown["id"]]
+
+
 async def test_stop_cancels_what_runs(admin: httpx2.AsyncClient) -> None:
     config = (await admin.post("/configs", json={"name": named(), "content": LONG})).json()
     body = {"name": named(), "config_id": config["id"]}
