@@ -217,7 +217,7 @@ class Steps:
             StepRow.kind == "exec",
             StepRow.status.in_(("cancelled", "lost")),
         )
-        return dict((await self.rows.execute(asked)).tuples().all())
+        return {row.seq: row.attempt for row in await self.rows.execute(asked)}
 
     async def last_begun(self, execution_id: str) -> int:
         """The number of the last step of the run that has begun, undo blocks aside; 0 where none has."""
