@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from codeai.activities.canonical import at, canonical
 from codeai.activities.records import open_row
-from codeai.activities.run_events import run_events, store_events, tell_events
+from codeai.activities.run_events import run_events, store_events, tell_again, tell_events
 from codeai.activities.runs import Begun, RunEnded, begun_as, how_it_ended, is_running, run_of
 from codeai.persistence.configs import Configs
 from codeai.persistence.deployments import Deployments
@@ -55,6 +55,7 @@ class Reconciling:
     @activity.defn(name="mend_rows")
     async def mend_rows(self, given: MendRows) -> PageDone:
         client = activity.client()
+        await self._tell_again()
         async with self.database.session() as rows:
             page = await Executions(rows).not_ended(AT_ONCE, after=given.place, only=given.execution)
         running = await _running(client, [row.workflow_id for row in page])
@@ -80,6 +81,7 @@ class Reconciling:
     @activity.defn(name="make_rows")
     async def make_rows(self, given: MakeRows) -> PageDone:
         client = activity.client()
+        await self._tell_again()
         since = datetime.fromtimestamp(given.since, UTC).isoformat()
         listed = client.list_workflows(
             f"WorkflowType = '{EXECUTE_DEPLOYMENT.type}' AND StartTime >= '{since}'",
@@ -127,6 +129,12 @@ class Reconciling:
         if self.lost_after is None or ended_at is None:
             return False
         return datetime.now(UTC) > ended_at + timedelta(seconds=self.lost_after) + MARGIN
+
+    async def _tell_again(self) -> None:
+        """What an attempt before this one has closed is on no page any more."""
+        info = activity.info()
+        if info.attempt > 1:
+            await tell_again(self.database, info.scheduled_time)
 
     async def _close(self, record: ExecutionRecord, ended: RunEnded, *, is_new: bool = False) -> bool:
         """Writes the end of a run that has not written it itself. Whether there was something to write."""

@@ -92,7 +92,7 @@ class Lane:
     # What is done
 
     async def _cancel_the_replaced(self) -> None:
-        while self.state.unwanted:
+        while self.state.unwanted and not self._is_long():
             turn = self.state.unwanted[0]
             await calls.CANCEL_TURN(TurnInput(key=self.key, turn=turn))
             self.state = lane_rules.cancelled(self.state, turn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -17,12 +18,15 @@ from temporalio.testing import ActivityEnvironment
 
 from codeai.activities import reconciling
 from codeai.activities.reconciling import Reconciling
+from codeai.activities.run_events import run_events, store_events
 from codeai.activities.runs import RunEnded
 from codeai.persistence.engine import Database
+from codeai.persistence.event_waits import EventWait, EventWaits
 from codeai.persistence.executions import Executions, NewExecution
 from codeai.workflows.contracts.errors import RunError
-from codeai.workflows.contracts.executions import ExecutionStatus
+from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
 from codeai.workflows.contracts.reconciling import MendRows
+from tests.activities.conftest import SCHEDULED
 
 TERMINATED = SimpleNamespace(run_id="first", status=WorkflowExecutionStatus.TERMINATED)
 REOPENED = SimpleNamespace(run_id="second", status=WorkflowExecutionStatus.RUNNING)
@@ -75,6 +79,33 @@ async def test_a_run_that_was_terminated_has_failed(
         return TERMINATED
 
     assert await mend(database, monkeypatch, run, looked) == "failed"
+
+
+async def test_what_a_pass_that_died_has_written_is_told_by_the_next_attempt(
+    database: Database, run: str
+) -> None:
+    waits = str(uuid.uuid4())
+    event = run_events(
+        ExecutionRecord(id=run, workflow_id="w", started_at=1.0), "first", ExecutionStatus.FAILED, time.time()
+    )
+    async with database.transaction() as rows:
+        wait = EventWait(waits, 3, "who waits", event[-1].type, "{}", SCHEDULED)
+        await EventWaits(rows).begin(wait)
+        await store_events(rows, event)
+    told: list[tuple[str, int]] = []
+
+    class Handle:
+        def __init__(self, id: str) -> None:
+            self.id = id
+
+        async def signal(self, _: str, arrived: Any, **__: Any) -> None:
+            told.append((self.id, arrived.step))
+
+    for attempt in (1, 2):
+        environment = ActivityEnvironment(client=SimpleNamespace(get_workflow_handle=Handle))
+        environment.info = dataclasses.replace(environment.info, attempt=attempt, scheduled_time=SCHEDULED)
+        await environment.run(Reconciling(database, None).mend_rows, MendRows(execution=waits))
+        assert told == [("who waits", 3)] * (attempt - 1)
 
 
 async def test_one_that_was_reopened_while_it_was_looked_at_goes_on(

@@ -240,6 +240,21 @@ async def test_nothing_is_forgotten_when_the_lane_continues_as_new(
     assert meeting.world.told == [f"grant {number}" for number in range(2, 9)]
 
 
+async def test_many_that_are_replaced_at_once_are_cancelled_over_several_workflow_runs(
+    meeting: Meeting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 31):
+        await meeting.ask(number)
+    begun = await meeting.lane.describe()
+    most = begun.history_length + 30
+    monkeypatch.setattr(lane_module, "MOST_EVENTS", most)
+    await meeting.ask(31, "replace")
+    await meeting.after(5)
+    assert sorted(meeting.world.told) == sorted(f"cancel {number}" for number in range(1, 31))
+    first = await meeting.server.client.get_workflow_handle(begun.id, run_id=begun.run_id).describe()
+    assert first.history_length < most + 30
+
+
 async def test_what_is_no_question_is_refused_and_changes_nothing(meeting: Meeting) -> None:
     await meeting.lane.signal("release", {"nothing": 1})
     with pytest.raises(Exception, match="update failed"):
