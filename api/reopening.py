@@ -15,7 +15,6 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from codeai.api.dependencies import Parts
-from codeai.api.mending import mended
 from codeai.api.operations import RPC_LIMIT, Operation, described, is_running, key_reused
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
@@ -42,9 +41,6 @@ async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInp
         raise no_execution(id)
     if await _is_done(parts.temporal, workflow_id, operation):
         return workflow_id
-    if found is not None and known is not None and not is_running(known):
-        # First: what comes to nothing now would be taken for how the run has ended.
-        found = await mended(parts, found, ended=True)
     ended = found is not None and found.ended
     if known is not None and is_running(known) and not (ended and await _closes(parts, workflow_id)):
         raise _not_ended(id)
