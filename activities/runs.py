@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -117,8 +117,24 @@ async def begun_as(client: Client, workflow_id: str, run_id: str) -> Begun:
     raise LookupError(f"workflow {workflow_id!r} has no history")
 
 
+async def _before_command(
+    client: Client, found: WorkflowExecutionDescription
+) -> WorkflowExecutionDescription | None:
+    """The workflow run that a command to the ended run came after; None where `found` is no command. Raises
+    RPCError."""
+    begun = await begun_as(client, found.id, found.run_id)
+    if begun.asked is None or begun.asked.do is None or '"' in found.id:
+        return None
+    async for run in client.list_workflows(f'WorkflowId = "{found.id}"', limit=MOST_UNDER_AN_ID):
+        is_older = run.start_time < found.start_time and run.status in CLOSED
+        if is_older and (await begun_as(client, run.id, run.run_id)).execution == begun.execution:
+            return await run_as_it_is(client, run.id, run.run_id)
+    return None
+
+
 async def how_it_ended(client: Client, found: WorkflowExecutionDescription | None) -> RunEnded:
-    """How that run ended; None is one that Temporal no longer knows. Raises RPCError."""
+    """How that run ended; None is one that Temporal no longer knows. A command to an ended run that came to nothing
+    changes nothing of how that had ended. Raises RPCError."""
     if found is None:
         error = RunError(kind="lost", message="Temporal no longer knows this run; how it ended is not known")
         return RunEnded(ExecutionStatus.FAILED, time.time(), "", error=error)
@@ -135,6 +151,10 @@ async def how_it_ended(client: Client, found: WorkflowExecutionDescription | Non
     told = _told(value)
     if told is not None:
         return RunEnded(told.status, closed_at, run, told.result, told.error, told.undo_failed)
+    if isinstance(cause, ApplicationError):
+        before = await _before_command(client, found)
+        if before is not None:
+            return replace(await how_it_ended(client, before), run=run)
     status, error = what_happened(cause)
     return RunEnded(status, closed_at, run, error=error)
 

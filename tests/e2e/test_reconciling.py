@@ -94,6 +94,23 @@ def test_a_terminated_run_is_seen_as_what_it_is(stack: Platform, token: str, tmp
     assert id in {one["data"]["execution_id"] for one in events["items"]}
 
 
+def test_a_command_that_comes_to_nothing_does_not_hide_how_the_run_had_ended(
+    stack: Platform, token: str
+) -> None:
+    id = stack.detach('approve("Go on?")')
+
+    def status() -> str:
+        return str(stack.request("GET", f"/executions/{id}", token=token)[2]["status"])
+
+    wait_until(lambda: status() == "waiting", 60, "the question")
+    terminate(stack, id)
+    answered, _, told = stack.request("POST", f"/executions/{id}/compensate", {"wait": True}, token=token)
+    assert (answered, told["code"]) == (409, "nothing_to_do")
+    wait_until(lambda: status() == "failed", 20, "the row to be mended")
+    _, _, found = stack.request("GET", f"/executions/{id}", token=token)
+    assert found["error"]["kind"] == "terminated"
+
+
 def test_a_pass_mends_what_nobody_looks_at(stack: Platform, token: str, tmp_path: Path) -> None:
     id = busy(stack, token, tmp_path / "did")
     terminate(stack, id)
