@@ -24,7 +24,7 @@ from tests.api.conftest import Served, bearer
 from tests.api.test_executions import events
 from tests.generated_requests import words
 
-SECONDS = 20
+SECONDS = 12
 DOCUMENT: dict[str, Any] = assemble(
     cast(Any, sentinel.parts), Observing.by(Settings(), "api"), ["localhost"]
 ).openapi()

@@ -24,7 +24,7 @@ def never(_: str) -> Bound:
 
 
 @pytest.mark.parametrize("parks", [False, True], ids=["fails", "parks"])
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", range(40))
 def test_a_run_made_again_from_its_journals_asks_the_same_and_ends_the_same(
     seed: int, parks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,7 +48,7 @@ def test_a_run_made_again_from_its_journals_asks_the_same_and_ends_the_same(
     assert withdrawn == driven.withdrawn
 
 
-@pytest.mark.parametrize("seed", range(80))
+@pytest.mark.parametrize("seed", range(40))
 def test_the_journals_tell_which_program_began_a_step(seed: int) -> None:
     source = Programs(seed).program()
     driven = Driven(program(source), seed, parks=True, source=source)

@@ -21,7 +21,7 @@ from codeai.dsl.values import ErrorValue, ExecValue
 from tests.dsl.random_programs import Programs
 from tests.dsl.runs import Run, run
 
-SEEDS = range(120)
+SEEDS = range(40)
 
 
 def planned(source: str) -> Plan:

@@ -367,7 +367,7 @@ def whole(driven: Driven) -> Recorded:
     return Recorded(driven.bound.code, driven.journals, driven.rows.get, {})
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_the_trace_of_any_run(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:
         monkeypatch.setattr(machine_module, "SLICE", 5)
