@@ -48,8 +48,10 @@ class QuietRunner(UnsandboxedWorkflowRunner):
 class Activations:
     """The activations of one run in memory.
 
-    A query that comes alone, behind news of the run, may have brought these itself: that is not told. It is answered,
-    and the SDK forgets the run: whoever is next to work with it, a task or a question, has it from its history.
+    A query that comes alone may have brought the news before it itself: that is not told. So it is with the first news
+    of a run that was taken up from its history, and with such for which no workflow task has begun: the history has
+    become longer without the event that begins one (`WorkflowTaskStarted`), which would have told another time. The
+    query is answered, and the SDK forgets the run: whoever is next to work with it has it from its history.
 
     Queries of a task whose local activities run are left without an answer: Temporal then asks once more by itself.
     """
@@ -61,16 +63,19 @@ class Activations:
     ) -> None:
         self._activate = activate
         self._forget = forget
-        self._has_news = False
+        self._length = 0
+        self._begun: tuple[int, int, int] | None = None
+        self._is_new = True
+        self._is_doubtful = False
         self._local: set[int] = set()
 
     def __call__(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """As `WorkflowInstance.activate`."""
         asked = [job.query_workflow.query_id for job in act.jobs if job.HasField("query_workflow")]
         if not asked:
-            self._has_news = not act.is_replaying
+            self._look_at(act)
         elif ALONE in asked:
-            if self._has_news:
+            if self._is_doubtful:
                 self._forget()
         elif self._local:
             completion = WorkflowActivationCompletion()
@@ -85,3 +90,11 @@ class Activations:
             if command.HasField("schedule_local_activity")
         }
         return completion
+
+    def _look_at(self, act: WorkflowActivation) -> None:
+        """Whether what it brings may have come with a query."""
+        begun = (act.timestamp.seconds, act.timestamp.nanos, act.history_size_bytes)
+        if not act.is_replaying and act.history_length > self._length:
+            self._is_doubtful = self._is_new or begun == self._begun
+            self._is_new = False
+        self._length, self._begun = act.history_length, begun

@@ -47,7 +47,7 @@ class Park:
                 which = f" (fibre {one.fibre})" if several or one.fibre > 1 else ""
                 text = f"parked at line {one.error.line}{which}: {one.error.message}"
                 self.times[one.fibre] = nth = self.times.get(one.fibre, 0) + 1
-                notes.log(note_id(f"parked/{one.fibre}/{nth}"), "error", text)
+                notes.log(note_id(f"parked/{one.fibre}/{nth}"), "error", text, is_awaited=True)
         told = tuple(one.fibre for one in parked)
         if told != self.parking.told:
             self.parking = self.parking.model_copy(update={"told": told})

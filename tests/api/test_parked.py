@@ -229,6 +229,26 @@ async def test_nobody_comes_in_time(admin: httpx2.AsyncClient) -> None:
     assert "nobody came in time" in (await admin.get(f"/executions/{id}/logs")).text
 
 
+async def test_a_fibre_that_parks_beside_one_that_goes_on_is_told_at_once(admin: httpx2.AsyncClient) -> None:
+    """Somebody has to act. And a workflow task that left nothing in the history would be told together with the command
+    that comes next, to a worker that takes the run up by it (decision 0007)."""
+    name = f"c-{uuid.uuid4()}"
+    await admin.post("/configs", json={"name": name, "content": 'sleep("1h")\n'})
+    program = f"""parallel for what in ["runs", "fails"] {{
+    if what == "runs" {{ run("{name}") }}
+    sleep("300ms")
+    log(1 / 0)
+}}
+"""
+    answer = await admin.post("/executions", json={"program": program, "failure_policy": "park"})
+    id = answer.json()["id"]
+    async with asyncio.timeout(20):
+        while "parked at line 4" not in (await admin.get(f"/executions/{id}/logs")).text:
+            await asyncio.sleep(0.05)
+    assert (await admin.get(f"/executions/{id}")).json()["status"] == "running"
+    await said(admin, id, "abort")
+
+
 async def test_a_deployment_is_parked_with_its_run(admin: httpx2.AsyncClient) -> None:
     config = (await admin.post("/configs", json={"name": f"c-{uuid.uuid4()}", "content": DIVIDES})).json()
     body = {"name": f"d-{uuid.uuid4()}", "config_id": config["id"], "failure_policy": "park"}

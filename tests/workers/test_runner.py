@@ -121,20 +121,34 @@ class Hands:
         )
 
 
-NEWS, KNOWN = WorkflowActivation(), WorkflowActivation(is_replaying=True)
-ALONE, BESIDE = WorkflowActivation(), WorkflowActivation()
-ALONE.jobs.add().query_workflow.query_id = "legacy_query"
-BESIDE.jobs.add().query_workflow.query_id = "1"
+def news(length: int, seconds: int, *, is_known: bool = False) -> WorkflowActivation:
+    act = WorkflowActivation(history_length=length, is_replaying=is_known)
+    act.timestamp.seconds = seconds
+    return act
+
+
+def asked(id: str) -> WorkflowActivation:
+    act = WorkflowActivation()
+    act.jobs.add().query_workflow.query_id = id
+    return act
+
+
+KNOWN, FIRST, SECOND, THIRD = news(5, 1, is_known=True), news(9, 2), news(13, 3), news(17, 4)
+UNTASKED = news(15, 3)
+ALONE, BESIDE = asked("legacy_query"), asked("1")
 
 
 @pytest.mark.parametrize(
     ("acts", "is_forgotten"),
     [
-        ([NEWS, ALONE], True),
-        ([KNOWN, NEWS, ALONE], True),
+        ([FIRST, ALONE], True),
+        ([KNOWN, FIRST, ALONE], True),
+        ([KNOWN, FIRST, news(9, 2), ALONE], True),  # the answer of a local activity
+        ([KNOWN, FIRST, SECOND, ALONE], False),  # a task that this worker has gone on to
+        ([KNOWN, FIRST, SECOND, UNTASKED, ALONE], True),  # nothing has begun that would have brought it
+        ([KNOWN, FIRST, SECOND, UNTASKED, THIRD, ALONE], False),
         ([KNOWN, ALONE, ALONE], False),  # who asks again and again is answered from memory
-        ([NEWS, BESIDE], False),
-        ([NEWS, KNOWN], False),
+        ([FIRST, BESIDE], False),
     ],
 )
 def test_a_run_is_forgotten_where_a_question_may_have_brought_its_news(

@@ -47,9 +47,10 @@ class Notebook:
     def is_empty(self) -> bool:
         return not self._notes and not self._events and self._status is None and self._writing is None
 
-    def log(self, step_id: str, level: str, text: str) -> None:
+    def log(self, step_id: str, level: str, text: str, *, is_awaited: bool = False) -> None:
+        """A line of the run's log. `is_awaited`: somebody has to act on it."""
         line = LogLine(step_id=step_id, level=level, text=text, time=workflow.time())
-        self._keep(line, len(text))
+        self._keep(line, len(text), is_awaited=is_awaited)
 
     def begin(self, step: StepBegun, size: int = 0) -> None:
         self._keep(step, size)
