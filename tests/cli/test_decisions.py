@@ -169,7 +169,7 @@ def test_who_does_not_hold_the_role_is_refused(stack: Platform) -> None:
 
 
 def test_a_loop_is_paused_and_goes_on_where_it_was(stack: Platform) -> None:
-    id = stack.detach("for n in range(30) {\n    exec { echo $n }\n}\nreturn 30\n")
+    id = stack.detach("for n in range(30) {\n    exec { echo $n; sleep 0.1 }\n}\nreturn 30\n")
     wait_until(lambda: "3\n" in stack.command("logs", id).stdout, 60, "its third round")
     told = stack.command("pause", id)
     assert told.stdout == f"paused: {id}\n", told.stderr
