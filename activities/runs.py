@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -89,12 +90,18 @@ async def run_of(client: Client, execution: str, workflow_id: str) -> WorkflowEx
     # Under an id of somebody's own other executions may have been started since.
     if (await begun_as(client, workflow_id, newest.run_id)).execution == execution:
         return newest
-    if '"' not in workflow_id:
-        older = client.list_workflows(f'WorkflowId = "{workflow_id}"', limit=MOST_UNDER_AN_ID)
-        async for run in older:
-            if (await begun_as(client, workflow_id, run.run_id)).execution == execution:
-                return await run_as_it_is(client, workflow_id, run.run_id)
+    async for run in _runs_of(client, execution, workflow_id):
+        return await run_as_it_is(client, workflow_id, run.run_id)
     return None
+
+
+async def _runs_of(client: Client, execution: str, workflow_id: str) -> AsyncIterator[WorkflowExecution]:
+    """The workflow runs of an execution under that id, the newest first, as far as Temporal lists them."""
+    if '"' in workflow_id:
+        return
+    async for run in client.list_workflows(f'WorkflowId = "{workflow_id}"', limit=MOST_UNDER_AN_ID):
+        if (await begun_as(client, workflow_id, run.run_id)).execution == execution:
+            yield run
 
 
 async def begun_as(client: Client, workflow_id: str, run_id: str) -> Begun:
@@ -123,11 +130,10 @@ async def _before_command(
     """The workflow run that a command to the ended run came after; None where `found` is no command. Raises
     RPCError."""
     begun = await begun_as(client, found.id, found.run_id)
-    if begun.asked is None or begun.asked.do is None or '"' in found.id:
+    if begun.asked is None or begun.asked.do is None:
         return None
-    async for run in client.list_workflows(f'WorkflowId = "{found.id}"', limit=MOST_UNDER_AN_ID):
-        is_older = run.start_time < found.start_time and run.status in CLOSED
-        if is_older and (await begun_as(client, run.id, run.run_id)).execution == begun.execution:
+    async for run in _runs_of(client, begun.execution, found.id):
+        if run.start_time < found.start_time and not is_running(run):
             return await run_as_it_is(client, run.id, run.run_id)
     return None
 

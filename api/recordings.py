@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -93,10 +92,11 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
 
 async def asked(parts: Parts, workflow_id: str, query: str) -> dict[str, Any] | None:
     """What the run's worker answers to a query; None where nobody does."""
-    with contextlib.suppress(NoSuchRun):
+    try:
         answer: dict[str, Any] | None = await ask(parts.temporal.get_workflow_handle(workflow_id), query)
-        return answer
-    return None
+    except NoSuchRun:
+        return None
+    return answer
 
 
 async def program_of(rows: Reads, content_hash: str | None) -> str:

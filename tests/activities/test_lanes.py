@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import sentinel
@@ -19,8 +17,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowHandle,
 )
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.activities import lanes
@@ -29,8 +26,7 @@ from codeai.activities.runs import run_as_it_is
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions, NewExecution
 from codeai.workflows.contracts.lanes import Turn, TurnInput, TurnsWanted
-
-SERVER = Path(sys.executable).with_name("temporal-test-server")
+from tests.skipping import skipping_time
 
 
 @workflow.defn
@@ -59,9 +55,7 @@ class Waiting:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     async with (
-        await WorkflowEnvironment.start_time_skipping(
-            test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
-        ) as server,
+        await skipping_time() as server,
         Worker(
             server.client,
             task_queue="q",

@@ -97,13 +97,19 @@ def test_a_failed_run_goes_on_with_an_edited_program(stack: Platform) -> None:
     assert [one.strip() for one in undone] == ['echo "not $tag"', "echo unmade"]
 
 
-def test_an_undo_block_is_shown_with_the_line_of_the_program_that_it_is_of(stack: Platform) -> None:
+def parked_by_its_patch(stack: Platform, name: str) -> str:
+    """A run that went on with another program, and has parked at the last line of that."""
     id = stack.detach(TYPO, *PARK)
     at(stack, id, "parked")
-    file = stack.write("patched/fails.cai", MENDED.replace("return lines(said)", 'fail("after all")'))
+    file = stack.write(f"patched/{name}.cai", MENDED.replace("return lines(said)", 'fail("after all")'))
     assert stack.command("patch", id, str(file)).returncode == 0
     parked_again = "parked at line 8"
     wait_until(lambda: parked_again in stack.command("logs", id).stderr, 60, parked_again)
+    return id
+
+
+def test_an_undo_block_is_shown_with_the_line_of_the_program_that_it_is_of(stack: Platform) -> None:
+    id = parked_by_its_patch(stack, "fails")
     assert stack.command("rollback", id).returncode == 0
     at(stack, id, "failed")
     items = json.loads(stack.command("trace", id, "--output", "json").stdout)["items"]
@@ -120,12 +126,7 @@ def test_an_undo_block_is_shown_with_the_line_of_the_program_that_it_is_of(stack
 
 
 def test_so_it_is_in_the_trace_of_a_later_workflow_run(stack: Platform) -> None:
-    id = stack.detach(TYPO, *PARK)
-    at(stack, id, "parked")
-    file = stack.write("patched/fails_later.cai", MENDED.replace("return lines(said)", 'fail("after all")'))
-    assert stack.command("patch", id, str(file)).returncode == 0
-    parked_again = "parked at line 8"
-    wait_until(lambda: parked_again in stack.command("logs", id).stderr, 60, parked_again)
+    id = parked_by_its_patch(stack, "fails_later")
     assert stack.command("abort", id).returncode == 0
     at(stack, id, "failed")
     assert stack.command("compensate", id).returncode == 0

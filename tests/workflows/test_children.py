@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.workflows.contracts.executions import ExecuteResult, ExecutionStatus
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.effects import children
+from tests.skipping import skipping_time
 
-SERVER = Path(sys.executable).with_name("temporal-test-server")
 CHILD = "11111111-1111-4111-8111-111111111111"
 
 
@@ -52,9 +49,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkflowEnvir
     # The server that skips time knows no search attributes.
     monkeypatch.setattr(children, "at_start", lambda *_: None)
     async with (
-        await WorkflowEnvironment.start_time_skipping(
-            test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
-        ) as running,
+        await skipping_time() as running,
         Worker(
             running.client,
             task_queue=EXECUTE_DEPLOYMENT.queue,

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -32,8 +29,7 @@ from codeai.workflows.contracts.lanes import (
 )
 from codeai.workflows.contracts.queues import control_on
 from codeai.workflows.lane import Lane
-
-SERVER = Path(sys.executable).with_name("temporal-test-server")
+from tests.skipping import skipping_time
 
 
 @dataclass
@@ -113,9 +109,7 @@ class Meeting:
 
 @pytest.fixture(scope="module")
 async def server() -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
-    ) as running:
+    async with await skipping_time() as running:
         yield running
 
 

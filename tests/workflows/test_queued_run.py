@@ -3,22 +3,19 @@ it is another run afterwards: with another place, another program, or without wh
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowFailureError
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.dsl.compile import compile_source
 from codeai.dsl.program import pack
-from codeai.workflows import execute_deployment, lane_turn
+from codeai.workflows import lane_turn
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.lanes import Concurrency, LaneAnswer, ReleaseLane, TakeLane
@@ -34,7 +31,6 @@ from codeai.workflows.contracts.records import (
 )
 from codeai.workflows.execute_deployment import ExecuteDeployment
 
-SERVER = Path(sys.executable).with_name("temporal-test-server")
 CODE = compile_source("param n\nreturn n + 1\n").code
 assert CODE is not None
 TURN_COMES = 40
@@ -89,22 +85,9 @@ class World:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-async def world(server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    # The server that skips time knows no search attributes.
-    for module, name in (
-        (execute_deployment, "describe"),
-        (execute_deployment, "describe_status"),
-        (lane_turn, "describe_status"),
-    ):
-        monkeypatch.setattr(module, name, lambda *_: None)
+async def world(
+    server: WorkflowEnvironment, without_attributes: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
     monkeypatch.setattr(lane_turn, "MOST_EVENTS", 60)
     made = World()
     ours = [made.load, made.take, made.release, made.write, made.close]

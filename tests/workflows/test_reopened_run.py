@@ -4,16 +4,13 @@ when it comes to nothing. Breaks if nobody could cancel or stop it, or if retent
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowFailureError
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -21,7 +18,7 @@ from codeai.dsl.bind import bind
 from codeai.dsl.compile import compile_source
 from codeai.dsl.machine import Machine
 from codeai.dsl.program import pack as pack_code
-from codeai.workflows import execute_deployment, lane_turn
+from codeai.workflows import lane_turn
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.lanes import LaneAnswer, ReleaseLane, TakeLane
@@ -37,7 +34,6 @@ from codeai.workflows.contracts.records import (
 )
 from codeai.workflows.execute_deployment import ExecuteDeployment
 
-SERVER = Path(sys.executable).with_name("temporal-test-server")
 ID = "11111111-1111-4111-8111-111111111111"
 CODE = compile_source("param n\nreturn 6 / n\n").code
 assert CODE is not None
@@ -103,22 +99,7 @@ def failed_in(lane: str | None) -> str:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(SERVER), data_converter=pydantic_data_converter
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-async def world(server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    # The server that skips time knows no search attributes.
-    for module, name in (
-        (execute_deployment, "describe"),
-        (execute_deployment, "describe_status"),
-        (lane_turn, "describe_status"),
-    ):
-        monkeypatch.setattr(module, name, lambda *_: None)
+async def world(server: WorkflowEnvironment, without_attributes: None) -> AsyncIterator[World]:
     made = World(failed_in("l"))
     async with Worker(
         server.client,
