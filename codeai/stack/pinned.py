@@ -19,16 +19,18 @@ _OF_DEPLOYMENT = ("--deployment-name", DEPLOYMENT, "--ignore-missing-task-queues
 
 
 async def take_over_later(server: DevServer, tell: Callable[[str], None]) -> None:
-    """Takes over when workers that live have had the time to come back; `tell` gets a line where there was something to
-    do, or it could not be done."""
-    await asyncio.sleep(COMING_BACK)
-    try:
-        builds = await asyncio.to_thread(take_over, server)
-    except StackError as problem:
-        tell(f"runs of builds that are gone were not looked for: {problem}")
+    """Takes over when workers that live have had the time to come back, and again until Temporal has done it; `tell` gets
+    a line where there was something to do, or it could not be done."""
+    while True:
+        await asyncio.sleep(COMING_BACK)
+        try:
+            builds = await asyncio.to_thread(take_over, server)
+        except StackError as problem:
+            tell(f"runs of builds that are gone are looked for again in {COMING_BACK:.0f} s: {problem}")
+            continue
+        if builds:
+            tell(f"runs pinned to builds without a worker go on with this one: {', '.join(builds)}")
         return
-    if builds:
-        tell(f"runs pinned to builds without a worker go on with this one: {', '.join(builds)}")
 
 
 def take_over(server: DevServer) -> list[str]:
@@ -47,10 +49,11 @@ def take_over(server: DevServer) -> list[str]:
         server.do("worker", "deployment", "set-ramping-version", *build, "--delete", *_OF_DEPLOYMENT)
     builds = [one["BuildID"] for one in deployment["versionSummaries"]]
     gone = [build for build in builds if build not in polled and _has_runs(server, build)]
-    for build in gone:
+    if gone:
+        # One batch for all of them: Temporal refuses a second one while the first is under way.
         server.do(
-            *("workflow", "update-options", "--query", _pinned_to(build), "--yes"),
-            *("--reason", f"no worker of the build {build} is there"),
+            *("workflow", "update-options", "--query", _pinned_to(*gone), "--yes"),
+            *("--reason", f"no worker of these builds is there: {', '.join(gone)}"),
             *("--versioning-override-behavior", "auto_upgrade"),
         )
     return gone
@@ -70,8 +73,9 @@ def _has_runs(server: DevServer, build: str) -> bool:
     return bool(server.told("workflow", "list", "--limit", "1", "--query", _pinned_to(build)))
 
 
-def _pinned_to(build: str) -> str:
+def _pinned_to(*builds: str) -> str:
+    versions = ", ".join(f"'{DEPLOYMENT}:{build}'" for build in builds)
     return (
         "ExecutionStatus = 'Running' AND TemporalWorkflowVersioningBehavior = 'Pinned'"
-        f" AND TemporalWorkerDeploymentVersion = '{DEPLOYMENT}:{build}'"
+        f" AND TemporalWorkerDeploymentVersion IN ({versions})"
     )

@@ -84,7 +84,11 @@ class DevServer:
 
     def told(self, *words: str) -> Any:
         """What it answers, as data. Raises StackError."""
-        return json.loads(self.do(*words, "--output", "json"))
+        answer = self.do(*words, "--output", "json")
+        try:
+            return json.loads(answer)
+        except ValueError:
+            raise StackError(f"temporal {' '.join(words[:3])}: no JSON: {answer[:200]!r}") from None
 
     def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
