@@ -19,7 +19,7 @@ _OF_DEPLOYMENT = ("--deployment-name", DEPLOYMENT, "--ignore-missing-task-queues
 
 
 async def take_over_later(server: DevServer, tell: Callable[[str], None]) -> None:
-    """Takes over when workers that live have had the time to come back, and again until Temporal has done it; `tell` gets
+    """Takes over when workers that live have had the time to come back, and again until that is done; `tell` gets
     a line where there was something to do, or it could not be done."""
     while True:
         await asyncio.sleep(COMING_BACK)

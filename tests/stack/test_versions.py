@@ -102,7 +102,11 @@ def test_a_run_stays_with_its_build_until_it_continues_as_new(builds: Platform) 
     early = builds.command("approve", second)
     assert early.returncode == 0 and "accepted" in early.stdout, early.stdout + early.stderr
     log = builds.data / "logs" / "up.log"
-    wait_until(lambda: "without a worker go on with this one: " in log.read_text(), 60, "the runs of builds that are gone")
+    wait_until(
+        lambda: "without a worker go on with this one: " in log.read_text(),
+        60,
+        "the runs of builds that are gone",
+    )
     assert "looked for again" not in log.read_text()
     for id in (first, second):  # a decision that waited for a worker has one now
         assert builds.ended(id, builds.token)["status"] == "complete"
