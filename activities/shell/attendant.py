@@ -16,7 +16,7 @@ from codeai.activities.shell import commands, formats
 from codeai.activities.shell.bookkeeping import Bookkeeping
 from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.sandbox import NoSandbox
-from codeai.activities.shell.spool import Absent, Attempt, Running, Token
+from codeai.activities.shell.spool import Absent, Attempt, Look, Refused, Running, Token
 from codeai.dsl.brief import brief
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult, Outcome
@@ -68,15 +68,15 @@ class Attendant:
             main.result()
 
     async def _serve(self) -> None:
-        if isinstance(self.attempt.look(), Absent):
+        look = self.attempt.look()
+        if isinstance(look, Absent):
             await self._start()
-        elif (
-            not self._step.notes.is_empty
-        ):  # another activity than the one that started it may have brought them
-            await self._bookkeeping.begin()
         listener = self._listen()
         try:
-            await self._follow()
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._follow())
+                if not isinstance(look, Absent):
+                    both.create_task(self._take_over(look))
         finally:
             self._hang_up(listener)
         await self._finish()
@@ -165,6 +165,14 @@ class Attendant:
         self.attempt.refuse(error, begun=begun)
 
     # While it runs
+
+    async def _take_over(self, look: Look) -> None:
+        """What nobody may have written yet: another activity than the one that started it may have brought notes, and
+        who refused it may have died just then. Not before Temporal wants the answer: of a token that it has forgotten
+        all of this may have ended since, and the run with it."""
+        if isinstance(look, Refused) or not self._step.notes.is_empty:
+            await self._answered.wait()
+            await self._bookkeeping.begin()
 
     def _listen(self) -> int | None:
         """Has output and the supervisor's end noticed at once; None where there is nothing to listen to."""

@@ -8,11 +8,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
+from codeai.activities.shell.attendant import Attendant
 from codeai.activities.shell.attendants import Attendants
 from codeai.activities.shell.desk import Desk
+from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.spool import Spool
-from tests.activities.shell.rig import step
+from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.shell import CommandInput
+from codeai.workflows.contracts.steps import LogLine, Notes
+from tests.activities.shell.rig import FileRecord, step
 
 
 async def test_who_is_taken_while_a_worker_lets_go_of_everything_is_let_go_of_too(
@@ -47,3 +53,48 @@ async def test_who_is_taken_while_a_worker_lets_go_of_everything_is_let_go_of_to
     may_leave.set()
     await asyncio.gather(taking, detaching)
     assert attempt.lock() is not None
+
+
+class Forgotten:
+    """Temporal, which knows an activity no more; it takes its time to say so."""
+
+    def get_async_activity_handle(self, **_: Any) -> Forgotten:
+        return self
+
+    async def heartbeat(self, *_given: Any, **_: Any) -> None:
+        for _turn in range(100):
+            await asyncio.sleep(0)
+        raise RPCError("no such activity", RPCStatusCode.NOT_FOUND, b"")
+
+    complete = heartbeat
+
+
+NOTES = Notes(lines=(LogLine(step_id="before", level="info", text="said", time=1.0),))
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_refused"),
+    [
+        pytest.param(step("true", notes=NOTES), False, id="it brought notes"),
+        pytest.param(step("true"), True, id="it was refused by somebody who died then"),
+    ],
+)
+async def test_of_what_nobody_waits_for_any_more_nothing_begins_in_the_record(
+    tmp_path: Path, asked: CommandInput, is_refused: bool
+) -> None:
+    """A host that comes back after its run has given it up, and ended: the row of a step would begin again."""
+    spool, record = Spool.open(tmp_path / "spool"), FileRecord(tmp_path / "record")
+    attempt = spool.attempt(asked)
+    attempt.write_input(asked)
+    if is_refused:
+        attempt.refuse(RunError(kind="value_error", message="no such folder", line=1))
+    else:
+        (attempt.folder / "entry").write_bytes(b"supervisor 1 1\ncommand 1 1\n")
+        (attempt.folder / "exit").write_bytes(b"exited 0 1.0 0 0 0 0\n")
+    desk = SimpleNamespace(
+        spool=spool, record=record, host="host", client=Forgotten(), settings=ShellSettings()
+    )
+    token = spool.put_token(attempt, b"token", "workflow", "run")
+    await Attendant(cast(Desk, desk), attempt, asked, token, wanted=False).attend()
+    assert record.facts("started") == []
+    assert spool.newest_tokens() == {}
