@@ -14,6 +14,7 @@ from temporalio.client import AsyncActivityCancelledError
 from temporalio.service import RPCError
 
 from codeai.activities.heartbeats import heartbeats
+from codeai.activities.runs import is_running, run_as_it_is
 from codeai.activities.shell import commands, formats
 from codeai.activities.shell.attendant import ANSWER
 from codeai.activities.shell.bookkeeping import Bookkeeping
@@ -94,6 +95,8 @@ class HostControl:
         """Answers when all of them are dead and their rows say how they ended."""
         async with heartbeats():
             concerned = await asyncio.to_thread(self._unfinished, given)
+            if given.step_ids is None:
+                concerned = await self._left_behind(concerned)
             await asyncio.gather(*(self._end(*one) for one in concerned))
         brief = given.step_ids is None
         return KillResult(commands=tuple(found_in(attempt, step, brief=brief) for attempt, step in concerned))
@@ -126,7 +129,11 @@ class HostControl:
     def _unfinished(self, given: KillInput) -> list[tuple[Attempt, CommandInput]]:
         """What runs or may begin, or whose end nobody may have written yet; of steps that are named the newest
         attempt in any case."""
-        found = self._attempts(given.execution_id, given.step_ids)
+        found = [
+            (attempt, step)
+            for attempt, step in self._attempts(given.execution_id, given.step_ids)
+            if given.attempt is None or step.attempt <= given.attempt
+        ]
         waited_for = self._desk.spool.newest_tokens()
         named = {} if given.step_ids is None else {step.step_id: attempt.key for attempt, step in found}
         return [
@@ -135,6 +142,22 @@ class HostControl:
             if attempt.key in waited_for
             or attempt.key in named.values()
             or isinstance(attempt.look(), Absent | Running)
+        ]
+
+    async def _left_behind(
+        self, concerned: list[tuple[Attempt, CommandInput]]
+    ) -> list[tuple[Attempt, CommandInput]]:
+        """Those that no run goes on with: one that had ended may have been taken up again since it was found ended, and
+        its undo runs. What comes now is not among them. Raises RPCError."""
+        found = {step.workflow_id: "" for _, step in concerned}
+        for workflow_id in found:
+            newest = await run_as_it_is(self._desk.client, workflow_id)
+            if newest is not None and is_running(newest):
+                found[workflow_id] = newest.raw_description.workflow_execution_info.first_run_id
+        return [
+            (attempt, step)
+            for attempt, step in concerned
+            if not step.run or step.run != found[step.workflow_id]
         ]
 
     def _attempts(self, execution: str, step_ids: Sequence[str] | None) -> list[tuple[Attempt, CommandInput]]:

@@ -32,12 +32,15 @@ class ProbeResult(Contract):
 
 
 class KillInput(Contract):
-    """Asks for the end of a run's commands on a host: with their grace, and never to be started again."""
+    """Asks for the end of a run's commands on a host: with their grace, and never to be started again. It may be heard
+    late, or again: what the run does since is not meant, whether it went on or was taken up after its end."""
 
     execution_id: str
     step_ids: tuple[str, ...] | None = Field(
-        None, description="of these steps only; every step's where it is not given"
+        None,
+        description="of these steps only; every step's where it is not given, but not a run's that goes on",
     )
+    attempt: int | None = Field(None, description="of the steps no attempt after this one")
 
 
 class HearInput(Contract):

@@ -69,6 +69,10 @@ class CommandInput(Contract):
 
     execution_id: str
     workflow_id: str
+    run: str = Field(
+        "",
+        description="which run under that id: the first workflow run's id, however often that continued as new",
+    )
     step_id: str = Field(description="UUID; the same on every attempt: CODEAI_STEP_ID")
     seq: int = Field(description="the step's number in the run, from 1")
     line: int

@@ -108,6 +108,7 @@ async def command_input(
     return CommandInput(
         execution_id=run.record.id,
         workflow_id=run.record.workflow_id,
+        run=workflow.info().first_execution_run_id,
         step_id=step_id(run.record.id, str(seq)),
         seq=seq,
         line=line,
@@ -209,7 +210,7 @@ async def cancelled_command(
     host says so."""
     if isinstance(why, CancelledError) and why.details and isinstance(why.details[0], dict):
         return CommandResult.model_validate(why.details[0])
-    its_own = KillInput(execution_id=given.execution_id, step_ids=(given.step_id,))
+    its_own = KillInput(execution_id=given.execution_id, step_ids=(given.step_id,), attempt=given.attempt)
     killed = await end_commands(place.host, place.lost_after, its_own)
     if killed is None:
         return lost_command(effects, given, place)

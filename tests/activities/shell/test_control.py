@@ -26,9 +26,9 @@ from tests.activities.shell.rig import processes_with, step
 pytestmark = pytest.mark.timeout(60)
 
 
-async def kill(here: Here, execution: str, *steps: CommandInput) -> KillResult:
+async def kill(here: Here, execution: str, *steps: CommandInput, attempt: int | None = None) -> KillResult:
     named = tuple(one.step_id for one in steps) or None
-    given = KillInput(execution_id=execution, step_ids=named)
+    given = KillInput(execution_id=execution, step_ids=named, attempt=attempt)
     result: KillResult = await ActivityEnvironment().run(here.host.control.kill_commands, given)
     return result
 
@@ -110,6 +110,34 @@ async def test_what_was_not_started_never_will_be(here: Here) -> None:
     [result] = await here.run(given)
     assert result.outcome is Outcome.CANCELLED
     assert processes_with(given.step_id) == []
+
+
+async def test_of_a_run_that_was_taken_up_again_only_what_it_had_left_is_ended(here: Here) -> None:
+    """Who asked had found it ended. Temporal hands the question on late, and again when a worker dies; the commands
+    that the run has by then are its undo's."""
+    execution = str(uuid.uuid4())
+    going_on = await here.start(step("sleep 61", execution_id=execution))
+    before, now = (
+        step("touch ran", execution_id=execution, run=run)
+        for run in ("another", going_on.first_execution_run_id)
+    )
+    for given in (before, now):
+        here.rig.spool.attempt(given).write_input(given)
+    found = {one.step_id for one in (await kill(here, execution)).commands}
+    assert before.step_id in found and now.step_id not in found
+    assert isinstance(here.rig.spool.attempt(now).look(), Absent)
+    await going_on.terminate()
+    assert now.step_id in {one.step_id for one in (await kill(here, execution)).commands}
+
+
+async def test_a_later_attempt_of_a_step_is_not_ended_with_the_one_that_was_meant(here: Here) -> None:
+    first = step("touch ran")
+    second = first.model_copy(update={"attempt": 2})
+    for given in (first, second):
+        here.rig.spool.attempt(given).write_input(given)
+    (found,) = (await kill(here, first.execution_id, first, attempt=1)).commands
+    assert (found.attempt, found.state) == (1, "refused")
+    assert isinstance(here.rig.spool.attempt(second).look(), Absent)
 
 
 async def test_a_named_step_that_has_ended_by_itself_is_answered_with_what_it_said(here: Here) -> None:
