@@ -7,10 +7,11 @@ silent for `host_lost_after`, by a probe that was sent after that: by then its c
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
+from temporalio.exceptions import ActivityError, CancelledError, TimeoutError, TimeoutType
 
 from codeai.workflows import calls
 from codeai.workflows.contracts.hosts import HearInput, KillInput, KillResult, ProbeInput, ProbeResult
@@ -40,17 +41,21 @@ def was_not_taken(error: ActivityError) -> bool:
 
 
 async def answer_of(host: str, lost_after: float | None, silent_since: float) -> ProbeResult | None:
-    """Probes a host that has been silent since then. Its answer as soon as there is one; None once it is lost."""
+    """Probes a host that has been silent since then. Its answer as soon as there is one; None once it is lost. A probe
+    that fails there is none that was answered: the host may have no file left to open."""
     probe = calls.PROBE_HOST.on(control_on(host), answered_within(lost_after))
     while True:
         sent = workflow.time()
         try:
             return await probe(ProbeInput())
         except ActivityError as error:
-            if not isinstance(error.cause, TimeoutError):
+            if isinstance(error.cause, CancelledError):
                 raise
+            failed = not isinstance(error.cause, TimeoutError)
         if lost_after is not None and sent >= silent_since + lost_after:
             return None
+        if failed:
+            await asyncio.sleep(min(calls.PROBE, answered_within(lost_after)).total_seconds())
 
 
 async def end_commands(host: str, lost_after: float | None, given: KillInput) -> KillResult | None:

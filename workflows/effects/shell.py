@@ -231,7 +231,8 @@ def lost_command(effects: Effects, given: CommandInput, place: Place) -> Command
     effects.recall_notes()
     message = f"its host {place.host} has been silent for {place.lost_after:g} s: nobody can know how the command ended"
     error = RunError(kind="lost", message=message, line=given.line)
-    result = CommandResult(outcome=Outcome.LOST, attempt=given.attempt, error=error)
+    # Not `recorded`: its row may say already how it ended, of which the run has not heard.
+    result = CommandResult(outcome=Outcome.LOST, attempt=given.attempt, error=error, recorded=False)
     begun = StepBegun(
         step_id=given.step_id,
         seq=given.seq,
