@@ -45,10 +45,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is decoded JSON, or None."""
+    """`body` is decoded JSON, or None. `headers` are found whatever the case of their names (RFC 9110, 5.1)."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: http.client.HTTPMessage
     body: Any
 
 
@@ -82,7 +82,7 @@ class Api:
         while True:
             try:
                 response = self._send(method, path, data, sent)
-                answer = Answer(response.status, dict(response.getheaders()), _decoded(response.read()))
+                answer = Answer(response.status, response.headers, _decoded(response.read()))
             except ConnectionRefusedError:
                 refused += 1
                 self.close()
@@ -105,7 +105,7 @@ class Api:
         answer = self.ask(method, path, body, headers)
         if answer.status != 202:
             return answer.body
-        place = answer.headers.get("Location", "")
+        place = answer.headers["Location"]
         while True:
             operation = self.get(place)
             if operation["status"] == "failed":
@@ -150,7 +150,7 @@ class Api:
         try:
             response = stream._send("GET", path, None, headers)
             if response.status != 200:
-                _accepted(Answer(response.status, {}, _decoded(response.read())))
+                _accepted(Answer(response.status, response.headers, _decoded(response.read())))
             name, data, id = "message", "", None
             while raw := response.readline():
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
@@ -177,7 +177,7 @@ class Api:
         try:
             response = self._send("GET", _with_query(path, query), None, {"Accept": media_type})
             if response.status != 200:
-                _accepted(Answer(response.status, {}, _decoded(response.read())))
+                _accepted(Answer(response.status, response.headers, _decoded(response.read())))
             # A broken chunk ends `readline` as an end would: only `read` says that something is missing.
             rest = b""
             while piece := response.read1(1 << 16):

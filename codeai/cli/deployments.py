@@ -122,7 +122,7 @@ def update_deployment(
     body |= on_failure(failure_policy, park_timeout)
     body["inputs"] = known["inputs"] | input_values(inputs, inputs_file)
     # Only over what we have read: somebody else may change it at the same time.
-    headers = {"If-Match": answer.headers.get("ETag", "*")}
+    headers = {"If-Match": answer.headers["ETag"]}
     _put(api.change("PUT", f"/deployments/{known['id']}", body, headers), output)
 
 
