@@ -24,6 +24,8 @@ from codeai.workflows.contracts.records import LoadInput, LoadResult, PatchInput
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 KEPT = 256
+MOST = 1_900_000
+"""Bytes of what is answered: no workflow takes over 2 MiB."""
 GONE = "the program's text is gone from the database"
 
 
@@ -56,7 +58,14 @@ class Programs:
             code = await self._compiled(content_hash, text)
         except NotLoadable as problem:
             return LoadResult(error=problem.error)
-        return found.model_copy(update={"program_hash": content_hash, "code": code})
+        loaded = found.model_copy(update={"program_hash": content_hash, "code": code})
+        if loaded.json_size > MOST:
+            message = (
+                f"the program, its config's workspace and the deployment's inputs have over {MOST:,} bytes together; "
+                "bring the workspace's files by git or from a folder"
+            )
+            return LoadResult(error=RunError(kind="limit", message=message))
+        return loaded
 
     @activity.defn(name="patch_program")
     async def patch_program(self, given: PatchInput) -> PatchResult:

@@ -95,7 +95,12 @@ UNDO_OPTIONS = (
     _option("env", Kind.MAP, None, help="default: the exec's"),
 )
 PARALLEL_OPTIONS = (
-    _option("limit", Kind.POSITIVE, 16, help="how many run at once"),
+    _option(
+        "limit",
+        Kind.POSITIVE,
+        16,
+        help="how many run at once; of a whole run at most 800, which nested ones share",
+    ),
     _option("on_error", Kind.TEXT, "stop", words=("stop", "collect")),
 )
 

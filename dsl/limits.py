@@ -81,6 +81,9 @@ SLICE = 20_000
 straight code."""
 VARIABLE_TO_SHELL = 64 * KIB
 """Bytes of one variable that reach a command's environment."""
+FIBRES_AT_ONCE = 800
+"""Fibres of a run that go on at once, without those that wait for others: a run has 2,000 activities and children under
+way at most (Temporal), and each of a command that dies has two."""
 FRAME_SIZE = 40
 """Bytes of the state that a call or a fibre is counted with."""
 FIBRE = 10

@@ -8,6 +8,7 @@ from codeai.dsl.faults import NOT_CAUGHT, Fault
 from codeai.dsl.fibres import Fibre, Group, State, all_fibres
 from codeai.dsl.limits import (
     FIBRE,
+    FIBRES_AT_ONCE,
     STATE,
 )
 from codeai.dsl.opcodes import FIRST, NOWHERE
@@ -148,7 +149,7 @@ class Scheduling:
         """Begins as many fibres as may run; without any, the group is done."""
         parent = group.parent
         slot = FIRST + states.level_of(self._program, parent.pc)
-        limit = min(group.limit, max(_MOST_PLACES // len(parent.slots), 1))
+        limit = min(group.limit, max(_MOST_PLACES // len(parent.slots), 1), _share(group))
         while group.items and len(group.fibres) < limit and self._held <= STATE.most:
             place, item = group.next_place, group.items.popleft()
             self._resize(group, -size_of(item) - 1)
@@ -308,3 +309,16 @@ class Scheduling:
         self._forget(fibre, group)
         if not group.fibres and group.parent.children is group:
             self._finish(group)
+
+
+def _share(group: Group) -> int:
+    """How many fibres of a group may run at once. Those of a run share alike, whichever came first."""
+    around: list[Group] = []
+    outer = group.parent.group
+    while outer is not None:
+        around.append(outer)
+        outer = outer.parent.group
+    share = FIBRES_AT_ONCE
+    for outer in reversed(around):
+        share = max(share // max(min(outer.limit, outer.count), 1), 1)
+    return share

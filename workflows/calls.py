@@ -140,19 +140,23 @@ class Call(Generic[Given, Answer]):
                 cancellation_type=ActivityCancellationType.ABANDON,
             )
         else:
-            answer = await workflow.execute_activity(
-                self.name,
-                given,
-                result_type=self.answer,
-                task_queue=self.queue,
-                schedule_to_start_timeout=self.schedule_to_start,
-                start_to_close_timeout=self.start_to_close,
-                heartbeat_timeout=self.heartbeat,
-                retry_policy=self.retry,
-                cancellation_type=ActivityCancellationType.ABANDON,
-                priority=self.priority,
-            )
+            answer = await self.start(given)
         return answer
+
+    def start(self, given: Given) -> ActivityHandle[Answer]:
+        """One that is not local; its caller may go on."""
+        return workflow.start_activity(
+            self.name,
+            given,
+            result_type=self.answer,
+            task_queue=self.queue,
+            schedule_to_start_timeout=self.schedule_to_start,
+            start_to_close_timeout=self.start_to_close,
+            heartbeat_timeout=self.heartbeat,
+            retry_policy=self.retry,
+            cancellation_type=ActivityCancellationType.ABANDON,
+            priority=self.priority,
+        )
 
 
 LOAD_PROGRAM = Call("load_program", LoadInput, LoadResult, timedelta(seconds=60), local=True)
@@ -319,14 +323,14 @@ its heartbeat."""
 def send_http(given: HttpInput) -> ActivityHandle[HttpResult]:
     """One request of a program with all its attempts. Cancelling lets go of it."""
     attempts = 1 + (2 if given.retry is None else given.retry)
-    limit = timedelta(seconds=(given.timeout + 60) * attempts) + HTTP_MARGIN
+    seconds = min((given.timeout + 60) * attempts, FOREVER.total_seconds())
     return workflow.start_activity(
         HTTP_REQUEST,
         given,
         result_type=HttpResult,
         activity_id=f"{given.step.seq}/http",  # a bare number is what the SDK names others
         task_queue=WORKFLOWS,
-        start_to_close_timeout=min(limit, FOREVER),
+        start_to_close_timeout=timedelta(seconds=seconds) + HTTP_MARGIN,
         heartbeat_timeout=COMMAND_HEARTBEAT,
         retry_policy=UNTIL_IT_HOLDS,
         cancellation_type=ActivityCancellationType.TRY_CANCEL,

@@ -7,6 +7,8 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
+from codeai.dsl.brief import brief
+from codeai.dsl.faults import Fault
 from codeai.workflows import calls
 from codeai.workflows.contracts.answers import said
 from codeai.workflows.contracts.executions import Undoing
@@ -17,6 +19,9 @@ from codeai.workflows.effects import children, shell
 from codeai.workflows.effects.under_way import Effects
 from codeai.workflows.states import step_id
 
+MOST_FAILED, MOST_PROBLEM = 500, 500
+"""Undo blocks that a run's outcome tells of, and characters of each: there may be 20,000, and Temporal takes no outcome
+of over 2 MiB."""
 KNOWN_RESULT = ("succeeded", "failed")
 """Outcomes whose result the undo block may see under its variable's name."""
 
@@ -26,14 +31,24 @@ async def undo_next(effects: Effects, undoing: Undoing) -> Undoing:
     step, rest = undoing.steps[-1], undoing.steps[:-1]
     found = await calls.UNDO_ENTRIES(UndoEntriesInput(execution_id=effects.run.record.id, steps=(step,)))
     wanted = [one for one in found.steps if is_wanted(one)]
-    failed = undoing.failed
+    failed, unsaid = undoing.failed, undoing.unsaid
     for one in wanted:
         problem = await _undo(effects, one, undoing.next_seq)
         if problem is not None:
-            failed = (*failed, {"line": one.entry.line, "message": problem})
-    return undoing.model_copy(
-        update={"steps": rest, "next_seq": undoing.next_seq + len(wanted), "failed": failed}
-    )
+            if len(failed) < MOST_FAILED:
+                failed = (*failed, {"line": one.entry.line, "message": brief(problem, MOST_PROBLEM)})
+            else:
+                unsaid += 1
+    done = {"steps": rest, "next_seq": undoing.next_seq + len(wanted), "failed": failed, "unsaid": unsaid}
+    return undoing.model_copy(update=done)
+
+
+def undo_failed(undoing: Undoing) -> tuple[dict[str, Any], ...]:
+    """What a run's outcome says of its undo blocks that failed."""
+    if not undoing.unsaid:
+        return undoing.failed
+    more = f"and {undoing.unsaid} undo blocks more; their steps say why"
+    return (*undoing.failed, {"line": undoing.failed[-1]["line"], "message": more})
 
 
 def is_wanted(step: UndoableStep) -> bool:
@@ -60,7 +75,10 @@ async def _undo(effects: Effects, step: UndoableStep, seq: int) -> str | None:
     """Undoes one step as the step `seq`; why it failed, if it did."""
     if step.entry.child is not None:
         return await _compensate(effects, step.entry.child, step, seq)
-    result = await _run_block(effects, step, seq)
+    try:
+        result = await _run_block(effects, step, seq)
+    except Fault as fault:
+        return fault.message
     return None if result.outcome is Outcome.SUCCEEDED else said(result)
 
 

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
     from codeai.dsl.bind import Bound
+    from codeai.dsl.faults import Fault
     from codeai.dsl.machine import Machine
     from codeai.dsl.parking import NotParked
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
@@ -29,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
         must_be_retriable,
         older,
     )
-    from codeai.workflows.compensation import undo_next
+    from codeai.workflows.compensation import undo_failed, undo_next
     from codeai.workflows.contracts.base import Contract
     from codeai.workflows.contracts.commands import HoldInput
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
@@ -53,6 +54,7 @@ with workflow.unsafe.imports_passed_through():
         LoadInput,
         LoadResult,
     )
+    from codeai.workflows.effects.outbox import MOST_OF_ONE, must_fit
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.heard import Heard
@@ -65,6 +67,10 @@ with workflow.unsafe.imports_passed_through():
 
 SLICE_PAUSE = 0.001
 """Seconds. A timer ends the workflow task: one activation may take 2 s (Temporal's deadlock detector)."""
+
+TOO_LARGE = (
+    f"what the program returns has over {MOST_OF_ONE:,} bytes as JSON: leave it in a file of the workspace"
+)
 
 Answer = TypeVar("Answer")
 Given = TypeVar("Given", bound=Contract)
@@ -112,7 +118,13 @@ class ExecuteDeployment(KeptRun):
             return await self._undo(undoing)
         ended = await self._advance()
         if isinstance(ended, Finished):
-            return await self._end(ExecutionStatus.COMPLETE, result=to_result(ended.value))
+            result = to_result(ended.value)
+            outcome = ExecuteResult(
+                execution_id=self.record.id, status=ExecutionStatus.COMPLETE, result=result
+            )
+            if outcome.json_size <= MOST_OF_ONE:
+                return await self._end(ExecutionStatus.COMPLETE, result=result)
+            return await self._fail(RunError(kind="limit", message=TOO_LARGE))
         return await self._fail(run_error(ended.error))
 
     # The stages of a run
@@ -136,6 +148,10 @@ class ExecuteDeployment(KeptRun):
         if asked.values is not None:
             shown = {name: to_result(value) for name, value in inputs.items()}
             self.record = self.record.model_copy(update={"inputs": shown})
+        try:
+            must_fit(self.record, "what the run is given as inputs")
+        except Fault as fault:
+            raise Refused(RunError(kind=fault.kind, message=fault.message)) from None
         turn = self.lane.take(loaded.lane, self.record, loaded.concurrency, asked.queued_since)
         if not await self._shielded(turn, interruptible=True):
             self._queue_as_new(loaded)
@@ -379,7 +395,7 @@ class ExecuteDeployment(KeptRun):
         if undoing.steps:
             status = ExecutionStatus.FAILED
             error = error or RunError(kind="cancelled", message="aborted while it was being undone")
-        return await self._end(status, error=error, undo_failed=undoing.failed)
+        return await self._end(status, error=error, undo_failed=undo_failed(undoing))
 
     async def _end(
         self,

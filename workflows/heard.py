@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from temporalio.exceptions import ApplicationError
 
+from codeai.dsl.brief import brief
 from codeai.workflows.parked import refused
 
 MOST = 100
 """By then the first has long been answered."""
+MOST_REASON = 2000
+"""Characters of a refusal that are kept: it may list a thousand approvals, and a run carries them all on."""
 
 
 @dataclass(slots=True)
@@ -37,5 +40,5 @@ class Heard:
 
     def refuse(self, word: str, error: ApplicationError) -> None:
         """It was not taken, and is not when it comes again."""
-        known = {**self.refusals, word: (error.type or "not_running", error.message)}
+        known = {**self.refusals, word: (error.type or "not_running", brief(error.message, MOST_REASON))}
         self.refusals = {one: known[one] for one in self.words if one in known}

@@ -6,8 +6,13 @@ import uuid
 
 from temporalio import workflow
 
+from codeai.dsl.brief import brief
 from codeai.dsl.values import ErrorValue, to_result
 from codeai.workflows.contracts.errors import RunError
+
+MOST_ERROR = 1_200_000
+"""Bytes of an error as JSON; of a longer one the beginning of its message is told."""
+SHORT = 2000
 
 
 def step_id(execution_id: str, key: str) -> str:
@@ -24,11 +29,17 @@ def note_id(name: str) -> str:
 def run_error(error: ErrorValue) -> RunError:
     """The error of a program as results and rows show it."""
     plain = to_result(error)
-    return RunError(
+    made = RunError(
         kind=error.kind,
         message=error.message,
         line=error.line,
         exit_code=plain.get("exit_code"),
         stderr=plain.get("stderr"),
         errors=tuple(plain["errors"]) if "errors" in plain else None,
+    )
+    if made.json_size <= MOST_ERROR:
+        return made
+    # Temporal has its message twice, and takes 2 MiB.
+    return RunError(
+        kind=error.kind, message=brief(error.message, SHORT), line=error.line, exit_code=error.exit_code
     )

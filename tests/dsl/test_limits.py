@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codeai.dsl.limits import EFFECT_RESULT, INSTRUCTIONS_OF_RUN, LIMITS, UNDO_ENTRIES, Limit
+from codeai.dsl.limits import EFFECT_RESULT, FIBRES_AT_ONCE, INSTRUCTIONS_OF_RUN, LIMITS, UNDO_ENTRIES, Limit
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import Asking, EffectResult, Failed, Finished, Sliced
 from codeai.dsl.values import ExecValue
@@ -180,3 +180,18 @@ def test_a_slice_ends_at_a_loop_head() -> None:
 
 def test_fibres_without_loops_end_slices_too() -> None:
     assert run("return len(parallel for x in range(20000) { return x })").slices > 5
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "parallel(limit: 3000) for i in range(3000) { log(i) }",
+        "parallel(limit: 40) for i in range(40) { parallel(limit: 100) for j in range(100) { log(j) } }",
+        "parallel(limit: 2000) for i in range(2000) { parallel(limit: 9) for j in range(9) { log(j) } }",
+    ],
+)
+def test_a_run_has_no_more_under_way_at_once_than_a_workflow_may(source: str) -> None:
+    machine = Machine.start(program(source), {})
+    while not isinstance(asked := machine.advance(), Asking):
+        pass
+    assert len(asked.requests) == FIBRES_AT_ONCE

@@ -12,6 +12,9 @@ from codeai.dsl.trace_entries import UndoBlock
 from codeai.dsl.values import ErrorValue, ExecValue
 from codeai.workflows.contracts.shell import CommandResult, Outcome
 
+MOST_SAID = 200
+"""Characters of the last line that a command wrote, as in the error of an `exec`."""
+
 
 def answer_in_row(kind: str, line: int, result: str) -> EffectResult:
     """What the program got of a step, by the step's row; `result` is JSON.
@@ -51,7 +54,7 @@ def said(result: CommandResult) -> str:
     if result.error is not None:
         return result.error.message
     last = result.stderr.strip().splitlines()[-1:] or [""]
-    return f"exit code {result.exit_code}" + (f": {last[0]}" if last[0] else "")
+    return f"exit code {result.exit_code}" + (f": {last[0][:MOST_SAID]}" if last[0] else "")
 
 
 def undo_block(

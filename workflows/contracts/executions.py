@@ -92,6 +92,7 @@ class Undoing(Contract):
     status: ExecutionStatus = Field(description="how the run will have ended")
     error: RunError | None = Field(None, description="why it is undone; none where somebody asked for it")
     failed: tuple[dict[str, Any], ...] = ()
+    unsaid: int = Field(0, description="how many more have failed")
 
 
 PARK_TIMEOUT = 7 * 24 * 3600.0

@@ -52,6 +52,7 @@ async def run(effects: Effects, request: Request) -> EffectResult:
         depth=depth,
     )
     try:
+        await effects.outbox.room_for(asked)
         done = await start_child(asked, f"run {config}")
     except ChildWorkflowError as error:
         unwanted = request.step in effects.withdrawn

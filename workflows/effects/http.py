@@ -20,10 +20,18 @@ async def http(effects: Effects, request: Request) -> Given:
             execution_id=effects.run.record.id,
             use_secrets=effects.run.use_secrets,
         )
+        texts = (given.url, given.body, *given.headers.values())
+        hidden = effects.hide(text for text in texts if isinstance(text, SecretText))
+        given = await effects.with_notes(given.model_copy(update={"hidden": hidden}))
     except Fault as fault:
         return EffectResult(error=ErrorValue(fault.kind, fault.message, request.line))
-    texts = (given.url, given.body, *given.headers.values())
-    hidden = effects.hide(text for text in texts if isinstance(text, SecretText))
-    notes = await effects.notes.take()
-    answer = await calls.send_http(given.model_copy(update={"hidden": hidden, "notes": notes}))
+    try:
+        await effects.outbox.room_for(given)
+        answer = await calls.send_http(given)
+    except BaseException:
+        # Cancelled: whether it begins is not waited for, and what it took along may never have arrived.
+        effects.notes.restore(given.notes)
+        effects.notes.begin(given.step)
+        effects.note_end_of(request)
+        raise
     return refused(answer.error, request.line) or EffectResult(answer.value), True

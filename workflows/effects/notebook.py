@@ -47,6 +47,11 @@ class Notebook:
     def is_empty(self) -> bool:
         return not self._notes and not self._events and self._status is None and self._writing is None
 
+    @property
+    def _size(self) -> int:
+        """Bytes as they are sent."""
+        return sum(len(note.model_dump_json().encode()) for note, _ in self._notes)
+
     def log(self, step_id: str, level: str, text: str, *, is_awaited: bool = False) -> None:
         """A line of the run's log. `is_awaited`: somebody has to act on it."""
         line = LogLine(step_id=step_id, level=level, text=text, time=workflow.time())
@@ -85,9 +90,10 @@ class Notebook:
         not_told = self._status is not None and self._status[2]
         self._status = (status, text, reopens or not_told)
 
-    async def take(self) -> Notes:
-        """All notes, for a record that is about to be sent."""
-        while self._writing is not None or self._events or self._bytes > MOST_AT_ONCE:
+    async def take(self, room: int = MOST_AT_ONCE) -> Notes:
+        """All notes, for a record that is about to be sent, which has room for so many bytes of them."""
+        room = min(room, MOST_AT_ONCE)
+        while self._writing is not None or self._events or self._bytes > MOST_AT_ONCE or self._size > room:
             await self.write()
         return self._taken()
 
@@ -105,11 +111,13 @@ class Notebook:
             raise self.broken
 
     def restore(self, notes: Notes) -> None:
-        """Notes that were sent along and may never have arrived: they are written again, which changes nothing
-        where they have."""
+        """Notes that were sent along and may never have arrived: they are written again, before those that came
+        later, which changes nothing where they have."""
+        later, self._notes = self._notes, []
         sent: tuple[Note, ...] = (*notes.lines, *notes.begun, *notes.ended, *notes.told)
         for note in sent:
             self._keep(note, len(note.model_dump_json()))
+        self._notes += later
 
     def _keep(self, note: Note, size: int, *, is_awaited: bool = False) -> None:
         self._is_awaited = self._is_awaited or is_awaited or isinstance(note, StepBegun)

@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, CancelledError
 
 from codeai.dsl.environment import environment, undo_environment
+from codeai.dsl.faults import Fault
 from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue, SecretHandle
 from codeai.workflows import calls
@@ -71,22 +72,25 @@ async def exec(effects: Effects, request: Request) -> Given:
         effects.notes.log(key, "warn", f"{name} is too large for the environment and was not passed")
     label = arguments["queue"] or ""
     await effects.placed(request.step, label)  # before notes are taken along: it may wait for long
-    given = await command_input(
-        effects,
-        request.step,
-        request.line,
-        request.text or "",
-        env=seen.env,
-        secrets=secret_texts(seen.secrets),
-        unset=seen.unset,
-        files=seen.files,
-        secret_files=secret_texts(seen.secret_files),
-        cwd=arguments["cwd"],
-        timeout=arguments["timeout"],
-        grace=arguments["grace"],
-        capture=arguments["capture"],
-        undo=undo_entry(request),
-    )
+    try:
+        given = await command_input(
+            effects,
+            request.step,
+            request.line,
+            request.text or "",
+            env=seen.env,
+            secrets=secret_texts(seen.secrets),
+            unset=seen.unset,
+            files=seen.files,
+            secret_files=secret_texts(seen.secret_files),
+            cwd=arguments["cwd"],
+            timeout=arguments["timeout"],
+            grace=arguments["grace"],
+            capture=arguments["capture"],
+            undo=undo_entry(request),
+        )
+    except Fault as fault:
+        return EffectResult(error=ErrorValue(fault.kind, fault.message, request.line), undoable=False)
     trying = Trying(label, arguments["retry"], arguments["backoff"], arguments["on_lost"] == "rerun")
     result = await command(effects, given, trying)
     return exec_answer(result, request.line), result.recorded
@@ -102,10 +106,10 @@ async def command_input(
     secret_files: Mapping[str, SecretText],
     **more: Any,
 ) -> CommandInput:
-    """A command of this run; notes that nobody wrote yet travel with it."""
+    """A command of this run; notes that nobody wrote yet travel with it. Raises Fault(limit) where it is too large."""
     run = effects.run
     hidden = effects.hide((*secrets.values(), *secret_files.values()))
-    return CommandInput(
+    given = CommandInput(
         execution_id=run.record.id,
         workflow_id=run.record.workflow_id,
         run=workflow.info().first_execution_run_id,
@@ -118,9 +122,9 @@ async def command_input(
         secret_files=dict(secret_files),
         hidden=hidden,
         use_secrets=run.use_secrets,
-        notes=await effects.notes.take(),
         **more,
     )
+    return await effects.with_notes(given)
 
 
 async def command(effects: Effects, given: CommandInput, trying: Trying) -> CommandResult:
@@ -172,6 +176,7 @@ async def attempted(effects: Effects, given: CommandInput, place: Place) -> Comm
     effects.handed_over.discard(step)
     while True:
         if step not in effects.silent:
+            await effects.outbox.room_for(given)
             if step in effects.withdrawn:
                 effects.notes.restore(given.notes)
                 return await cancelled_command(effects, given, place) if was_sent else not_sent(given)

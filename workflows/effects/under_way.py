@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
@@ -18,11 +18,14 @@ from codeai.dsl.journal import result_to_plain
 from codeai.dsl.requests import EffectResult, Request
 from codeai.dsl.values import ErrorValue
 from codeai.workflows.contracts.commands import Decision
+from codeai.workflows.contracts.events import EmitInput, WaitInput
 from codeai.workflows.contracts.executions import Budget, Carried, ExecutionRecord
 from codeai.workflows.contracts.hosts import HearInput, Place
-from codeai.workflows.contracts.shell import CommandResult, WorkspaceSeed
+from codeai.workflows.contracts.http import HttpInput
+from codeai.workflows.contracts.shell import CommandInput, CommandResult, WorkspaceSeed
 from codeai.workflows.contracts.steps import Notes, SecretText, StepBegun, UndoEntry
 from codeai.workflows.effects.notebook import Notebook
+from codeai.workflows.effects.outbox import MOST_OF_ONE, Outbox, must_fit
 from codeai.workflows.effects.places import Places
 from codeai.workflows.hosts import hear_cancel
 from codeai.workflows.states import step_id
@@ -48,6 +51,7 @@ class Answer:
     in_row: bool = False
 
 
+Sent = TypeVar("Sent", CommandInput, HttpInput, EmitInput, WaitInput)
 Given: TypeAlias = "EffectResult | tuple[EffectResult, bool]"
 Performer: TypeAlias = "Callable[[Effects, Request], EffectResult | Awaitable[Given]]"
 
@@ -62,6 +66,7 @@ class Effects:
     def __init__(self, run: Run, performers: Mapping[str, Performer], carried: Carried | None) -> None:
         self.run = run
         self.notes = Notebook(run.record.id)
+        self.outbox = Outbox()
         self.attempts: dict[int, int] = dict(carried.attempts) if carried else {}
         self.tried: dict[int, int] = dict(carried.tried) if carried else {}
         self.has_run: set[int] = set(carried.has_run) if carried else set()
@@ -248,13 +253,18 @@ class Effects:
         self.notes.begin(self.begun(request, command, arguments, undo), len(command))
         return True
 
+    async def with_notes(self, given: Sent) -> Sent:
+        """What an activity is given, with the notes that it takes along. Raises Fault(limit) where it is too large."""
+        size = must_fit(given, "what is given to the effect")
+        return given.model_copy(update={"notes": await self.notes.take(MOST_OF_ONE - size)})
+
     def note_end_of(self, request: Request) -> None:
         """The step's row is begun by an activity; its end is noted when it ends."""
         self._begun.add(request.step)
 
     def recall_notes(self) -> None:
         """What commands under way took along may not have arrived: it is written again."""
-        for notes in self.sent.values():
+        for notes in reversed(self.sent.values()):
             self.notes.restore(notes)
         self.sent.clear()
 
