@@ -38,7 +38,7 @@ from codeai.workflows.heard import Heard
 from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
-from codeai.workflows.settling import Settling
+from codeai.workflows.settling import Settling, turn_of_an_update
 from codeai.workflows.telling import SIGNAL, noted
 
 MOST_EARLY = 50
@@ -223,6 +223,7 @@ class RunCommands(Settling):
             raise ApplicationError(
                 str(error), {"errors": list(error.errors)}, type="invalid_input", non_retryable=True
             ) from None
+        await turn_of_an_update()
         if not self._listens():
             await workflow.wait_condition(self._listens)
         word = given.id if isinstance(given, Command) else None

@@ -33,6 +33,13 @@ class Settling:
             await asyncio.shield(self._trip)
 
 
+async def turn_of_an_update() -> None:
+    """Until what came before an update was told: a worker that takes the run up with it may be told that after it. The
+    timer fires in a later workflow task, in which every telling has come (docs/decisions/0007)."""
+    if workflow.current_update_info() is not None:
+        await asyncio.sleep(TRIP)
+
+
 async def settled() -> None:
     """Until the history has all that the workflow, if it is one that decides, has decided."""
     own = workflow.instance()
