@@ -12,6 +12,7 @@ from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.output import Chunker
 from codeai.activities.shell.record import Chunk
 from codeai.activities.shell.spool import Attempt, Ended, Look, Lost, Refused
+from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 
 _CHUNKS = 500  # most chunks recorded at once
@@ -26,6 +27,19 @@ class Bookkeeping:
         self._step = step
         self._chunker = Chunker(step.step_id, step.attempt, desk.settings.log_limit)
         self._position = 0
+
+    def look(self) -> Look:
+        """What is certain of the attempt now: a power cut takes along what was noted last, so that only of this boot it
+        is certain that nothing had begun."""
+        look = self._attempt.look()
+        if isinstance(look, Lost):
+            return Lost(noted=look.noted or self._step.spool != self._desk.spool.id)
+        return look
+
+    async def refuse(self, error: RunError) -> None:
+        """Takes the supervisor's place. Of an earlier boot it may have been there."""
+        begun = self._step.spool != self._desk.spool.id and not await self.begin()
+        self._attempt.refuse(error, begun=begun)
 
     async def begin(self) -> bool:
         """The attempt will be started. False where somebody has said so before: it may have begun."""
@@ -46,11 +60,9 @@ class Bookkeeping:
 
     async def end(self) -> CommandResult:
         """The rest of the output, and how it ended, which it has."""
-        look = self._attempt.look()
+        look = self.look()
         if isinstance(look, Lost):
             await asyncio.to_thread(self._attempt.kill_rest)
-            # A power cut takes along what was noted last: only of this boot it is certain that nothing had begun.
-            look = Lost(noted=look.noted or self._step.spool != self._desk.spool.id)
         shipping = asyncio.ensure_future(self._ship_rest())
         if isinstance(look, Lost):  # what comes after the word that it was lost is not taken
             await shipping

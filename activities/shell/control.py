@@ -98,13 +98,12 @@ class HostControl:
             if given.step_ids is None:
                 concerned = await self._left_behind(concerned)
             await asyncio.gather(*(self._end(*one) for one in concerned))
-        brief = given.step_ids is None
-        return KillResult(commands=tuple(found_in(attempt, step, brief=brief) for attempt, step in concerned))
+        return KillResult(commands=self._found(concerned, brief=given.step_ids is None))
 
     @activity.defn(name="read_spool")
     async def read_spool(self, given: SpoolWanted) -> SpoolFound:
         found = await asyncio.to_thread(self._attempts, given.execution_id, None)
-        return SpoolFound(commands=tuple(found_in(attempt, step, brief=True) for attempt, step in found))
+        return SpoolFound(commands=self._found(found, brief=True))
 
     @activity.defn(name="hold_workspaces")
     async def hold_workspaces(self, given: WorkspacesWanted) -> WorkspacesHeld:
@@ -174,14 +173,15 @@ class HostControl:
         return sorted(found, key=lambda one: (one[1].seq, one[1].attempt))
 
     async def _end(self, attempt: Attempt, step: CommandInput) -> None:
+        bookkeeping = Bookkeeping(self._desk, attempt, step)
         while isinstance(look := attempt.look(), Absent | Running):
             if isinstance(look, Absent):
                 why = RunError(kind="cancelled", message="it was ended before it had started", line=step.line)
-                attempt.refuse(why)
+                await bookkeeping.refuse(why)
             else:
                 attempt.say(formats.CANCEL)
                 await asyncio.sleep(_LOOK)
-        bookkeeping, lock = Bookkeeping(self._desk, attempt, step), attempt.lock()
+        lock = attempt.lock()
         if lock is not None:
             try:
                 await bookkeeping.end()
@@ -190,15 +190,19 @@ class HostControl:
         elif not isinstance(look, Lost):  # its attendant ships what it said, which may take its time
             await bookkeeping.tell_end(look)
 
+    def _found(
+        self, found: Sequence[tuple[Attempt, CommandInput]], *, brief: bool
+    ) -> tuple[CommandFound, ...]:
+        """The attempts as they stand in the spool; without their texts where `brief`."""
+        return tuple(self._shown(attempt, step, brief=brief) for attempt, step in found)
 
-def found_in(attempt: Attempt, step: CommandInput, *, brief: bool) -> CommandFound:
-    """The attempt as it stands in the spool; without its texts where `brief`."""
-    look = attempt.look()
-    result = None
-    if isinstance(look, Ended | Refused | Lost):
-        result = commands.result(step, look)
-        if brief:
-            result = result.model_copy(update={"stdout": "", "stderr": ""})
-    return CommandFound(
-        step_id=step.step_id, attempt=step.attempt, state=type(look).__name__.lower(), result=result
-    )
+    def _shown(self, attempt: Attempt, step: CommandInput, *, brief: bool) -> CommandFound:
+        look = Bookkeeping(self._desk, attempt, step).look()
+        result = None
+        if isinstance(look, Ended | Refused | Lost):
+            result = commands.result(step, look).model_copy(update={"spool": self._desk.spool.id})
+            if brief:
+                result = result.model_copy(update={"stdout": "", "stderr": ""})
+        return CommandFound(
+            step_id=step.step_id, attempt=step.attempt, state=type(look).__name__.lower(), result=result
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -128,6 +129,20 @@ async def test_of_a_run_that_was_taken_up_again_only_what_it_had_left_is_ended(h
     assert isinstance(here.rig.spool.attempt(now).look(), Absent)
     await going_on.terminate()
     assert now.step_id in {one.step_id for one in (await kill(here, execution)).commands}
+
+
+async def test_of_an_earlier_boot_nobody_knows_that_nothing_had_begun(here: Here) -> None:
+    """A power cut takes along what was written last. What it did has to be undone."""
+    noted, absent, never_told = (step("touch ran", spool="of-another-boot") for _ in range(3))
+    for given in (noted, absent, never_told):
+        here.rig.spool.attempt(given).write_input(given)
+    (here.rig.spool.attempt(noted).folder / "entry").write_bytes(b"supervisor 1 1\n")
+    await here.record.started(absent, here.host.id, datetime.now(UTC))
+    results = [
+        (await kill(here, one.execution_id, one)).commands[0].result for one in (noted, absent, never_told)
+    ]
+    assert [one and one.started for one in results] == [True, True, False]
+    assert {one and one.spool for one in results} == {here.host.spool_id}
 
 
 async def test_a_later_attempt_of_a_step_is_not_ended_with_the_one_that_was_meant(here: Here) -> None:
