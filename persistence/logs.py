@@ -78,26 +78,27 @@ class Logs:
         """Adds what is not there yet, and wakes the readers when the transaction is committed.
 
         The execution's row stays locked until then: offsets appear in their order, so who reads after the
-        last one seen misses nothing. A worker that takes over a command writes again what it has printed: that
-        counts once against the limit. Raises NoSuchExecution.
+        last one seen misses nothing. A worker that takes over a command writes again what it has printed, perhaps
+        while the one before is still being heard: that counts once against the limit. Raises NoSuchExecution.
         """
-        chunks = await self._unknown(chunks)
+        if not chunks:
+            return
+        run = ExecutionRow.id == execution_id
+        asked = select(ExecutionRow.log_offset, ExecutionRow.log_bytes).where(run).with_for_update()
+        held = (await self.rows.execute(asked)).one_or_none()
+        if held is None:
+            raise NoSuchExecution(execution_id)
+        chunks = await self._unknown(chunks)  # by now nobody else writes
         if not chunks:
             return
         sizes = [len(chunk.text.encode("utf-8", "surrogatepass")) for chunk in chunks]
-        counted = await self.rows.execute(
+        offset, used = held.log_offset, held.log_bytes
+        await self.rows.execute(
             update(ExecutionRow)
-            .where(ExecutionRow.id == execution_id)
-            .values(
-                log_offset=ExecutionRow.log_offset + len(chunks),
-                log_bytes=ExecutionRow.log_bytes + sum(sizes),
-            )
-            .returning(ExecutionRow.log_offset, ExecutionRow.log_bytes, func.pg_notify(CHANNEL, execution_id))
+            .where(run)
+            .values(log_offset=offset + len(chunks), log_bytes=used + sum(sizes))
+            .returning(func.pg_notify(CHANNEL, execution_id))
         )
-        held = counted.one_or_none()
-        if held is None:
-            raise NoSuchExecution(execution_id)
-        offset, used = held.log_offset - len(chunks), held.log_bytes - sum(sizes)
         lines: list[dict[str, object]] = []
         for chunk, size in zip(chunks, sizes, strict=True):
             if used > MOST_BYTES:

@@ -8,6 +8,7 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from codeai.persistence import logs
 from codeai.persistence.engine import Database
@@ -94,6 +95,40 @@ async def test_what_is_written_again_by_another_worker_fills_no_log(
         (3, "12345"),
         (4, logs.FULL),
     ]
+
+
+async def test_what_two_write_at_once_counts_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker was killed in the middle of a transaction that goes on in the database, and the next one writes the
+    same: else a log would be full before it is, and what follows dropped."""
+    monkeypatch.setattr(logs, "MOST_BYTES", 15)
+    run, step = await a_run(database), str(uuid.uuid4())
+    async with database.transaction() as dead:
+        await Logs(dead).append(run, [chunk(step, 0, "12345"), chunk(step, 1, "12345")])
+
+        async def again() -> None:
+            async with database.transaction() as rows:
+                await Logs(rows).append(run, [chunk(step, 0, "12345"), chunk(step, 1, "12345")])
+
+        writing = asyncio.create_task(again())
+        while not await _is_waited_for(database):
+            await asyncio.sleep(0.01)
+    await writing
+    async with database.transaction() as rows:
+        await Logs(rows).append(run, [chunk(step, 2, "12345")])
+    async with database.session() as rows:
+        lines = await Logs(rows).after(run)
+    assert [(line.offset, line.text) for line in lines] == [(1, "12345"), (2, "12345"), (3, "12345")]
+
+
+async def _is_waited_for(database: Database) -> bool:
+    """Whether anybody waits for a lock."""
+    asked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with database.session() as rows:
+        return bool((await rows.execute(asked)).scalar_one())
 
 
 async def test_a_log_needs_its_run(database: Database) -> None:
