@@ -217,11 +217,15 @@ def frame(stream: bytes, time: float, data: bytes) -> bytes:
 
 
 def frames(data: bytes, position: int) -> tuple[list[Frame], int]:
-    """The whole frames in `data`, which was read at `position`, and where the first unfinished one begins."""
+    """The whole frames in `data`, which was read at `position`, and where the first unfinished one begins; one that a
+    power cut has torn is never finished."""
     found: list[Frame] = []
     at = 0
     while (line_end := data.find(b"\n", at, at + 64)) >= 0:
-        stream, time, length = data[at:line_end].split(b" ")
+        head = data[at:line_end].split(b" ")
+        if len(head) != 3 or not (head[0].isalpha() and head[1].isdigit() and head[2].isdigit()):
+            break
+        stream, time, length = head
         end = line_end + 1 + int(length)
         if end > len(data):
             break

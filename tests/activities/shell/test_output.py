@@ -51,6 +51,16 @@ def test_a_frame_that_is_being_written_is_left_for_later() -> None:
         assert end == len(data) + 7
 
 
+def test_an_output_of_which_a_power_cut_has_left_zeros_ends_there() -> None:
+    """Else whoever takes the command over would try to read it again and again, and its run never went on."""
+    whole = formats.frame(formats.STDOUT, 1.5, b"first")
+    torn = formats.frame(formats.STDOUT, 1764425000.0, b"second 1 2\nthird\n" * 9)
+    for size in range(1, len(torn)):
+        found, end = formats.frames(whole + bytes(size) + torn[size:], 0)
+        assert [frame.data for frame in found] == [b"first"]
+        assert end == len(whole)
+
+
 @pytest.mark.parametrize(
     ("data", "most", "cut", "head", "tail", "missing"),
     [
