@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from codeai.activities.shell.record import Chunk
 from codeai.dsl.brief import brief
 from codeai.dsl.values import HIDDEN
 from codeai.persistence.engine import Database
-from codeai.persistence.logs import Logs, NewChunk
+from codeai.persistence.logs import Logs, NewChunk, NoSuchExecution
 from codeai.persistence.steps import NewStep, Steps
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 
@@ -44,17 +45,21 @@ class StepRecords:
                 )
             )
 
+    async def ending(self, step: CommandInput) -> CommandResult | None:
+        async with self.database.session() as rows:
+            found = await Steps(rows).ending(step.step_id, step.attempt)
+        return None if found is None else CommandResult.model_validate_json(found)
+
     async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
         async with self.database.transaction() as rows:
             if chunks and await Steps(rows).is_past(chunks[0].step_id, chunks[0].attempt):
                 return
-            await Logs(rows).append(
-                execution_id,
-                [
-                    NewChunk(one.step_id, one.attempt, one.position, one.stream, one.time, one.text)
-                    for one in chunks
-                ],
-            )
+            new = [
+                NewChunk(one.step_id, one.attempt, one.position, one.stream, one.time, one.text)
+                for one in chunks
+            ]
+            with suppress(NoSuchExecution):  # a run has its row before its host: this one was deleted since
+                await Logs(rows).append(execution_id, new)
 
     async def ended(self, step: CommandInput, result: CommandResult, at: datetime) -> None:
         async with self.database.single() as rows:

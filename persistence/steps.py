@@ -177,6 +177,13 @@ class Steps:
             found.attempt > attempt or (found.attempt == attempt and found.status == "lost")
         )
 
+    async def ending(self, step_id: str, attempt: int) -> str | None:
+        """How that attempt ended; None while it has not, or when a later one has begun."""
+        asked = select(StepRow.result).where(
+            StepRow.id == step_id, StepRow.attempt == attempt, StepRow.status != "running"
+        )
+        return (await self.rows.execute(asked)).scalar_one_or_none()
+
     async def result_of(self, step_id: str) -> str | None:
         """How a step ended; None while it has not."""
         asked = select(StepRow.result).where(StepRow.id == step_id)

@@ -103,7 +103,8 @@ class Attendant:
         noted = asyncio.create_task(self._bookkeeping.begin())
         try:
             ready = await self._prepare() if await self._is_of_this_spool(noted) else False
-            await noted  # before anything is started
+            if not await noted and isinstance(self.attempt.look(), Absent):  # before anything is started
+                await self._bookkeeping.recall()
         finally:
             noted.cancel()
         while ready and isinstance(self.attempt.look(), Absent):
@@ -251,8 +252,8 @@ class Attendant:
     async def _finish(self) -> None:
         """Records the end, then answers the activity."""
         result = await self._bookkeeping.end()
-        await self._answer(result)
         self.attempt.forget_output()
+        await self._answer(result)
         self._desk.spool.drop(self.token)
 
     async def _answer(self, result: CommandResult) -> None:

@@ -13,8 +13,9 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.activities.shell.attendant import ANSWER, Attendant
+from codeai.activities.shell.bookkeeping import Bookkeeping
 from codeai.activities.shell.desk import Desk
-from codeai.activities.shell.spool import Attempt, Running, Token
+from codeai.activities.shell.spool import Attempt, Ended, Lost, Running, Token
 from codeai.workflows.contracts.shell import CommandInput
 
 LOOK = 0.3
@@ -127,6 +128,7 @@ class Attendants:
                 for execution in self._desk.spool.executions():
                     attempts = self._desk.spool.attempts(execution)  # what comes later stays
                     if execution not in waited_for and await self._are_over(attempts):
+                        await self._tell(attempts)
                         await asyncio.to_thread(self._desk.spool.remove, execution, attempts)
             except OSError as error:
                 _log.error("the spool cannot be swept", error=str(error))
@@ -145,6 +147,18 @@ class Attendants:
             return error.status == RPCStatusCode.NOT_FOUND  # past the namespace's retention
         except OSError:  # another worker removes it
             return False
+
+    async def _tell(self, attempts: Sequence[Attempt]) -> None:
+        """What ended when nobody waited for it any more is written all the same: its run may be taken up again."""
+        for attempt in attempts:
+            if attempt.is_told or (lock := attempt.lock()) is None:
+                continue
+            try:
+                step = _input_of(attempt)
+                if step is not None and isinstance(attempt.look(), Ended | Lost):
+                    await Bookkeeping(self._desk, attempt, step).end()
+            finally:
+                os.close(lock)
 
     async def detach(self) -> None:
         """Lets go of everything at once; what runs goes on."""

@@ -41,6 +41,13 @@ class Bookkeeping:
         begun = self._step.spool != self._desk.spool.id and not await self.begin()
         self._attempt.refuse(error, begun=begun)
 
+    async def recall(self) -> None:
+        """Answers what has ended before with what was written of it, so that it is not started again: its folder went
+        with its run, which was taken up again where it had been ended by force."""
+        ended = await until_it_holds(lambda: self._desk.record.ending(self._step), "ending")
+        if ended is not None:
+            commands.answer(self._attempt, ended)
+
     async def begin(self) -> bool:
         """The attempt will be started. False where somebody has said so before: it may have begun."""
         now = datetime.now(UTC)

@@ -11,7 +11,7 @@ from codeai.activities.masking import forms
 from codeai.activities.secrets import Purpose, Secrets
 from codeai.activities.shell import formats, output
 from codeai.activities.shell.errors import SeedError
-from codeai.activities.shell.formats import Confided, Spec
+from codeai.activities.shell.formats import Confided, Exit, Spec
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.spool import Attempt, Ended, Lost, Refused
 from codeai.activities.shell.workspaces import inside, reason
@@ -129,6 +129,16 @@ def result(step: CommandInput, end: Ended | Refused | Lost) -> CommandResult:
     while len((found := _ended(step, end, capture)).model_dump_json().encode()) > RESULT_LIMIT:
         capture //= 2
     return found
+
+
+def answer(attempt: Attempt, result: CommandResult) -> None:
+    """Has an attempt say how it ended, of which nothing else is left."""
+    if result.error is not None:
+        attempt.refuse(result.error, begun=result.started)
+    else:
+        out, err = result.stdout.encode(), result.stderr.encode()
+        cut = result.truncated
+        attempt.answer(Exit("exited", result.exit_code or 0, result.duration, out, cut, err, cut))
 
 
 def _ended(step: CommandInput, end: Ended, capture: int) -> CommandResult:

@@ -139,6 +139,7 @@ class HostControl:
             (attempt, step)
             for attempt, step in found
             if attempt.key in waited_for
+            or not attempt.is_told
             or attempt.key in named.values()
             or isinstance(attempt.look(), Absent | Running)
         ]
@@ -185,6 +186,7 @@ class HostControl:
         if lock is not None:
             try:
                 await bookkeeping.end()
+                attempt.forget_output()
             finally:
                 os.close(lock)
         elif not isinstance(look, Lost):  # its attendant ships what it said, which may take its time

@@ -34,6 +34,9 @@ class StepRecord(Protocol):
     async def started(self, step: CommandInput, host: str, at: datetime) -> bool:
         """The attempt will be started on `host`; comes before the spawn. Whether nobody had said so before."""
 
+    async def ending(self, step: CommandInput) -> CommandResult | None:
+        """How the attempt ended, if that is written."""
+
     async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
         """What one attempt printed, in order. A later attempt, or the word that this one was lost, ends it."""
 

@@ -169,6 +169,10 @@ class Attempt:
         shutil.rmtree(self.files, ignore_errors=True)
         return True
 
+    def answer(self, exit: Exit) -> None:
+        """How it ended, as the record has it: the folder in which it did is gone."""
+        formats.write_whole(str(self.folder / formats.EXIT), exit.encode())
+
     def look(self) -> Look:
         """What is known of it now. What a power cut has torn says nothing."""
         if (ended := self._exit()) is not None:
@@ -208,6 +212,11 @@ class Attempt:
                 return formats.frames(file.read(_READ), position)
         except FileNotFoundError:
             return [], position
+
+    @property
+    def is_told(self) -> bool:
+        """Whether all of it stands in the record that ever will, as far as anything was printed or could be."""
+        return not (self.folder / formats.OUTPUT).exists()
 
     def forget_output(self) -> None:
         """Removes what was printed, once all of it stands in the log: a disk does not fill with what the ended commands

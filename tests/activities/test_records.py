@@ -214,11 +214,13 @@ async def test_a_step_is_one_row_with_its_newest_attempt(database: Database) -> 
     await kept.ended(command(1), CommandResult(outcome=Outcome.LOST), AT)  # an older attempt's end
     (step,) = await steps(database)
     assert (step.attempt, step.status, step.stderr, step.completed_at) == (2, "running", None, None)
+    assert (await kept.ending(command(1)), await kept.ending(command(2))) == (None, None)
     await kept.ended(command(2), CommandResult(outcome=Outcome.SUCCEEDED, exit_code=0, stdout="ok"), AT)
     await kept.ended(command(2), CommandResult(outcome=Outcome.LOST), AT)
     (step,) = await steps(database)
     assert (step.attempt, step.status, step.stdout) == (2, "succeeded", "ok")
-    assert CommandResult.model_validate_json(step.result or "").stdout == "ok"
+    ending = await kept.ending(command(2))
+    assert ending is not None and ending.stdout == "ok"
 
 
 @pytest.mark.usefixtures("claimed")
@@ -237,6 +239,11 @@ async def test_a_piece_of_output_stands_once(database: Database) -> None:
         (1, "stderr", "two\n"),
         (2, "stdout", "one again\n"),
     ]
+
+
+async def test_output_of_a_run_that_is_kept_no_longer_holds_nobody_up(database: Database) -> None:
+    await StepRecords(database).output(RUN.id, [Chunk(step_id(RUN.id, "3"), 1, 0, "stdout", AT, "late\n")])
+    assert await log(database) == []
 
 
 @pytest.mark.usefixtures("claimed")

@@ -113,6 +113,18 @@ class Here:
             while not any(isinstance(self.rig.spool.attempt(step).look(), kind) for kind in (Running, Ended)):
                 await asyncio.sleep(0.005)
 
+    async def left_alone(self, step: CommandInput) -> None:
+        """The step's run is terminated; when that is known the command, which waits for the file `go`, ends."""
+        run = await self.start(step)
+        await self.started(step)
+        await run.terminate()
+        attempt = self.rig.spool.attempt(step)
+        while attempt.key in self.rig.spool.newest_tokens():
+            await asyncio.sleep(0.02)
+        (self.rig.root / "runs" / step.execution_id / "work" / "go").touch()
+        while not isinstance(attempt.look(), Ended):
+            await asyncio.sleep(0.02)
+
 
 @pytest.fixture
 async def here(rig: Rig) -> AsyncIterator[Here]:

@@ -38,6 +38,12 @@ class FileRecord:
         self._write(what="started", step=step.step_id, attempt=step.attempt, host=host)
         return all(fact["attempt"] != step.attempt for fact in known)
 
+    async def ending(self, step: CommandInput) -> CommandResult | None:
+        for fact in self.facts("ended", step.step_id):
+            if fact["attempt"] == step.attempt:
+                return CommandResult.model_validate(fact["result"])
+        return None
+
     async def output(self, execution_id: str, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             self._write(
@@ -50,7 +56,13 @@ class FileRecord:
             )
 
     async def ended(self, step: CommandInput, result: CommandResult, at: datetime) -> None:
-        self._write(what="ended", step=step.step_id, attempt=step.attempt, outcome=result.outcome.value)
+        self._write(
+            what="ended",
+            step=step.step_id,
+            attempt=step.attempt,
+            outcome=result.outcome.value,
+            result=result.model_dump(mode="json"),
+        )
 
     def _write(self, **fact: Any) -> None:
         if self.file.with_suffix(".down").exists():

@@ -83,6 +83,20 @@ async def test_killing_answers_when_all_of_a_run_is_dead_and_its_rows_say_so(her
     await bystander.result()
 
 
+async def test_how_a_command_ended_by_itself_is_written_by_who_comes_to_end_it(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run was terminated before: nobody waited for it. Else it would count as lost."""
+    monkeypatch.setattr(attendant, "HEARTBEAT", 0.1)
+    given = step("until [ -e go ]; do sleep 0.02; done; echo said")
+    await here.left_alone(given)
+    (found,) = (await kill(here, given.execution_id)).commands
+    assert found.result is not None and found.result.outcome is Outcome.SUCCEEDED
+    assert here.record.facts("ended", given.step_id)[0]["outcome"] == "succeeded"
+    assert here.record.text(given.step_id) == "said\n"
+    assert (await kill(here, given.execution_id)).commands == ()
+
+
 async def test_killing_waits_for_no_attendant_that_is_slow_to_say_how_a_command_ended(here: Here) -> None:
     """What is undone next is told by the row how that ended."""
     given = step("sleep 61")

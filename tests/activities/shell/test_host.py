@@ -283,6 +283,25 @@ async def test_folders_go_when_the_run_has_ended_and_not_before(
     swept.cancel()
 
 
+async def test_what_ended_when_nobody_waited_for_it_any_more_is_written_and_not_started_again(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run was terminated while its undo block ran, and is compensated when the block's folder is gone."""
+    monkeypatch.setattr("codeai.activities.shell.attendant.HEARTBEAT", 0.1)
+    given = step("until [ -e go ]; do sleep 0.02; done; echo said; echo once >> ran; exit 3")
+    await here.left_alone(given)
+    monkeypatch.setattr("codeai.activities.shell.attendants.SWEEP", 0.1)
+    swept = asyncio.create_task(here.host._attendants.sweep())
+    while here.rig.spool.attempt(given).folder.exists():
+        await asyncio.sleep(0.02)
+    swept.cancel()
+    assert here.record.text(given.step_id) == "said\n"
+    assert [fact["outcome"] for fact in here.record.facts("ended", given.step_id)] == ["failed"]
+    [result] = await here.run(given)
+    assert (result.outcome, result.exit_code, result.stdout) == (Outcome.FAILED, 3, "said")
+    assert (here.rig.root / "runs" / given.execution_id / "work" / "ran").read_text() == "once\n"
+
+
 async def test_ids_that_are_no_names_of_folders_are_refused(here: Here) -> None:
     with pytest.raises(Exception, match="Workflow execution failed"):
         given = step("true").model_copy(update={"step_id": "../../x"})
