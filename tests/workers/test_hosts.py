@@ -164,12 +164,14 @@ async def test_a_host_that_is_gone_is_given_up_and_its_runs_go_on_elsewhere(
     programs = {"rerun": "return " + ours, "fails": fails, "continues": both % ours}
     runs = {}
     for name, program in programs.items():
-        given = f'var said = "{effects}/{name}"\nexec {{ touch other }}\nsleep("3s")\n'
+        given = f'var said = "{effects}/{name}"\nexec {{ touch other }}\napprove("go on?")\n'
         runs[name] = await begin(temporal, given + program)
     for run in runs.values():
-        while (await run.query("progress"))["steps"] < 2:  # the first command is over, and its end known
+        while await run.query("status") != "waiting":
             await asyncio.sleep(0.05)
     first.end()
+    for run in runs.values():
+        await run.execute_update("approve", {})
     host("second", **small)
     assert await result(runs["rerun"]) == "1"  # a fresh workspace: nothing but what it made itself
     assert "lost then" in str(await result(runs["fails"]))
@@ -190,16 +192,17 @@ async def test_a_silence_is_measured_on_while_the_run_continues_as_new(
         temporal,
         f"""
         exec {{ touch other }}
-        sleep("3s")
+        approve("go on?")
         return parallel for what in ["timers", "command"] {{
             if what == "timers" {{ for n in range(40) {{ sleep("300ms") }} }}
             else {{ return exec(on_lost: "rerun") {{ echo "$CODEAI_ATTEMPT" | tee -a "{said}" }} }}
         }}
         """,
     )
-    while (await run.query("progress"))["steps"] < 2:
+    while await run.query("status") != "waiting":
         await asyncio.sleep(0.05)
     first.end()
+    await run.execute_update("approve", {})
     host("second", **small)
     assert (await result(run))[1] == "2"
     assert said.read_text() == "2\n"
