@@ -23,6 +23,7 @@ from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 from codeai.workflows.contracts.steps import UndoEntry
 from codeai.workflows.effects.events import plain
 from codeai.workflows.effects.under_way import Effects
+from codeai.workflows.effects.whole import whole
 
 DEEPEST = 16
 """How many runs may stand above another."""
@@ -81,7 +82,8 @@ async def start_child(asked: ExecuteInput, summary: str) -> ExecuteResult:
 
 async def _run_child(asked: ExecuteInput, summary: str) -> ExecuteResult:
     assert asked.execution is not None
-    done: ExecuteResult = await workflow.execute_child_workflow(
+    # A cancel that comes before the start is confirmed would let go of a child that begins all the same.
+    starting = workflow.start_child_workflow(
         EXECUTE_DEPLOYMENT.type,
         asked,
         id=EXECUTE_DEPLOYMENT.workflow_id(asked.execution),
@@ -96,6 +98,13 @@ async def _run_child(asked: ExecuteInput, summary: str) -> ExecuteResult:
         ),
         static_summary=summary,
     )
+    started, is_unwanted = await whole(starting)
+    if is_unwanted and started.exception() is not None:
+        raise asyncio.CancelledError
+    child = started.result()
+    if is_unwanted:
+        child.cancel()
+    done: ExecuteResult = await child
     return done
 
 

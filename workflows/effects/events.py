@@ -14,6 +14,7 @@ from codeai.workflows.contracts.base import Contract
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.events import EmitInput, WaitInput, WaitOver
 from codeai.workflows.effects.under_way import Effects, Sent
+from codeai.workflows.effects.whole import whole
 
 Answer = TypeVar("Answer", bound=Contract)
 
@@ -81,13 +82,8 @@ async def _recorded(
     except asyncio.CancelledError:
         effects.notes.restore(sent.notes)
         raise
-    sending, is_cancelled = call.start(sent), False
-    while not sending.done():
-        try:
-            await asyncio.shield(sending)
-        except asyncio.CancelledError:
-            is_cancelled = True
-    return sending.result(), is_cancelled
+    answered, is_cancelled = await whole(call.start(sent))
+    return answered.result(), is_cancelled
 
 
 def plain(given: Map | None) -> dict[str, Any]:
