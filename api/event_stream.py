@@ -61,14 +61,20 @@ class EventStream:
             found = await events.get(self.last) if self.last is not None else None
             found = found or await events.newest()
         if found is not None and found.stored_at is not None:
-            self._begin = found.stored_at
+            self._begin = datetime.now(UTC) if _is_ahead(found.stored_at) else found.stored_at
             self._shown[found.id] = found.stored_at
 
     async def _new(self) -> list[Event]:
-        since = max(self._begin, max(self._shown.values(), default=self._begin) - LATE)
+        newest = max((at for at in self._shown.values() if not _is_ahead(at)), default=self._begin)
+        since = max(self._begin, newest - LATE)
         self._shown = {id: at for id, at in self._shown.items() if at >= since}
         async with reading(self.database) as rows:
             found = Events(rows).stored_since(since, self.type)
             new = [event async for event in found if event.id not in self._shown]
         self._shown |= {event.id: event.stored_at for event in new if event.stored_at is not None}
         return new
+
+
+def _is_ahead(stored_at: datetime) -> bool:
+    """Whether it is of a clock that was ahead: then it says nothing of those that come."""
+    return stored_at > datetime.now(UTC) + LATE

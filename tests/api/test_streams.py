@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from codeai.api.event_stream import EventStream
 from codeai.api.lifetimes import Lifetime
 from codeai.api.problems import Refused
 from codeai.api.routers import audit
+from codeai.persistence.engine import Database
+from codeai.persistence.events import Event, Events
+from codeai.persistence.reads import Reads
 from tests.api.conftest import Served, token
 from tests.api.test_executions import events
 
@@ -84,6 +89,29 @@ async def test_a_stream_whose_time_is_over_in_a_long_log_does_not_tell_the_rest(
     assert {name for name, *_ in told} == {"log"}, "no end is told that was not reached"
     assert 0 < len(told) < 450
     assert text.endswith(EXPIRED)
+
+
+async def test_an_event_of_a_clock_that_was_ahead_hides_none_that_comes_after_it(
+    database: Database, reading: Reads
+) -> None:
+    """It counts as stored when it happened, which the clock had put an hour off."""
+    now = datetime.now(UTC)
+
+    async def stream() -> EventStream:
+        made = EventStream(reading, cast(Lifetime, None))
+        await made._find_begin()
+        return made
+
+    async def told(stream: EventStream, happened: datetime) -> bool:
+        new = Event(str(uuid.uuid4()), "custom.one", "a test", happened)
+        async with database.transaction() as rows:
+            await Events(rows).store(new)
+        return [one.id for one in await stream._new()] == [new.id]
+
+    first = await stream()
+    assert await told(first, now + timedelta(hours=1))
+    assert await told(first, now)
+    assert await told(await stream(), now)
 
 
 async def test_an_export_whose_time_is_over_is_cut_where_its_reader_sees_it(
