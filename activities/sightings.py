@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
+import structlog
+
 from codeai.activities.holding import until_it_holds
 from codeai.activities.shell.host import ShellHost
 from codeai.persistence.engine import Database
@@ -18,12 +20,19 @@ EVERY = 60.0
 LOOK = 5.0
 """Seconds between two looks whether something has."""
 
+log = structlog.get_logger(__name__)
+
 
 async def keep_seen(database: Database, host: ShellHost) -> None:
     """Never returns. A database that is away is waited for."""
     told, due = None, 0.0
     while True:
-        now = await asyncio.to_thread(sighting, host)
+        try:
+            now = await asyncio.to_thread(sighting, host)
+        except OSError as error:  # it has no file left to open: it is there all the same
+            log.warning("the host could not be looked at", error=str(error))
+            await asyncio.sleep(LOOK)
+            continue
         if now != told or time.monotonic() >= due:
             await until_it_holds(partial(_write, database, now), "host seen")
             told, due = now, time.monotonic() + EVERY

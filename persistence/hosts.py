@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ARRAY, Index, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from codeai.persistence.base import Base, Rows, Words, columns, key
+
+AHEAD = timedelta(minutes=1)
+"""By how much the clock of a host may be ahead of the database's before what it says counts as older than it is."""
 
 
 class HostRow(Base):
@@ -60,13 +63,13 @@ class Hosts:
     rows: Rows
 
     async def seen(self, sighting: Sighting, at: datetime) -> None:
-        """A worker of the host is there. An older sighting changes nothing."""
+        """A worker of the host is there. An older sighting changes nothing, unless its clock was ahead before."""
         row = insert(HostRow).values(**asdict(sighting), last_seen=at)
         await self.rows.execute(
             row.on_conflict_do_update(
                 index_elements=["id"],
                 set_={name: row.excluded[name] for name in (*asdict(sighting), "last_seen") if name != "id"},
-                where=HostRow.last_seen < row.excluded.last_seen,
+                where=(HostRow.last_seen < row.excluded.last_seen) | (HostRow.last_seen > func.now() + AHEAD),
             )
         )
 

@@ -32,7 +32,6 @@ from codeai.activities.secrets import Secrets
 from codeai.activities.shell.host import ShellHost
 from codeai.activities.shell.sandbox import try_it
 from codeai.activities.shell.settings import ShellSettings
-from codeai.activities.shell.spool import SpoolGone
 from codeai.activities.sightings import keep_seen
 from codeai.activities.step_records import StepRecords
 from codeai.activities.unsealing import Keys
@@ -195,7 +194,7 @@ async def _host(
     async def served() -> None:
         try:
             await host.serve()
-        except SpoolGone as error:
+        except Exception as error:  # noqa: BLE001 - raised at the process's end
             await ending.broke(error)
 
     host = ShellHost(root, client, StepRecords(database), settings, secrets)

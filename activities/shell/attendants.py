@@ -96,8 +96,8 @@ class Attendants:
         """Adopts what nobody attends; lets go of what another worker's newer token asks for. Never
         returns; raises SpoolGone."""
         while True:
-            self._desk.spool.must_be_there()
             try:
+                self._desk.spool.must_be_there()
                 for key, at in self._desk.spool.newest_tokens().items():
                     await self._adopt(key, at)
             except OSError as error:

@@ -184,6 +184,15 @@ async def test_an_event_is_stored_once(database: Database) -> None:
         assert (await Events(rows).page(Page(), "change.config")).items == (event,)
 
 
+async def test_a_host_whose_clock_was_set_back_is_seen_again(database: Database) -> None:
+    host, now = new_id(), datetime.now(UTC)
+    async with database.transaction() as rows:
+        for spool, at in (("before", now + timedelta(hours=1)), ("after", now)):
+            await Hosts(rows).seen(Sighting(host, "box", spool, (), 4, 1), at)
+        [found] = await Hosts(rows).seen_since(now - timedelta(minutes=1), 10)
+    assert (found.spool_id, found.last_seen) == ("after", now)
+
+
 async def test_hosts_and_workspaces_are_remembered(database: Database) -> None:
     host, run = new_id(), new_id()
     async with database.transaction() as rows:

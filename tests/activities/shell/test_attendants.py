@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -55,8 +56,51 @@ async def test_who_is_taken_while_a_worker_lets_go_of_everything_is_let_go_of_to
     assert attempt.lock() is not None
 
 
+async def test_a_host_without_a_free_file_for_a_moment_adopts_what_nobody_attends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopted = asyncio.Event()
+
+    class Adopts:
+        def __init__(self, _desk: Any, attempt: Any, _step: Any, token: Any, _wanted: bool) -> None:
+            self.attempt, self.token = attempt, token
+
+        async def attend(self) -> None:
+            adopted.set()
+
+    class Busy(Spool):
+        is_asked_first = True
+
+        def must_be_there(self) -> None:
+            if self.is_asked_first:
+                self.is_asked_first = False
+                raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("codeai.activities.shell.attendants.Attendant", Adopts)
+    monkeypatch.setattr("codeai.activities.shell.attendants.AFTER_TROUBLE", 0.01)
+    made, asked = Spool.open(tmp_path / "spool"), step("true")
+    spool = Busy(made.path, made.id)
+    attempt = spool.attempt(asked)
+    attempt.write_input(asked)
+    spool.put_token(attempt, b"token", "workflow", "run")
+    attendants = Attendants(cast(Desk, SimpleNamespace(spool=spool, client=Forgotten())))
+    watching = asyncio.create_task(attendants.watch())
+    done, _ = await asyncio.wait(
+        (watching, asyncio.create_task(adopted.wait())), return_when=asyncio.FIRST_COMPLETED
+    )
+    assert watching not in done
+    watching.cancel()
+    await attendants.detach()
+
+
 class Forgotten:
     """Temporal, which knows an activity no more; it takes its time to say so."""
+
+    namespace = "default"
+
+    @property
+    def workflow_service(self) -> Any:
+        return SimpleNamespace(reset_sticky_task_queue=self.heartbeat)
 
     def get_async_activity_handle(self, **_: Any) -> Forgotten:
         return self
