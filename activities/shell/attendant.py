@@ -228,8 +228,8 @@ class Attendant:
             sent = formats.clock()
             try:
                 await self._handle.heartbeat(rpc_timeout=ANSWER)
-                self._renew(sent)
-                self._answered.set()
+                if self._renew(sent):
+                    self._answered.set()
             except AsyncActivityCancelledError as answer:
                 if answer.details and answer.details.cancel_requested and not self._cancelled.is_set():
                     self._cancelled.set()
@@ -242,10 +242,16 @@ class Attendant:
                 _log.warning("a heartbeat was not answered", step=self._step.step_id, error=str(error))
             await asyncio.sleep(HEARTBEAT)
 
-    def _renew(self, sent: float) -> None:
-        """Temporal has answered a heartbeat that was sent then: nothing else prolongs a lease."""
-        if isinstance(self.attempt.look(), Absent | Running):
-            renew_lease(self.attempt, self._step, sent)
+    def _renew(self, sent: float) -> bool:
+        """Temporal has answered a heartbeat that was sent then: nothing else prolongs a lease. False where that could
+        not be written: nothing begins without it, and what runs may run as long as it has one."""
+        try:
+            if isinstance(self.attempt.look(), Absent | Running):
+                renew_lease(self.attempt, self._step, sent)
+        except OSError as error:
+            _log.warning("a lease was not renewed", step=self._step.step_id, error=str(error))
+            return False
+        return True
 
     # The answer
 

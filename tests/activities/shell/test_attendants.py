@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,11 +12,12 @@ from typing import Any, cast
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
+from codeai.activities.shell import formats
 from codeai.activities.shell.attendant import Attendant
 from codeai.activities.shell.attendants import Attendants
 from codeai.activities.shell.desk import Desk
 from codeai.activities.shell.settings import ShellSettings
-from codeai.activities.shell.spool import Spool
+from codeai.activities.shell.spool import Attempt, Spool
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput
 from codeai.workflows.contracts.steps import LogLine, Notes
@@ -91,6 +93,42 @@ async def test_a_host_without_a_free_file_for_a_moment_adopts_what_nobody_attend
     assert watching not in done
     watching.cancel()
     await attendants.detach()
+
+
+async def test_a_lease_that_cannot_be_written_ends_no_attendance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk: who attended it would begin anew with all that it has printed, every two seconds."""
+    monkeypatch.setattr("codeai.activities.shell.attendant.HEARTBEAT", 0.01)
+    spool, record = Spool.open(tmp_path / "spool"), FileRecord(tmp_path / "record")
+    asked = step("true", lost_after=60.0)
+    attempt, beats = spool.attempt(asked), 0
+    attempt.write_input(asked)
+
+    class Full(Attempt):
+        def renew(self, sent: float, length: float) -> None:
+            nonlocal beats
+            beats += 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Answers(Forgotten):
+        async def heartbeat(self, **_: Any) -> None:
+            pass
+
+    desk = SimpleNamespace(
+        spool=spool, record=record, host="host", client=Answers(), settings=ShellSettings()
+    )
+    token = spool.put_token(attempt, b"token", "workflow", "run")
+    entry = os.open(attempt.folder / "entry", os.O_RDWR | os.O_CREAT)
+    assert formats.lock(entry)
+    full = Full(attempt.folder, attempt.key)
+    attending = asyncio.create_task(Attendant(cast(Desk, desk), full, asked, token, wanted=False).attend())
+    while beats < 3 and not attending.done():
+        await asyncio.sleep(0.01)
+    assert not attending.done()
+    attending.cancel()
+    await asyncio.gather(attending, return_exceptions=True)
+    os.close(entry)
 
 
 class Forgotten:
