@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError, CancelledError, TerminatedEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from codeai.workflows.contracts.decoding import InvalidInput, decode
-from codeai.workflows.contracts.errors import RunError
+from codeai.workflows.contracts.errors import TERMINATED, RunError
 from codeai.workflows.contracts.executions import (
     ExecuteInput,
     ExecuteResult,
@@ -170,7 +170,7 @@ def what_happened(cause: BaseException | None) -> tuple[ExecutionStatus, RunErro
     if isinstance(cause, TerminatedError):
         why = f": {cause.message}" if cause.message else ""
         return ExecutionStatus.FAILED, RunError(
-            kind="terminated", message=f"it was terminated in Temporal, which undoes nothing{why}"
+            kind=TERMINATED, message=f"it was terminated in Temporal, which undoes nothing{why}"
         )
     if isinstance(cause, TimeoutError):
         return ExecutionStatus.FAILED, RunError(kind="timeout", message="its time in Temporal was over")

@@ -19,11 +19,13 @@ async def cancel(
     caller: Caller,
     request: Request,
     word: Literal["cancel", "stop"] = "cancel",
+    comment: str | None = None,
 ) -> bool:
-    """Whether there was something to cancel. Who did it, and by which request, stands in the run's history, and from
+    """Whether there was something to cancel. Who did it, why, and by which request, stands in the run's history, and from
     there in its log and in the audit log. Raises RPCError where Temporal does not answer."""
     request_id = request.scope["state"]["request_id"]
-    reason = CancelInput(word=word, by=caller.subject[:255], request_id=request_id).as_reason()
+    by = caller.subject[:255]
+    reason = CancelInput(word=word, by=by, request_id=request_id, comment=comment).as_reason()
     try:
         await temporal.get_workflow_handle(workflow_id).cancel(reason=reason, rpc_timeout=RPC_LIMIT)
     except RPCError as error:

@@ -18,7 +18,7 @@ class DecideBody(Contract):
 
 
 class HoldBody(Contract):
-    """Why a run is paused or goes on."""
+    """Why a run is paused, goes on or is cancelled."""
 
     comment: str | None = Field(default=None, max_length=MOST_COMMENT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.executions import Execution
 from codeai.persistence.reads import Reads
 from codeai.persistence.steps import Steps, UndoBlockRun
+from codeai.workflows.contracts.errors import TERMINATED
 from codeai.workflows.contracts.executions import Carried
 from codeai.workflows.contracts.packing import pack, unpack
 
@@ -55,14 +57,16 @@ async def recording(parts: Parts, id: UUID, part: int | None) -> Recording:
     found = await known(parts, id)
     if isinstance(found, StartedView):
         raise Refused("no_trace", "the run has not begun yet")
-    live = None if found.ended else await asked(parts, found.workflow_id, "journal")
+    live = None if _is_whole(found) else await asked(parts, found.workflow_id, "journal")
     async with reading(parts.database) as rows:
         kept = await Checkpoints(rows).journals(found.id)
+        if live is not None and found.ended and not live["rounds"]:
+            live = None  # a command to it that came to nothing
         if live is not None and all(run <= live["run"] for run in kept):
             kept[live["run"]] = pack(live["rounds"])
         if not kept:
             raise _nothing_kept(found)
-        cut = None if found.ended or live is not None else UNANSWERED
+        cut = None if _is_whole(found) or live is not None else UNANSWERED
         before = after = None
         if part is not None:
             if part not in kept:
@@ -110,6 +114,13 @@ async def program_of(rows: Reads, content_hash: str | None) -> str:
 def program_in(carried: str) -> str:
     """The hash of the program that a run has at a checkpoint (packed as it was kept)."""
     return Carried.model_validate(unpack(carried)).program
+
+
+def _is_whole(execution: Execution) -> bool:
+    """Whether the run has kept all that it did: not one that goes on, nor one that was terminated."""
+    if not execution.ended:
+        return False
+    return execution.error is None or json.loads(execution.error).get("kind") != TERMINATED
 
 
 def _patches(journals: list[str]) -> list[tuple[str, str]]:

@@ -19,8 +19,10 @@ from codeai.api.operations import RPC_LIMIT, Operation, described, is_running, k
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.runs import no_execution, row_in_time, workflow_of
+from codeai.persistence.checkpoints import Checkpoints
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.errors import NOTHING_KEPT
 from codeai.workflows.contracts.executions import ExecuteInput, ExecutionStatus, entity_of
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 
@@ -49,6 +51,7 @@ async def reopen(parts: Parts, id: UUID, operation: Operation, asked: ExecuteInp
             await _must_have_something(parts, id, found.status)
         else:
             await _must_be_retriable(parts, id, found.status)
+        await _must_be_kept(parts, id)
     try:
         await parts.temporal.start_workflow(
             EXECUTE_DEPLOYMENT.type,
@@ -106,6 +109,18 @@ async def _is_done(temporal: Client, workflow_id: str, operation: Operation) -> 
     if not await operation.is_the_same(known):
         raise key_reused()
     return True
+
+
+async def _must_be_kept(parts: Parts, id: UUID) -> None:
+    """Raises Refused(nothing_to_do) for a run whose state was not kept: nothing is begun that would come to nothing, and
+    hide from Temporal's queries what there was."""
+    try:
+        async with reading(parts.database) as rows:
+            kept = await Checkpoints(rows).newest(str(id))
+    except Refused:
+        return
+    if kept is None:
+        raise Refused("nothing_to_do", NOTHING_KEPT)
 
 
 async def _must_have_something(parts: Parts, id: UUID, status: str) -> None:

@@ -67,13 +67,7 @@ class Parking(Scheduling):
         Raises:
             NotParked: the fibre is not parked.
         """
-        fibre = self._parked(number)
-        pc = fibre.pc
-        if self._takes_temporaries(pc):
-            pc = self._program.code.starts[pc]
-            self._empty(fibre.slots, pc)
-        fibre.retries = (fibre.pc, len(fibre.stack)) if fibre.failed_step else None
-        self._go_on(fibre, pc)
+        self._again(self._parked(number))
 
     def skip(self, number: int, plain: Any = None) -> None:
         """A fibre goes on behind its failed statement, whose expression has that value (plain data).
@@ -129,7 +123,7 @@ class Parking(Scheduling):
         """The run goes on with an edited program, parked fibres at their failed statement."""
         self._become(*states.from_plain(program, moved(states.to_plain(self._state, self._running), to)))
         for one in self.parked:
-            self.retry(one.fibre)
+            self._again(self._parked(one.fibre))
 
     def give_up(self, error: ErrorValue) -> None:
         """Ends the run with this error: its fibres are cancelled, what they wait for is withdrawn."""
@@ -203,6 +197,14 @@ class Parking(Scheduling):
                 self._copy_down(child, bottom, slot, value)
 
     # Going on
+
+    def _again(self, fibre: Fibre) -> None:
+        pc = fibre.pc
+        if self._takes_temporaries(pc):
+            pc = self._program.code.starts[pc]
+            self._empty(fibre.slots, pc)
+        fibre.retries = (fibre.pc, len(fibre.stack)) if fibre.failed_step else None
+        self._go_on(fibre, pc)
 
     def _go_on(self, fibre: Fibre, pc: int) -> None:
         fibre.parked = None

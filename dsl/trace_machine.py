@@ -15,7 +15,7 @@ from codeai.dsl.requests import Request
 from codeai.dsl.running import UNSET, Running, Slots
 from codeai.dsl.trace_entries import Change, Entry, UndoBlock
 from codeai.dsl.trace_steps import Watched, image
-from codeai.dsl.values import ErrorValue, ExecValue, Value
+from codeai.dsl.values import ErrorValue, ExecValue, Value, from_plain
 
 
 class Traced(Machine):
@@ -61,6 +61,39 @@ class Traced(Machine):
     def patch(self, program: Bound, to: Moved) -> None:
         super().patch(program, to)
         self._note("patch", self._state.main)
+
+    def retry(self, number: int) -> None:
+        fibre = self._parked(number)
+        index, pc = self._recorder.begin(), fibre.pc
+        super().retry(number)
+        if index:
+            self._keep(index, "retry", fibre, pc)
+
+    def skip(self, number: int, plain: Any = None) -> None:
+        fibre = self._parked(number)
+        index, pc = self._recorder.begin(), fibre.pc
+        super().skip(number, plain)
+        if index:
+            self._keep(index, "skip", fibre, pc, value=brief(from_plain(plain)))
+
+    def set(self, number: int, name: str, plain: Any) -> None:
+        fibre = self._parked(number)
+        index = self._recorder.begin()
+        before = image(*self._variable(fibre, name)) if index else UNSET
+        super().set(number, name, plain)
+        if index:
+            changed = (Change(name, before, image(*self._variable(fibre, name))),)
+            self._keep(index, "set", fibre, fibre.pc, changed=changed)
+
+    def _variable(self, fibre: Fibre, name: str) -> tuple[Slots, int]:
+        """Where the variable is that a name means at a parked statement."""
+        _, slots, slot = next(self._variables(fibre, name))
+        return slots, slot
+
+    def give_up(self, error: ErrorValue) -> None:
+        if self._state.outcome is None:
+            self._note("give_up", self._state.main)
+        super().give_up(error)
 
     # Effects
 

@@ -24,13 +24,6 @@ from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.records import LoadResult
 
-NOTHING_KEPT = RunError(
-    kind="nothing_to_do",
-    message="no state of this run was kept: it never began, or it was ended by force before it parked or continued as "
-    "new; start it anew",
-)
-
-
 class Refused(Exception):
     """The run cannot begin: its program, its inputs or what it is told to do is wrong."""
 

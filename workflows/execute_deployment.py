@@ -21,7 +21,6 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows import calls
     from codeai.workflows.attributes import describe, describe_status
     from codeai.workflows.beginning import (
-        NOTHING_KEPT,
         Refused,
         as_queued,
         completed_record,
@@ -34,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.contracts.base import Contract
     from codeai.workflows.contracts.commands import HoldInput
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
-    from codeai.workflows.contracts.errors import RunError
+    from codeai.workflows.contracts.errors import NOTHING_KEPT, RunError
     from codeai.workflows.contracts.executions import (
         Carried,
         ExecuteInput,
@@ -206,7 +205,7 @@ class ExecuteDeployment(KeptRun):
         if found.status is None:
             raise Refused(RunError(kind="not_found", message="there is no such run"))
         if found.carried is None:
-            raise Refused(NOTHING_KEPT)
+            raise Refused(RunError(kind="nothing_to_do", message=NOTHING_KEPT))
         carried = Carried.model_validate(unpack(found.carried))
         if asked.do != "compensate":
             must_be_retriable(found.status, carried)

@@ -200,7 +200,12 @@ async def compensate_execution(
 
 @router.post("/{id}/cancel", status_code=202)
 async def cancel_execution(
-    request: Request, response: Response, parts: Using, caller: Controller, id: UUID
+    request: Request,
+    response: Response,
+    parts: Using,
+    caller: Controller,
+    id: UUID,
+    body: HoldBody | None = None,
 ) -> StartedView:
     """Stops a run now: its commands are ended, then what was done is undone. An ended run stays as it is."""
     response.headers["Location"] = f"/executions/{id}"
@@ -208,7 +213,8 @@ async def cancel_execution(
     if found is not None and found.ended:
         return StartedView(id=str(id), status=found.status)
     workflow_id = workflow_of(found, id)
-    if await cancel(parts.temporal, workflow_id, caller, request):
+    comment = body.comment if body is not None else None
+    if await cancel(parts.temporal, workflow_id, caller, request, comment=comment):
         return StartedView(id=str(id), status="cancelling")
     if found is None and await described(parts.temporal, workflow_id) is None:
         raise no_execution(id)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 
 from codeai.api.auth.caller import Caller
 from codeai.api.dependencies import Parts, Using, require_permission
+from codeai.api.mending import mended
 from codeai.api.outages import reading
 from codeai.api.problems import Refused
 from codeai.api.recordings import UNKNOWN_END, asked, program_in, program_of, recording
@@ -37,7 +38,13 @@ UNDO_SHOWN = 100
 async def show_state(parts: Using, _: Inspector, id: UUID) -> dict[str, Any]:
     """Where a run is: statement, variables, what it waits for. From its worker, else as it was last kept."""
     found = await row_in_time(parts, id)
+    if found is not None:
+        found = await mended(parts, found)
     state = await asked(parts, workflow_of(found, id), "state")
+    if found is not None and found.ended:
+        # A command that came to nothing is the newest workflow run, and knows nothing; one that was terminated stands
+        # where it stood.
+        state = {**state, "status": found.status} if state is not None and "fibres" in state else None
     if state is None:
         return await _kept_state(parts, id, found)
     if found is None or "fibres" not in state:
@@ -103,6 +110,8 @@ async def _kept_state(parts: Parts, id: UUID, found: Execution | None) -> dict[s
         raise Refused("no_worker", "no worker answers for this run, and it is not written yet")
     async with reading(parts.database) as rows:
         kept = await Checkpoints(rows).newest(found.id)
+        if kept is None and found.ended:
+            raise Refused("no_trace", "no state of this run was kept; its steps say what it did")
         if kept is None:
             raise Refused("no_worker", "no worker answers for this run, and no state of it was kept yet")
         content = await program_of(rows, await asyncio.to_thread(program_in, kept.text))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from codeai.cli.client import connect
 from codeai.cli.commands import new
-from codeai.cli.newest import RunId, run_id
+from codeai.cli.newest import run_id
 from codeai.cli.options import AsOutput, Url
 from codeai.cli.reopening import Detach, go_on
-from codeai.cli.telling import Comment, Fibre, newest_parked
+from codeai.cli.telling import Comment, Fibre, ParkedOrFailed, newest_parked
 from codeai.cli.terminal import Output
 
 app = new()
@@ -15,7 +15,7 @@ app = new()
 
 @app.command()
 def retry(
-    id: RunId = None,
+    id: ParkedOrFailed = None,
     fibre: Fibre = None,
     comment: Comment = None,
     detach: Detach = False,

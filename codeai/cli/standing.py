@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from codeai.cli.follow import ENDED
 from codeai.cli.terminal import painter, plain, visible
 
 LONGEST_VALUE = 200
 LONGEST_LINE = 100
+_GOES_ON = ("retry", "set", "patch", "skip", "rollback", "abort")
 
 
 def put_standing(found: dict[str, Any]) -> None:
@@ -38,15 +40,27 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
             width = max(map(len, frame["variables"]), default=0)
             for variable, value in frame["variables"].items():
                 yield f"    {variable.ljust(width)} = {short(value)}"
+        if error := fibre.get("error"):
+            yield "  " + paint("red", f"parked: {error['message']}")
+    if (until := found.get("parked_until")) is not None:
+        which = ", with --fibre" if sum("error" in fibre for fibre in fibres) > 1 else ""
+        yield f"goes on by codeai {', '.join(_GOES_ON)}{which}; else it is rolled back at {_moment(until)}"
+    ended = found.get("status") in ENDED
     approvals = {approval["step"]: approval for approval in found.get("approvals", [])}
     for asked in found.get("pending", []):
-        yield f"waits for step {asked['step']}, line {asked['line']}: {_asked(asked, approvals)}"
+        yield f"{'waited' if ended else 'waits'} for step {asked['step']}, line {asked['line']}: {_asked(asked, approvals)}"
     undo = found.get("undo", [])
     if undo:
-        yield "if it fails, these are undone, the first one first:"
+        when = "can be undone by codeai compensate" if ended else "if it fails, these are undone"
+        when = "still to be undone" if found.get("status") == "undoing" else when
+        yield f"{when}, the first one first:"
     for entry in reversed(undo):
         line = f", line {entry['line']}" if entry.get("line") else ""
         yield f"  step {entry['step']}{line}  {_one_line(entry.get('command') or '')}".rstrip()
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _source(place: dict[str, Any]) -> str:
@@ -69,5 +83,5 @@ def _asked(asked: dict[str, Any], approvals: dict[int, dict[str, Any]]) -> str:
         )
     who = f"the role {given['role']}" if given.get("role") else "somebody"
     deadline = approvals.get(asked["step"], {}).get("deadline")
-    until = f" until {datetime.fromtimestamp(deadline).astimezone():%Y-%m-%d %H:%M:%S}" if deadline else ""
+    until = f" until {_moment(deadline)}" if deadline else ""
     return f"approve  {plain(given['text'])}  (by {who}{until})"

@@ -19,6 +19,12 @@ Step = Annotated[
 ParkedRun = Annotated[
     str | None, typer.Argument(metavar="[ID]", help="An execution's id; default: the newest that is parked.")
 ]
+ParkedOrFailed = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ID]", help="An execution's id; default: the newest that is parked, else the newest run."
+    ),
+]
 Fibre = Annotated[
     int | None, typer.Option("--fibre", min=1, help="Which fibre, where several of the run are parked.")
 ]

@@ -19,6 +19,7 @@ _HARMLESS_OR_CONTROL = re.compile(rf"({_COLOUR}|[\t\n])|[\x00-\x1f{_BEYOND_ASCII
 _HIDDEN = re.compile(rf"[{_BEYOND_ASCII}]")
 _PLAIN_AGAIN = ("\x1b[0m", "\x1b[m")
 _LONGEST_CELL = 60
+_LONGEST_FIELD = 2000
 
 
 class Output(StrEnum):
@@ -51,10 +52,10 @@ def for_stream(text: str, to: TextIO, *, raw: bool) -> str:
     return text if raw and not to.isatty() else visible(text)
 
 
-def plain(text: str) -> str:
+def plain(text: str, longest: int = _LONGEST_CELL) -> str:
     """One line of text for a table's cell."""
     line = " ".join(re.sub(_COLOUR, "", text).split())
-    return visible(line if len(line) <= _LONGEST_CELL else line[: _LONGEST_CELL - 1] + "…")
+    return visible(line if len(line) <= longest else line[: longest - 1] + "…")
 
 
 def put_json(value: Any) -> None:
@@ -90,8 +91,7 @@ def put_thing(thing: Mapping[str, Any], output: Output) -> None:
         return
     width = max((len(name) for name in thing), default=0)
     for name, value in thing.items():
-        text = cell(value) if not isinstance(value, str) else local_time(value) or visible(value)
-        text = text if "\n" not in text else plain(text)
+        text = cell(value, _LONGEST_FIELD)
         print(f"{name.ljust(width)}  {text}".rstrip())
 
 
@@ -103,13 +103,13 @@ def put_table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
-def cell(value: Any) -> str:
-    """A value as one short line."""
+def cell(value: Any, longest: int = _LONGEST_CELL) -> str:
+    """A value as one line, cut where it is long."""
     if value is None:
         return "-"
     if isinstance(value, str):
-        return local_time(value) or plain(value)
-    return plain(json.dumps(value, ensure_ascii=False))
+        return local_time(value) or plain(value, longest)
+    return plain(json.dumps(value, ensure_ascii=False), longest)
 
 
 def local_time(text: str) -> str | None:

@@ -11,7 +11,9 @@ from codeai.cli.terminal import painter, plain, visible
 
 LONGEST_SOURCE = 44
 LONGEST = 60
-_COLOURS = {"error": "red", "caught": "yellow", "patch": "yellow", "cancel": "yellow", "cancelled": "yellow"}
+_COLOURS = {"error": "red"} | dict.fromkeys(
+    ("caught", "retry", "skip", "set", "give_up", "patch", "cancel", "cancelled"), "yellow"
+)
 
 
 def put_entries(items: Sequence[dict[str, Any]], *, before: bool) -> None:
@@ -122,6 +124,10 @@ _SAYS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "join": _join,
     "caught": _caught,
     "error": lambda item, _: _failure(item),
+    "retry": lambda *_: "retried by a person",
+    "skip": lambda item, _: f"skipped by a person, with {short(item['value'], LONGEST)}",
+    "set": lambda _, changed: f"set by a person: {changed}",
+    "give_up": lambda *_: "the parked run is ended",
     "patch": lambda *_: "the run goes on with another program",
     "cancel": lambda *_: "the run is cancelled",
     "cancelled": lambda item, _: f"fibre {item['fibre']} is ended",

@@ -253,16 +253,19 @@ async def test_who_cancelled_a_run_stands_in_its_history_its_log_and_the_audit_l
         async with asyncio.timeout(30):  # one that is cancelled before it has begun has no log
             while "it begins" not in (await ann.get(f"/executions/{id}/logs")).text:
                 await asyncio.sleep(0.05)
-        await ann.post(f"/executions/{id}/cancel", headers={"X-Request-Id": "request-7"})
+        why = "the wrong branch, request x: " + "y" * 4000
+        await ann.post(
+            f"/executions/{id}/cancel", json={"comment": why}, headers={"X-Request-Id": "request-7"}
+        )
         await running(ann, id, "cancelled")
-        assert "cancel by ann" in (await ann.get(f"/executions/{id}/logs")).text
+        assert "cancel by ann: the wrong branch" in (await ann.get(f"/executions/{id}/logs")).text
         audit = (await ann.get("/audit", params={"entity": f"execution/{id}", "action": "cancel"})).json()
         (entry,) = audit["items"]
         assert (entry["actor"], entry["via"], entry["request_id"]) == ("ann", "api", "request-7")
-        assert entry["workflow_id"] == f"execution/{id}"
+        assert entry["workflow_id"] == f"execution/{id}" and entry["details"] == {"comment": why}
     history = await served.temporal.get_workflow_handle(f"execution/{id}").fetch_history()
     asked = [event.workflow_execution_cancel_requested_event_attributes for event in history.events]
-    assert [one.cause for one in asked if one.cause] == ["cancel by ann, request request-7"]
+    assert [one.cause for one in asked if one.cause] == [f"cancel by ann, request request-7: {why}"]
 
 
 async def test_cancel_ends_a_run_and_again_has_no_effect(admin: httpx2.AsyncClient) -> None:

@@ -146,6 +146,23 @@ async def test_what_has_ended_needs_no_worker(
     assert (fibre["source"], fibre["variables"]["all"]) == ("return all", ["0 world", "1 world", "2 world"])
 
 
+async def test_a_command_that_came_to_nothing_does_not_hide_how_a_run_ended(
+    admin: httpx2.AsyncClient, served: Served
+) -> None:
+    id = await started(admin, "log('on')\nfail('no')")
+    await running(admin, id, "failed")
+    again = await served.temporal.start_workflow(
+        EXECUTE_DEPLOYMENT.type,
+        {"execution": id, "do": "compensate"},
+        id=EXECUTE_DEPLOYMENT.workflow_id(id),
+        task_queue=EXECUTE_DEPLOYMENT.queue,
+    )
+    with pytest.raises(WorkflowFailureError):
+        await again.result()
+    state = (await admin.get(f"/executions/{id}/state")).json()
+    assert (state["status"], state["fibres"][0]["line"]) == ("failed", 2)
+
+
 async def test_a_run_that_nobody_answers_for_says_so(
     admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

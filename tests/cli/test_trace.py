@@ -12,7 +12,7 @@ from codeai.dsl.diagnostics import Source
 from codeai.dsl.machine import Machine
 from codeai.dsl.requests import EffectResult
 from codeai.dsl.trace import Window, trace
-from codeai.dsl.values import ExecValue
+from codeai.dsl.values import ErrorValue, ExecValue
 from codeai.dsl.view import with_source
 from tests.dsl.runs import program
 from tests.dsl.test_trace import recorded
@@ -113,6 +113,25 @@ def test_undo_blocks_say_what_they_undid_and_how_they_ended(capsys: pytest.Captu
         'step 1  b $x  (x: "X")  is running',
         'step 1  (execution: "c", x: "X")  done',
     ]
+
+
+def test_a_parked_state_says_why_and_what_can_be_done(capsys: pytest.CaptureFixture[str]) -> None:
+    source = "var n = 1\nexec { false } undo { back }"
+    machine = Machine.start(program(source), {})
+    machine.park_at_errors()
+    machine.advance()
+    machine.answer(1, EffectResult(error=ErrorValue("exec_failed", "it ended with exit code 1")))
+    machine.advance()
+    view = with_source(machine.view(), Source(source))
+    undo = [{"step": 1, "line": 2, "command": "false"}]
+    put_standing({**view, "status": "parked", "parked_until": 0.0, "undo": undo})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "  parked: it ended with exit code 1"
+    assert lines[3].startswith("goes on by codeai retry, set, patch, skip, rollback, abort; else it is rolled")
+    assert lines[4] == "if it fails, these are undone, the first one first:"
+    for status, first in (("undoing", "still to be undone"), ("failed", "can be undone by codeai compensate")):
+        put_standing({**view, "status": status, "undo": undo})
+        assert capsys.readouterr().out.splitlines()[-2] == f"{first}, the first one first:"
 
 
 def test_a_state_says_where_with_what_and_what_for(capsys: pytest.CaptureFixture[str]) -> None:

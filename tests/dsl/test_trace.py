@@ -21,12 +21,13 @@ from codeai.dsl.requests import EffectResult, Failed, Finished
 from codeai.dsl.running import UNSET
 from codeai.dsl.trace import Recorded, Trace, Window, trace
 from codeai.dsl.trace_entries import KINDS, Entry, UndoBlock
-from codeai.dsl.values import ExecValue, to_result
+from codeai.dsl.values import ErrorValue, ExecValue, to_result
 from tests.dsl.driven import Driven
 from tests.dsl.random_programs import Programs
 from tests.dsl.runs import Answer, echo, program
 
 ALL = Window(limit=1000)
+SAID_TO_PARKED = {"retry", "skip", "set", "give_up"}
 
 
 def recorded(source: str | Bound, inputs: dict[str, Any] | None = None, answer: Answer = echo) -> Recorded:
@@ -194,7 +195,7 @@ def test_every_kind_of_entry_is_in_the_table() -> None:
         kinds = {entry.kind for entry in trace(whole(driven), ALL).entries}
         seen |= kinds
     assert seen <= KINDS.keys()
-    assert KINDS.keys() - seen <= {"input", "evaluate", "patch", "undo"}
+    assert KINDS.keys() - seen <= {"input", "evaluate", "patch", "undo"} | SAID_TO_PARKED
 
 
 def test_a_trace_goes_on_with_the_program_that_the_run_went_on_with() -> None:
@@ -224,6 +225,60 @@ def test_a_trace_goes_on_with_the_program_that_the_run_went_on_with() -> None:
     assert [found.program_at(entry) for entry in found.entries] == [None] * 3 + ["now"] * 3
     lost = trace(Recorded(kept.code, rounds, kept.result_of, {}), ALL)
     assert lost.cut is not None and "not kept" in lost.cut and lost.total == 3
+
+
+def test_what_people_said_to_a_parked_run_is_told() -> None:
+    source = "var n = 1\nvar x = exec { one } + n\nvar y = exec { two }\nreturn [x, y]"
+    bound = program(source)
+    machine, journal, rows = Machine.start(bound, {}), Journal(), {}
+    machine.park_at_errors()
+    journal.parks()
+
+    def parked(step: int) -> None:
+        machine.advance()
+        journal.advanced()
+        rows[step] = failed = EffectResult(error=ErrorValue("exec_failed", "no"))
+        machine.answer(step, failed)
+        journal.answered(step, failed)
+        machine.advance()
+        journal.advanced()
+
+    parked(1)
+    machine.set(1, "n", [2])
+    journal.set(1, "n", [2])
+    machine.retry(1)
+    journal.retried(1)
+    parked(1)
+    machine.skip(1, "by hand")
+    journal.skipped(1, "by hand")
+    parked(2)
+    machine.give_up(machine.parked[0].error)
+    journal.gave_up(ErrorValue("exec_failed", "no"))
+    assert isinstance(machine.advance(), Failed)
+    journal.advanced()
+    kept = Recorded(bound.code, json.loads(json.dumps([journal.take()])), rows.get, {})
+    found = trace(kept, ALL)
+    assert [(entry.kind, entry.line) for entry in found.entries] == [
+        ("assign", 1),
+        ("ask", 2),
+        ("answer", 2),
+        ("error", 2),
+        ("set", 2),
+        ("retry", 2),
+        ("ask", 2),
+        ("answer", 2),
+        ("error", 2),
+        ("skip", 2),
+        ("ask", 3),
+        ("answer", 3),
+        ("error", 3),
+        ("give_up", 3),
+        ("cancelled", 3),
+    ]
+    assert [(one.name, one.before, one.after) for one in found.entries[4].changed] == [("n", 1, [2])]
+    assert found.entries[9].value == "by hand"
+    view = trace(kept, Window(at=10)).view
+    assert view is not None and view["fibres"][0]["variables"] == {"n": [2], "x": "by hand"}
 
 
 # Windows

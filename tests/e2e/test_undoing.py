@@ -196,3 +196,8 @@ def test_a_terminated_run_of_which_nothing_was_kept_is_refused_with_the_reason(
     assert "no state of this run was kept" in refused.stderr and "start it anew" in refused.stderr
     shown = stack.request("GET", f"/executions/{id}", token=token)[2]
     assert (shown["status"], shown["error"]["kind"]) == ("failed", "terminated")
+    # Where it stood and what it did is shown all the same.
+    stood = stack.request("GET", f"/executions/{id}/state", token=token)[2]
+    assert (stood["status"], len(stood["fibres"])) == ("failed", 1), stood
+    traced = stack.request("GET", f"/executions/{id}/trace", token=token)[2]
+    assert traced["items"][-1]["kind"] == "ask" and not traced["complete"] and traced["cut"], traced

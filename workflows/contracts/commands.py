@@ -15,7 +15,7 @@ MOST_PROGRAM = 1024 * 1024
 """Characters of a program's text."""
 MOST_COMMENT = 4096
 _OF_API = re.compile(
-    r"(?P<word>cancel|stop) by (?P<by>.{1,255}), request (?P<request>[A-Za-z0-9._-]{1,128})", re.DOTALL
+    r"(?P<word>cancel|stop) by (?P<by>.{1,255}?), request (?P<request>[A-Za-z0-9._-]{1,128})(: (?P<why>.+))?", re.DOTALL
 )
 Via = Literal["api", "temporal"]
 
@@ -96,7 +96,8 @@ class CancelInput(Command):
     word: Literal["cancel", "stop"] = "cancel"
 
     def as_reason(self) -> str:
-        return f"{self.word} by {self.by}, request {self.request_id}"
+        why = f": {self.comment}" if self.comment else ""
+        return f"{self.word} by {self.by}, request {self.request_id}{why}"
 
     @classmethod
     def of_reason(cls, reason: str | None) -> CancelInput:
@@ -104,7 +105,13 @@ class CancelInput(Command):
         found = _OF_API.fullmatch(reason or "")
         if found is None:
             return cls(comment=(reason or "")[:MOST_COMMENT] or None)
-        return cls(word=found["word"], by=found["by"], request_id=found["request"], via="api")
+        return cls(
+            word=found["word"],
+            by=found["by"],
+            request_id=found["request"],
+            comment=found["why"],
+            via="api",
+        )
 
 
 class PatchCommand(Command):

@@ -8,6 +8,14 @@ from pydantic import Field
 
 from codeai.workflows.contracts.base import Contract
 
+TERMINATED = "terminated"
+"""The kind of a run's error that Temporal has terminated: it could write nothing of its end."""
+NOTHING_KEPT = (
+    "no state of this run was kept: it never began, or it was ended by force before it parked or continued as new; "
+    "its steps say what it did; take that back by hand, or start it anew"
+)
+"""Why an ended run cannot be taken up again."""
+
 
 class RunError(Contract):
     """Why a run or a step failed. `kind` is one of the language's kinds (LANGUAGE.md, 6)."""
