@@ -24,6 +24,7 @@ from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.records import LoadResult
 
+
 class Refused(Exception):
     """The run cannot begin: its program, its inputs or what it is told to do is wrong."""
 

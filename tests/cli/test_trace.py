@@ -127,9 +127,14 @@ def test_a_parked_state_says_why_and_what_can_be_done(capsys: pytest.CaptureFixt
     put_standing({**view, "status": "parked", "parked_until": 0.0, "undo": undo})
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "  parked: it ended with exit code 1"
-    assert lines[3].startswith("goes on by codeai retry, set, patch, skip, rollback, abort; else it is rolled")
+    assert lines[3].startswith(
+        "goes on by codeai retry, set, patch, skip, rollback, abort; else it is rolled"
+    )
     assert lines[4] == "if it fails, these are undone, the first one first:"
-    for status, first in (("undoing", "still to be undone"), ("failed", "can be undone by codeai compensate")):
+    for status, first in (
+        ("undoing", "still to be undone"),
+        ("failed", "can be undone by codeai compensate"),
+    ):
         put_standing({**view, "status": status, "undo": undo})
         assert capsys.readouterr().out.splitlines()[-2] == f"{first}, the first one first:"
 

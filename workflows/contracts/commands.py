@@ -15,7 +15,8 @@ MOST_PROGRAM = 1024 * 1024
 """Characters of a program's text."""
 MOST_COMMENT = 4096
 _OF_API = re.compile(
-    r"(?P<word>cancel|stop) by (?P<by>.{1,255}?), request (?P<request>[A-Za-z0-9._-]{1,128})(: (?P<why>.+))?", re.DOTALL
+    r"(?P<word>cancel|stop) by (?P<by>.{1,255}?), request (?P<request>[A-Za-z0-9._-]{1,128})(: (?P<why>.+))?",
+    re.DOTALL,
 )
 Via = Literal["api", "temporal"]
 
