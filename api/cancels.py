@@ -21,8 +21,8 @@ async def cancel(
     word: Literal["cancel", "stop"] = "cancel",
     comment: str | None = None,
 ) -> bool:
-    """Whether there was something to cancel. Who did it, why, and by which request, stands in the run's history, and from
-    there in its log and in the audit log. Raises RPCError where Temporal does not answer."""
+    """Whether there was something to cancel. Who did it, why, and by which request, stands in the run's history, and
+    from there in its log and in the audit log. Raises RPCError where Temporal does not answer."""
     request_id = request.scope["state"]["request_id"]
     by = caller.subject[:255]
     reason = CancelInput(word=word, by=by, request_id=request_id, comment=comment).as_reason()

@@ -112,8 +112,8 @@ async def _is_done(temporal: Client, workflow_id: str, operation: Operation) -> 
 
 
 async def _must_be_kept(parts: Parts, id: UUID) -> None:
-    """Raises Refused(nothing_to_do) for a run whose state was not kept: nothing is begun that would come to nothing, and
-    hide from Temporal's queries what there was."""
+    """Raises Refused(nothing_to_do) for a run whose state was not kept: nothing is begun that would come to nothing,
+    and hide from Temporal's queries what there was."""
     try:
         async with reading(parts.database) as rows:
             kept = await Checkpoints(rows).newest(str(id))

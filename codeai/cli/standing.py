@@ -48,7 +48,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     ended = found.get("status") in ENDED
     approvals = {approval["step"]: approval for approval in found.get("approvals", [])}
     for asked in found.get("pending", []):
-        yield f"{'waited' if ended else 'waits'} for step {asked['step']}, line {asked['line']}: {_asked(asked, approvals)}"
+        waits = "waited" if ended else "waits"
+        yield f"{waits} for step {asked['step']}, line {asked['line']}: {_asked(asked, approvals)}"
     undo = found.get("undo", [])
     if undo:
         when = "can be undone by codeai compensate" if ended else "if it fails, these are undone"
