@@ -130,6 +130,7 @@ class Attendants:
                     if execution not in waited_for and await self._are_over(attempts):
                         await self._tell(attempts)
                         await asyncio.to_thread(self._desk.spool.remove, execution, attempts)
+                await asyncio.to_thread(self._desk.spool.empty_trash)
             except OSError as error:
                 _log.error("the spool cannot be swept", error=str(error))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from codeai.activities.shell import formats
 from codeai.activities.shell.descendants import kill_marked, kill_noted, remove_noted
 from codeai.activities.shell.formats import Exit, Frame, Spec
+from codeai.activities.shell.removal import remove_tree
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.shell import CommandInput
 
@@ -134,7 +135,7 @@ class Attempt:
         """Writes what the supervisor needs; once, as a supervisor may be on its way already. ValueError where
         something cannot be written as it is."""
         encoded = spec.encode()
-        shutil.rmtree(self.files, ignore_errors=True)
+        remove_tree(self.files)
         self.files.mkdir(mode=0o700)
         for name, text in files.items():
             formats.write_whole(str(self.files / name), text.encode())
@@ -166,7 +167,7 @@ class Attempt:
         finally:
             own.unlink(missing_ok=True)
         formats.remove(formats.lease_file(str(self.folder)))
-        shutil.rmtree(self.files, ignore_errors=True)
+        remove_tree(self.files)
         return True
 
     def answer(self, exit: Exit) -> None:
@@ -246,7 +247,7 @@ class Attempt:
             time.sleep(0.01)
         if not left:  # a lease from before a reboot could last for days
             formats.remove(formats.lease_file(folder))
-        shutil.rmtree(self.files, ignore_errors=True)
+        remove_tree(self.files)
 
 
 class SpoolGone(Exception):
@@ -377,7 +378,12 @@ class Spool:
         away = self.path / "trash" / str(uuid.uuid4())
         attempt.folder.rename(away)
         formats.remove(formats.lease_file(folder))
-        shutil.rmtree(away, ignore_errors=True)
+        remove_tree(away)
+
+    def empty_trash(self) -> None:
+        """Removes what a worker left behind that died while it removed an attempt."""
+        for away in (self.path / "trash").iterdir():
+            remove_tree(away)
 
 
 def boot_id() -> str:

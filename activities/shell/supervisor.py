@@ -4,7 +4,7 @@ Forked by the fork server; standard library only, and neither signal, subprocess
 imported here is paid before the first command of a host.
 """
 
-# ruff: noqa: PTH106, PTH108, PTH112, PTH114, PTH123
+# ruff: noqa: PTH101, PTH106, PTH108, PTH112, PTH114, PTH123
 # (pathlib would cost the fork server 10 ms)
 
 from __future__ import annotations
@@ -332,6 +332,15 @@ def forsaken(entry: int) -> bool:
 
 def remove_files() -> None:
     """Removes $CODEAI_FILES, whatever the command made of it."""
+    if os.path.islink(formats.FILES):  # it may lead anywhere
+        os.unlink(formats.FILES)
+        return
+    if os.path.isdir(formats.FILES):
+        os.chmod(formats.FILES, 0o700)
+    for folder, folders, _ in os.walk(formats.FILES):  # which leaves out what it cannot read
+        for name in folders:
+            if not os.path.islink(f"{folder}/{name}"):
+                os.chmod(f"{folder}/{name}", 0o700)
     for folder, folders, files in os.walk(formats.FILES, topdown=False):
         for name in files:
             os.unlink(f"{folder}/{name}")

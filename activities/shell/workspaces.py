@@ -17,6 +17,7 @@ from pathlib import Path
 
 from codeai.activities.shell.errors import SeedError
 from codeai.activities.shell.git_seeds import Checkout, Way, way_to
+from codeai.activities.shell.removal import remove_tree
 from codeai.settings import OutboundSettings
 from codeai.workflows.contracts.file_seeds import check_paths
 from codeai.workflows.contracts.shell import WorkspaceSeed
@@ -79,13 +80,13 @@ class Workspaces:
                 place.rename(away)
             except FileNotFoundError:
                 continue
-            _remove(away)
+            remove_tree(away)
 
     def tidy(self) -> None:
         """Removes what a worker left behind that died while it made or removed a workspace."""
         for place in self._folder.glob(".*"):
             if time.time() - place.lstat().st_mtime > _ABANDONED:
-                _remove(place)
+                remove_tree(place)
 
     def close(self) -> None:
         """Lets go of what is being seeded; it begins anew when it is asked for again."""
@@ -208,13 +209,6 @@ def inside(work: Path, path: str) -> Path:
     if not found.is_relative_to(work.resolve()):
         raise SeedError(f"{path!r} leads out of the workspace")
     return found
-
-
-def _remove(folder: Path) -> None:
-    """Removes a folder, also what a command has made unwritable."""
-    for parent, _, _ in os.walk(folder):
-        Path(parent).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def reason(error: Exception) -> str:

@@ -192,6 +192,12 @@ def test_attempts_go_with_all_that_is_theirs_and_their_execution_with_the_last(s
     assert list((spool.path / "trash").iterdir()) == []
 
 
+def test_what_a_worker_had_not_quite_removed_when_it_died_goes(spool: Spool) -> None:
+    (spool.path / "trash" / "away" / "files").mkdir(parents=True)
+    spool.empty_trash()
+    assert list((spool.path / "trash").iterdir()) == []
+
+
 def is_waited_for(spool: Spool, attempt: Attempt) -> None:
     spool.put_token(attempt, b"token", "workflow", "run")
 
