@@ -128,7 +128,10 @@ class Attendants:
                 for execution in self._desk.spool.executions():
                     attempts = self._desk.spool.attempts(execution)  # what comes later stays
                     if execution not in waited_for and await self._are_over(attempts):
-                        await self._tell(attempts)
+                        if await self._tell(
+                            attempts
+                        ):  # which may have taken long: they go with the next look
+                            continue
                         await asyncio.to_thread(self._desk.spool.remove, execution, attempts)
                 await asyncio.to_thread(self._desk.spool.empty_trash)
             except OSError as error:
@@ -149,8 +152,10 @@ class Attendants:
         except OSError:  # another worker removes it
             return False
 
-    async def _tell(self, attempts: Sequence[Attempt]) -> None:
-        """What ended when nobody waited for it any more is written all the same: its run may be taken up again."""
+    async def _tell(self, attempts: Sequence[Attempt]) -> bool:
+        """What ended when nobody waited for it any more is written all the same: its run may be taken up again. Whether
+        there was anything."""
+        told = False
         for attempt in attempts:
             if attempt.is_told or (lock := attempt.lock()) is None:
                 continue
@@ -158,8 +163,11 @@ class Attendants:
                 step = _input_of(attempt)
                 if step is not None and isinstance(attempt.look(), Ended | Lost):
                     await Bookkeeping(self._desk, attempt, step).end()
+                    attempt.forget_output()
+                    told = True
             finally:
                 os.close(lock)
+        return told
 
     async def detach(self) -> None:
         """Lets go of everything at once; what runs goes on."""
