@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from codeai.activities.shell.errors import SeedError
@@ -24,6 +25,8 @@ from codeai.workflows.contracts.shell import WorkspaceSeed
 
 LIMIT = 1 << 30
 """Most bytes of a copied folder."""
+SEEDED_AT_ONCE = 16
+"""Workspaces that are fetched or copied at a time; others of their kind wait."""
 _ABANDONED = 86_400.0  # after which nobody makes or removes it any more, seconds
 _LISTING = 60.0  # how long `git ls-files` may take, seconds
 
@@ -49,6 +52,8 @@ class Workspaces:
         self._outbound = outbound or OutboundSettings()
         self._seeding: dict[str, asyncio.Task[None]] = {}
         self._closing = threading.Event()
+        # Of their own: what the worker does meanwhile, also ending a command, shares a few others.
+        self._slow = ThreadPoolExecutor(SEEDED_AT_ONCE, thread_name_prefix="seeding")
 
     async def of(self, name: str, seed: WorkspaceSeed | None) -> Path:
         """The workspace of that name (the execution's id, with more where a run has several here), seeded where there
@@ -94,7 +99,9 @@ class Workspaces:
 
     async def _seed(self, place: Path, seed: WorkspaceSeed | None) -> None:
         way = await way_to(seed.git, self._outbound) if seed and seed.git else None
-        await asyncio.to_thread(self._make, place, seed, way)
+        takes_long = seed is not None and (seed.git is not None or seed.folder is not None)
+        threads = self._slow if takes_long else None
+        await asyncio.get_running_loop().run_in_executor(threads, self._make, place, seed, way)
 
     def _make(self, place: Path, seed: WorkspaceSeed | None, way: Way | None) -> None:
         new = self._folder / f".{uuid.uuid4()}"

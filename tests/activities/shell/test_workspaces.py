@@ -6,13 +6,16 @@ import asyncio
 import os
 import re
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from codeai.activities.shell import workspaces
 from codeai.activities.shell.errors import SeedError
+from codeai.activities.shell.git_seeds import Way
 from codeai.activities.shell.workspaces import Workspaces
+from codeai.workflows.contracts.git_seeds import GitSeed, place_of
 from codeai.workflows.contracts.shell import WorkspaceSeed
 
 
@@ -153,6 +156,35 @@ async def test_it_is_seeded_once_whoever_asks_and_however_many(
     assert await made.of("run", seed) == works[0]
     assert (works[0] / "a").read_text() == "changed"
     assert [path.name for path in (source / ".codeai" / "workspaces").iterdir()] == ["run"]
+
+
+async def test_however_many_wait_for_a_slow_repository_others_have_their_workspace(
+    made: Workspaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository may take ten minutes, and there are few threads for all that a worker does."""
+    may_end, begun = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Slow:
+        def __init__(self, *_: object) -> None: ...
+
+        def make(self) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            may_end.wait()
+
+    async def way(*_: object) -> Way:
+        return Way(place_of("https://slow.example/repository"))
+
+    monkeypatch.setattr(workspaces, "Checkout", Slow)
+    monkeypatch.setattr(workspaces, "way_to", way)
+    seed = WorkspaceSeed(git=GitSeed(url="https://slow.example/repository", revision="main"))
+    slow = [asyncio.create_task(made.of(f"slow{number}", seed)) for number in range(40)]
+    await begun.wait()
+    try:
+        await asyncio.wait_for(made.of("other", None), 10)
+    finally:
+        may_end.set()
+        await asyncio.gather(*slow)
 
 
 async def test_one_that_a_command_removed_is_not_made_anew(made: Workspaces) -> None:
