@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from codeai.activities.shell.record import StepRecord
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
 from codeai.activities.shell.spawner import Spawner
-from codeai.activities.shell.spool import Attempt, Running, Spool
+from codeai.activities.shell.spool import Spool
 from codeai.activities.shell.workspaces import Workspaces
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 
@@ -101,14 +100,6 @@ class ShellHost:
         self.labels.close()
         self._spawner.close()
 
-    def running(self) -> int:
-        """How many commands are under way on this host."""
-        return running(self._spool.path.parent)
-
-    async def kill_all(self) -> int:
-        """Ends every command on this host; how many there were."""
-        return await asyncio.to_thread(kill_all, self._spool.path.parent)
-
     @activity.defn
     async def run_command(self, step: CommandInput) -> CommandResult:
         """One attempt of a step. Starts nothing itself: it leaves the attempt to an attendant, which
@@ -150,28 +141,3 @@ def host_id(root: Path) -> str:
     finally:
         new.unlink()
     return file.read_text()
-
-
-def running(root: Path) -> int:
-    """How many commands are under way on the host at `root`. Needs no worker."""
-    return len(_alive(root))
-
-
-def _alive(root: Path) -> list[Attempt]:
-    if not (root / "spool").is_dir():
-        return []
-    return [
-        attempt for attempt in Spool.open(root / "spool").attempts() if isinstance(attempt.look(), Running)
-    ]
-
-
-def kill_all(root: Path) -> int:
-    """Ends every command of the host at `root`, with its grace, and waits for that; how many there were.
-    Needs no worker. Their steps are told `lost` when a worker comes."""
-    told: set[str] = set()
-    while attempts := _alive(root):
-        for attempt in attempts:
-            if attempt.key not in told and attempt.say(formats.KILL):
-                told.add(attempt.key)
-        time.sleep(0.02)
-    return len(told)

@@ -52,6 +52,6 @@ def down(
 def _kill(root: Path) -> int:
     if not root.is_dir():
         return 0
-    from codeai.activities.shell.host import kill_all
+    from codeai.activities.shell.under_way import kill_all
 
     return kill_all(root)

@@ -32,7 +32,7 @@ def commands_under_way(folder: DataFolder) -> int:
     """How many shell commands of the folder's host live."""
     if not folder.workspaces.is_dir():
         return 0
-    from codeai.activities.shell.host import running
+    from codeai.activities.shell.under_way import running
 
     return running(folder.workspaces)
 

@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 
 from codeai.activities.shell import host as hosts
 from codeai.activities.shell.spool import Running
+from codeai.activities.shell.under_way import kill_all, running
 from codeai.workflows.contracts.queues import exec_on
 from codeai.workflows.contracts.shell import Outcome, WorkspaceSeed
 from tests.activities.shell.conftest import Here
@@ -70,12 +71,12 @@ async def test_cancelling_ends_when_everything_is_dead(here: Here) -> None:
 
 async def test_a_step_that_waits_for_a_slot_can_be_cancelled_and_never_starts(here: Here) -> None:
     holding = [await here.start(step("sleep 60")) for _ in range(4)]
-    while here.host.running() < 4:
+    while running(here.rig.root) < 4:
         await asyncio.sleep(0.01)
     given = step("touch ran")
     waiting = await here.start(given)
     await asyncio.sleep(0.3)
-    assert here.host.running() == 4
+    assert running(here.rig.root) == 4
     await waiting.cancel()
     [result] = await asyncio.wait_for(waiting.result(), 10)
     assert result.outcome == Outcome.CANCELLED
@@ -204,8 +205,8 @@ async def test_detaching_kills_nothing_and_killing_all_ends_all(here: Here) -> N
     await here.host.detach()
     attempt = here.rig.spool.attempt(given)
     assert isinstance(attempt.look(), Running)
-    assert here.host.running() == 1
-    assert await asyncio.to_thread(hosts.kill_all, here.rig.root) == 1
+    assert running(here.rig.root) == 1
+    assert await asyncio.to_thread(kill_all, here.rig.root) == 1
     assert processes_with(given.step_id) == []
 
 
