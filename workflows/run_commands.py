@@ -99,12 +99,16 @@ class RunCommands(Settling):
         """The statement, variables, fibres, open approvals and undo stack, as people read them."""
         if not self.begun:
             return {"status": self.run_status.value, "lane": self.lane.key, "position": self.lane.position}
+        view = self.machine.view()
         return {
             "status": self.run_status.value,
             "program": self.program_hash,
             "parked_until": self.park.parking.until if self.run_status is ExecutionStatus.PARKED else None,
             "approvals": self.approvals(),
-            **self.machine.view(),
+            **view,
+            "pending": [
+                {**one, "placed": one["step"] not in self.effects.placing} for one in view["pending"]
+            ],
         }
 
     @workflow.query

@@ -31,6 +31,13 @@ def short(value: Any, longest: int = LONGEST_VALUE) -> str:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     paint = painter(sys.stdout)
     fibres = found.get("fibres", [])
+    if found.get("status") == "queued":
+        place = found.get("position")
+        yield (
+            f"number {place} in lane {found['lane']}"
+            if place
+            else "no host has taken it; which there are: codeai status"
+        )
     for fibre in fibres:
         name = f"fibre {fibre['fibre']}, " if len(fibres) > 1 else ""
         yield paint("bold", f"{name}line {fibre['line']}") + f"  {_source(fibre)}"
@@ -77,7 +84,11 @@ def _asked(asked: dict[str, Any], approvals: dict[int, dict[str, Any]]) -> str:
     """What an effect is waited for."""
     given = asked["arguments"]
     if asked["effect"] == "exec":
-        return f"exec  {_one_line(asked.get('text', ''))}"
+        command = f"exec  {_one_line(asked.get('text', ''))}"
+        if asked.get("placed", True):
+            return command
+        label = f"the label {given['queue']}" if given.get("queue") else "no label"
+        return f"{command}  (no host with {label} has taken it; which there are: codeai status)"
     if asked["effect"] != "approve":
         return f"{asked['effect']}  " + ", ".join(
             f"{name}: {short(value, 60)}" for name, value in given.items()

@@ -139,6 +139,21 @@ def test_a_parked_state_says_why_and_what_can_be_done(capsys: pytest.CaptureFixt
         assert capsys.readouterr().out.splitlines()[-2] == f"{first}, the first one first:"
 
 
+def test_a_state_says_that_no_host_has_taken_it(capsys: pytest.CaptureFixture[str]) -> None:
+    put_standing({"status": "queued", "lane": None, "position": None})
+    put_standing({"status": "queued", "lane": "production", "position": 2})
+    asked = {"step": 3, "line": 4, "effect": "exec", "text": "train", "arguments": {"queue": "gpu"}}
+    put_standing({"status": "running", "fibres": [], "pending": [{**asked, "placed": False}]})
+    put_standing({"status": "running", "fibres": [], "pending": [{**asked, "placed": True}]})
+    untaken = "(no host with the label gpu has taken it; which there are: codeai status)"
+    assert capsys.readouterr().out.splitlines() == [
+        "no host has taken it; which there are: codeai status",
+        "number 2 in lane production",
+        f"waits for step 3, line 4: exec  train  {untaken}",
+        "waits for step 3, line 4: exec  train",
+    ]
+
+
 def test_a_state_says_where_with_what_and_what_for(capsys: pytest.CaptureFixture[str]) -> None:
     source = """param who = "you"
 function ship(x) {

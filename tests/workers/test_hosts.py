@@ -100,6 +100,22 @@ async def test_a_label_has_its_own_host_and_workspace_also_for_undo(
     assert plain.id != gpu.id
 
 
+async def test_a_step_that_no_host_has_taken_says_so(
+    host: Callable[..., Host], flows: None, temporal: Client
+) -> None:
+    host("plain")
+    ran = await begin(temporal, 'exec(queue: "gpu") { echo trained }')
+
+    async def placed() -> list[bool]:
+        return [one["placed"] for one in (await ran.query("state")).get("pending", [])]
+
+    async with asyncio.timeout(60):
+        while await placed() != [False]:
+            await asyncio.sleep(0.1)
+    host("gpu", "--label gpu")
+    assert await result(ran) is None
+
+
 async def test_a_host_tells_the_labels_of_all_its_workers_and_its_slots(
     host: Callable[..., Host], flows: None, temporal: Client, database: Database, tmp_path: Path
 ) -> None:
