@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -162,8 +163,9 @@ class Platform:
             os.kill(pid, signal.SIGKILL)
         return pid
 
-    @property
+    @functools.cached_property
     def token(self) -> str:
+        """An administrator's."""
         done = self.command("token", "create", "--role", "admin")
         return done.stdout.split()[-1]
 
