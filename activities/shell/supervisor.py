@@ -67,6 +67,7 @@ class Command:
         self.pidfd = -1
         self.began = 0.0
         self.code: int | None = None  # of the shell, once it has exited
+        self.group_is_gone = False
         self.cause = "exited"
         self.watched = any(name != formats.FILE_SIZE for name in spec.limits)
         self.watch_at = 0.0
@@ -221,7 +222,7 @@ class Command:
         and fork, looking for others takes long. Who forks and goes, again and again, becomes a child of this process
         each time, and is met between two of its forks."""
         while self.alive():
-            kill_group(self.pid, KILL)
+            self.to_group(KILL)
             if self.cgroup is not None:
                 self.cgroup.kill()
             for _ in range(CHASES):
@@ -239,22 +240,31 @@ class Command:
             self.listen(min(kill_at, time.monotonic() + TICK))
         give_up_at = time.monotonic() + LEFTOVERS
         while self.group() and time.monotonic() < give_up_at:
-            kill_group(self.pid, KILL)
+            self.to_group(KILL)
             self.listen(time.monotonic() + TICK)
         for descriptor in list(self.pipes):
             for _ in range(64):  # a pipe holds 64 KiB; who writes on and on is not waited for
                 if not self.take(descriptor):
                     break
 
+    def to_group(self, number: int) -> bool:
+        """Signals the command's process group; False where it has no member. One that is gone stays so: as its leader
+        is buried, its number may be another's by now."""
+        if self.group_is_gone:
+            return False
+        there = kill_group(self.pid, number)
+        self.group_is_gone = self.code is not None and not there
+        return there
+
     def group(self) -> bool:
         """Whether the command's process group has a member."""
         self.reap()
-        return kill_group(self.pid, 0)
+        return self.to_group(0)
 
     def alive(self) -> bool:
         """Whether anything that the command started is there. The kernel is asked first: looking at each process may
         miss one that forks away meanwhile."""
-        if self.reap() or kill_group(self.pid, 0):
+        if self.reap() or self.to_group(0):
             return True
         return (self.cgroup is not None and self.cgroup.populated()) or bool(self.strays())
 
@@ -267,7 +277,7 @@ class Command:
 
     def signal(self, number: int) -> None:
         strays = self.strays()  # before the group dies, and with it the way to its descendants
-        kill_group(self.pid, number)
+        self.to_group(number)
         for pid in strays:
             kill_one(pid, number, self.pid)
 

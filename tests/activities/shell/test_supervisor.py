@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from codeai.activities.shell import commands, formats, spawner
+from codeai.activities.shell import commands, formats, spawner, supervisor
 from codeai.activities.shell.settings import ShellSettings
 from codeai.activities.shell.slots import Slots
 from codeai.activities.shell.spawner import Spawner
@@ -302,6 +302,25 @@ async def test_the_fork_server_ends_when_no_worker_is_there(tmp_path: Path) -> N
     server = fork_server(bench.spool)
     bench.spawner.close()
     await gone(server)
+
+
+def test_a_process_group_that_is_gone_is_not_signalled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has left it may live on for the whole grace; its number may be that of another command by then."""
+    signalled: list[int] = []
+
+    def kill_group(_group: int, number: int) -> bool:
+        signalled.append(number)
+        return number != 0
+
+    monkeypatch.setattr(supervisor, "kill_group", kill_group)
+    command = supervisor.Command.__new__(supervisor.Command)
+    command.pid, command.code, command.group_is_gone = 999_999_999, None, False
+    assert not command.to_group(0), "it has not made its group yet"
+    assert command.to_group(supervisor.TERM)
+    command.code = 0
+    assert not command.to_group(0)
+    assert not command.to_group(supervisor.KILL)
+    assert signalled == [0, supervisor.TERM, 0]
 
 
 def test_fork_server_and_supervisor_import_nothing_that_costs() -> None:
