@@ -59,7 +59,7 @@ class Slots:
         held = 0
         for file in self._folder.glob("hold.*"):
             try:
-                is_over = time.time() - file.stat().st_mtime > HOLD
+                is_over = abs(time.time() - file.stat().st_mtime) > HOLD  # whatever the clock was set to
             except FileNotFoundError:
                 continue
             if is_over:
