@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,9 @@ class Sandbox:
 
 def try_it(sandbox: Sandbox, folder: Path) -> None:
     """Runs nothing in the sandbox, to see that it works here. NoSandbox where it does not."""
-    own = folder / ".sandbox"
-    (own / "work").mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = Path(tempfile.mkdtemp(prefix=".sandbox.", dir=folder))  # another worker may be trying it, too
+    (own / "work").mkdir()
     try:
         words = sandbox.argv(["/bin/sh", "-c", ":"], str(own / "work"), own, own / "work", ())
         tried = subprocess.run(

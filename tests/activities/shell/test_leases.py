@@ -216,7 +216,10 @@ def test_a_run_that_was_taken_holds_a_slot_until_its_first_command(tmp_path: Pat
     assert not slots.hold("d", heed_others=False)
     os.close(second)
     assert not slots.hold("d", heed_others=True)  # it is c's
-    for run, then in (("c", time.time() - 11), ("d", time.time() + 3600)):  # long ago; by a clock that was ahead
+    for run, then in (
+        ("c", time.time() - 11),
+        ("d", time.time() + 3600),
+    ):  # long ago; by a clock that was ahead
         os.utime(tmp_path / f"hold.{run}", (then, then))
         assert slots.hold(chr(ord(run) + 1), heed_others=True)
     os.close(first)

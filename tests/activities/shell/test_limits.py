@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,3 +202,25 @@ def test_where_bubblewrap_is_missing_or_does_not_work_it_is_said(
 def test_where_bubblewrap_works_nothing_is_said_and_nothing_left(tmp_path: Path) -> None:
     try_it(Sandbox(network=False), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_workers_of_a_host_that_begin_at_once_both_try_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second would take the first one's folder away while bubblewrap is on its way into it."""
+    works_always = tmp_path / "bwrap"
+    works_always.write_text("#!/bin/sh\nexit 0\n")
+    works_always.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    run, began = subprocess.run, []
+
+    def meanwhile(words: list[str], **more: Any) -> Any:
+        began.append(words)
+        if len(began) == 1:
+            try_it(Sandbox(), tmp_path)
+            assert Path(words[words.index("--chdir") + 1]).is_dir()
+        return run(words, **more)
+
+    monkeypatch.setattr(subprocess, "run", meanwhile)
+    try_it(Sandbox(), tmp_path)
+    assert len(began) == 2 and list(tmp_path.iterdir()) == [works_always]
