@@ -101,7 +101,8 @@ class Reconcile:
 async def _end(one: Whereabouts) -> bool:
     """Whether the host has answered, so that they are dead."""
     try:
-        await calls.KILL_COMMANDS.on(control_on(one.host))(KillInput(execution_id=one.execution))
+        given = KillInput(execution_id=one.execution, if_ended=True)
+        await calls.KILL_COMMANDS.on(control_on(one.host))(given)
     except ActivityError as error:
         if not was_not_taken(error):
             raise

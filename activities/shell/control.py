@@ -14,7 +14,7 @@ from temporalio.client import AsyncActivityCancelledError
 from temporalio.service import RPCError
 
 from codeai.activities.heartbeats import heartbeats
-from codeai.activities.runs import is_running, run_as_it_is
+from codeai.activities.runs import is_running, run_of
 from codeai.activities.shell import commands, formats
 from codeai.activities.shell.attendant import ANSWER
 from codeai.activities.shell.bookkeeping import Bookkeeping
@@ -96,7 +96,7 @@ class HostControl:
         async with heartbeats():
             concerned = await asyncio.to_thread(self._unfinished, given)
             if given.step_ids is None:
-                concerned = await self._left_behind(concerned)
+                concerned = await self._left_behind(given.execution_id, concerned, spare_all=given.if_ended)
             await asyncio.gather(*(self._end(*one) for one in concerned))
         return KillResult(commands=self._found(concerned, brief=given.step_ids is None))
 
@@ -145,19 +145,19 @@ class HostControl:
         ]
 
     async def _left_behind(
-        self, concerned: list[tuple[Attempt, CommandInput]]
+        self, execution: str, concerned: list[tuple[Attempt, CommandInput]], *, spare_all: bool
     ) -> list[tuple[Attempt, CommandInput]]:
         """Those that no run goes on with: one that had ended may have been taken up again since it was found ended, and
-        its undo runs. What comes now is not among them. Raises RPCError."""
-        found = {step.workflow_id: "" for _, step in concerned}
-        for workflow_id in found:
-            newest = await run_as_it_is(self._desk.client, workflow_id)
+        its undo runs; `spare_all`: of such a run all others, too. What comes now is not among them. Raises RPCError."""
+        going_on = {}
+        for workflow_id in {step.workflow_id for _, step in concerned}:
+            newest = await run_of(self._desk.client, execution, workflow_id)
             if newest is not None and is_running(newest):
-                found[workflow_id] = newest.raw_description.workflow_execution_info.first_run_id
+                going_on[workflow_id] = newest.raw_description.workflow_execution_info.first_run_id
         return [
             (attempt, step)
             for attempt, step in concerned
-            if not step.run or step.run != found[step.workflow_id]
+            if (run := going_on.get(step.workflow_id)) is None or (step.run != run and not spare_all)
         ]
 
     def _attempts(self, execution: str, step_ids: Sequence[str] | None) -> list[tuple[Attempt, CommandInput]]:

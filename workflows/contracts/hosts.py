@@ -41,6 +41,10 @@ class KillInput(Contract):
         description="of these steps only; every step's where it is not given, but not a run's that goes on",
     )
     attempt: int | None = Field(None, description="of the steps no attempt after this one")
+    if_ended: bool = Field(
+        False,
+        description="nothing where a run goes on: it takes up what one that was ended by force has left",
+    )
 
 
 class HearInput(Contract):

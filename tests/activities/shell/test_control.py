@@ -20,6 +20,7 @@ from codeai.workflows.contracts.hosts import (
     SpoolFound,
     SpoolWanted,
 )
+from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.shell import CommandInput, Outcome
 from tests.activities.shell.conftest import Here
 from tests.activities.shell.rig import processes_with, step
@@ -131,13 +132,16 @@ async def test_of_a_run_that_was_taken_up_again_only_what_it_had_left_is_ended(h
     """Who asked had found it ended. Temporal hands the question on late, and again when a worker dies; the commands
     that the run has by then are its undo's."""
     execution = str(uuid.uuid4())
-    going_on = await here.start(step("sleep 61", execution_id=execution))
+    usual = {"workflow_id": EXECUTE_DEPLOYMENT.workflow_id(execution)}
+    going_on = await here.start(step("sleep 61", execution_id=execution).model_copy(update=usual))
     before, now = (
-        step("touch ran", execution_id=execution, run=run)
+        step("touch ran", execution_id=execution).model_copy(update={**usual, "run": run})
         for run in ("another", going_on.first_execution_run_id)
     )
     for given in (before, now):
         here.rig.spool.attempt(given).write_input(given)
+    if_ended = KillInput(execution_id=execution, if_ended=True)  # it may be just about to take up the others
+    assert (await ActivityEnvironment().run(here.host.control.kill_commands, if_ended)).commands == ()
     found = {one.step_id for one in (await kill(here, execution)).commands}
     assert before.step_id in found and now.step_id not in found
     assert isinstance(here.rig.spool.attempt(now).look(), Absent)
