@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
 from temporalio import workflow
 
 from codeai.dsl.faults import Fault
 from codeai.dsl.inputs import check_inputs
 from codeai.dsl.program import Code
 from codeai.dsl.stored import decode
+from codeai.dsl.values import Array, ErrorValue, ExecValue, Map, SecretHandle, Value
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import (
     Carried,
@@ -23,6 +25,11 @@ from codeai.workflows.contracts.executions import (
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.records import LoadResult
+from codeai.workflows.contracts.steps import SecretText
+from codeai.workflows.effects.outbox import must_fit
+
+_EXEC = TypeAdapter(tuple[str, str, int, float, int, bool], config=ConfigDict(strict=True))
+_ERROR = TypeAdapter(tuple[str, str, int | None, int | None, str | None], config=ConfigDict(strict=True))
 
 
 class Refused(Exception):
@@ -86,8 +93,8 @@ def given_inputs(code: Code, record: ExecutionRecord, values: dict[str, Any] | N
     inputs = record.inputs
     if values is not None:
         try:
-            inputs = {name: decode(value) for name, value in values.items()}
-        except (Fault, LookupError, TypeError, ValueError):
+            inputs = {name: _well_formed(decode(value)) for name, value in values.items()}
+        except (AttributeError, Fault, LookupError, TypeError, ValueError):
             raise Refused(
                 RunError(kind="invalid_input", message="values: not as a run() writes them")
             ) from None
@@ -102,6 +109,30 @@ def given_inputs(code: Code, record: ExecutionRecord, values: dict[str, Any] | N
             )
         )
     return inputs
+
+
+def _well_formed(value: Value) -> Value:
+    """A value that anybody may have written. Raises ValueError where it has parts that it cannot have."""
+    if isinstance(value, Array | Map):
+        for item in value.values() if isinstance(value, Map) else value:
+            _well_formed(item)
+    elif isinstance(value, ExecValue):
+        _EXEC.validate_python(tuple(getattr(value, name) for name in ExecValue.FIELDS))
+    elif isinstance(value, ErrorValue):
+        _ERROR.validate_python((value.kind, value.message, value.line, value.exit_code, value.stderr))
+        for error in value.errors or ():
+            _well_formed(error)
+    elif isinstance(value, SecretHandle):
+        SecretText.model_validate({"parts": value.parts})
+    return value
+
+
+def must_be_sendable(record: ExecutionRecord) -> None:
+    """Raises Refused(limit) where the inputs of a run are more than its activities can be given."""
+    try:
+        must_fit(record, "what the run is given as inputs")
+    except Fault as fault:
+        raise Refused(RunError(kind=fault.kind, message=fault.message)) from None
 
 
 def must_be_retriable(status: str, carried: Carried) -> None:

@@ -13,7 +13,6 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
     from codeai.dsl.bind import Bound
-    from codeai.dsl.faults import Fault
     from codeai.dsl.machine import Machine
     from codeai.dsl.parking import NotParked
     from codeai.dsl.requests import Asking, Failed, Finished, Sliced
@@ -27,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         first_record,
         given_inputs,
         must_be_retriable,
+        must_be_sendable,
         older,
     )
     from codeai.workflows.compensation import undo_failed, undo_next
@@ -53,7 +53,6 @@ with workflow.unsafe.imports_passed_through():
         LoadInput,
         LoadResult,
     )
-    from codeai.workflows.effects.outbox import MOST_OF_ONE, must_fit
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.heard import Heard
@@ -61,15 +60,11 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.lane_turn import Rejected
     from codeai.workflows.patching import MOVED, NotPatched, compared
     from codeai.workflows.programs import bound_program
-    from codeai.workflows.standing import where_it_stands
-    from codeai.workflows.states import note_id, run_error
+    from codeai.workflows.standing import is_long_for, where_it_stands
+    from codeai.workflows.states import error_of_result, note_id, run_error
 
 SLICE_PAUSE = 0.001
 """Seconds. A timer ends the workflow task: one activation may take 2 s (Temporal's deadlock detector)."""
-
-TOO_LARGE = (
-    f"what the program returns has over {MOST_OF_ONE:,} bytes as JSON: leave it in a file of the workspace"
-)
 
 Answer = TypeVar("Answer")
 Given = TypeVar("Given", bound=Contract)
@@ -118,12 +113,10 @@ class ExecuteDeployment(KeptRun):
         ended = await self._advance()
         if isinstance(ended, Finished):
             result = to_result(ended.value)
-            outcome = ExecuteResult(
-                execution_id=self.record.id, status=ExecutionStatus.COMPLETE, result=result
-            )
-            if outcome.json_size <= MOST_OF_ONE:
-                return await self._end(ExecutionStatus.COMPLETE, result=result)
-            return await self._fail(RunError(kind="limit", message=TOO_LARGE))
+            too_large = error_of_result(result)
+            if too_large is not None:
+                return await self._fail(too_large)
+            return await self._end(ExecutionStatus.COMPLETE, result=result)
         return await self._fail(run_error(ended.error))
 
     # The stages of a run
@@ -147,10 +140,7 @@ class ExecuteDeployment(KeptRun):
         if asked.values is not None:
             shown = {name: to_result(value) for name, value in inputs.items()}
             self.record = self.record.model_copy(update={"inputs": shown})
-        try:
-            must_fit(self.record, "what the run is given as inputs")
-        except Fault as fault:
-            raise Refused(RunError(kind=fault.kind, message=fault.message)) from None
+        must_be_sendable(self.record)
         turn = self.lane.take(loaded.lane, self.record, loaded.concurrency, asked.queued_since)
         if not await self._shielded(turn, interruptible=True):
             self._queue_as_new(loaded)
@@ -322,10 +312,15 @@ class ExecuteDeployment(KeptRun):
 
         self.park.tell(machine, effects.notes)
         while not goes_on():
+            if is_long_for(effects):
+                await self._continue_as_new()
+                continue
             left = self.park.seconds_left(machine)
             timeout = None if left is None else timedelta(seconds=left)
             try:
-                await workflow.wait_condition(lambda: goes_on() or self._has_news(), timeout=timeout)
+                await workflow.wait_condition(
+                    lambda: goes_on() or self._has_news() or is_long_for(effects), timeout=timeout
+                )
             except TimeoutError:
                 if goes_on():  # somebody came in that very moment
                     return
@@ -337,11 +332,16 @@ class ExecuteDeployment(KeptRun):
 
     async def _hold(self) -> None:
         """Paused between two statements: commands go on, and what they answer waits."""
+        effects = self.effects
         self._tell(ExecutionStatus.PAUSED)
         try:
             while self.paused:
-                await workflow.wait_condition(lambda: not self.paused or self.effects.notes.is_urgent)
-                self.effects.notes.write_soon()
+                await workflow.wait_condition(
+                    lambda: not self.paused or effects.notes.is_urgent or is_long_for(effects)
+                )
+                effects.notes.write_soon()
+                if self.paused and is_long_for(effects):
+                    await self._continue_as_new()
         except asyncio.CancelledError:
             self._cancel()
         self._tell(ExecutionStatus.RUNNING)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeai.workflows.contracts.decoding import InvalidInput, decode, read_json
+from codeai.workflows.contracts.changes import DeploymentBody
+from codeai.workflows.contracts.decoding import InvalidInput, decode, read_json, validated
 from codeai.workflows.contracts.executions import ExecuteInput
 
 plain = st.recursive(
@@ -91,3 +92,10 @@ def test_a_lone_surrogate_is_refused() -> None:
 def test_only_an_object_is_an_input(data: bytes) -> None:
     with pytest.raises(InvalidInput, match="object"):
         decode(data, ExecuteInput)
+
+
+def test_a_concurrency_key_is_part_of_a_workflow_id_which_temporal_counts_in_bytes() -> None:
+    body = {"name": "d", "concurrency_key": "\U0001f680" * 225}
+    assert DeploymentBody.model_validate(body).concurrency_key == body["concurrency_key"]
+    with pytest.raises(InvalidInput, match="900 bytes"):
+        validated({**body, "concurrency_key": "\U0001f680" * 226}, DeploymentBody)

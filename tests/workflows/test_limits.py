@@ -3,6 +3,7 @@ if a run is ended by Temporal, which undoes nothing, or goes on for ever."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,12 @@ from typing import Any
 import pytest
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.client import (
+    WorkflowContinuedAsNewError,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -20,7 +26,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from codeai.dsl.compile import compile_source
 from codeai.dsl.program import pack
 from codeai.workflows import compensation
+from codeai.workflows.contracts.commands import Checked, CheckInput
 from codeai.workflows.contracts.events import EmitInput, EmitResult
+from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.contracts.queues import EXEC, exec_on
 from codeai.workflows.contracts.records import (
@@ -50,6 +58,7 @@ class World:
 
     program: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
     notes: list[Notes] = field(default_factory=list)
     closed: list[CloseInput] = field(default_factory=list)
     entries: dict[int, CommandInput] = field(default_factory=dict)
@@ -62,7 +71,7 @@ class World:
 
     @activity.defn(name="claim_host")
     async def claim(self, _given: ClaimInput) -> ClaimResult:
-        return ClaimResult(host="h", spool="s")
+        return ClaimResult(host="h", spool="s", budget=self.budget)
 
     @activity.defn(name="run_command")
     async def run(self, given: CommandInput) -> CommandResult:
@@ -93,6 +102,10 @@ class World:
     async def write(self, given: NotesInput) -> Nothing:
         self.notes.append(given.notes)
         return Nothing()
+
+    @activity.defn(name="check_decision")
+    async def check(self, _given: CheckInput) -> Checked:
+        return Checked()
 
     @activity.defn(name="save_checkpoint")
     async def save(self, given: CheckpointInput) -> Nothing:
@@ -136,7 +149,7 @@ class Runs:
 async def runs(server: WorkflowEnvironment, without_attributes: None) -> AsyncIterator[Runs]:
     world = World()
     of_host = [world.run]
-    records = [world.load, world.undo, world.emit, world.write, world.save, world.close]
+    records = [world.load, world.undo, world.emit, world.write, world.check, world.save, world.close]
 
     @asynccontextmanager
     async def worker(queue: str, activities: list[Callable[..., Any]]) -> AsyncIterator[None]:
@@ -251,3 +264,50 @@ async def test_a_request_may_be_repeated_as_often_as_numbers_say(runs: Runs) -> 
     with pytest.raises(WorkflowFailureError):
         await handle.result()
     assert runs.world.closed[0].status == "cancelled"
+
+
+async def test_a_run_that_waits_goes_on_as_new_however_much_is_said_to_it(runs: Runs) -> None:
+    runs.world.budget = Budget(soft_events=40)
+    handle = await runs.start('return approve("ok?").comment')
+    for _ in range(12):
+        with pytest.raises(WorkflowUpdateFailedError):
+            await handle.execute_update("approve", {"step": 7})
+    await goes_on_as_new(runs, handle)
+    await handle.execute_update("approve", {"comment": "yes"})
+    assert (await handle.result())["result"] == "yes"
+
+
+async def test_a_paused_run_goes_on_as_new_however_much_is_said_to_it(runs: Runs) -> None:
+    runs.world.budget = Budget(soft_events=40)
+    handle = await runs.start('return approve("ok?").comment')
+    while not await handle.query("approvals"):
+        pass
+    await handle.execute_update("pause", {})
+    for _ in range(12):
+        with pytest.raises(WorkflowUpdateFailedError):
+            await handle.execute_update("approve", {"step": 7})
+    await goes_on_as_new(runs, handle)
+    await handle.execute_update("approve", {"comment": "yes"})
+    assert await handle.query("status") == "paused"
+    await handle.execute_update("resume", {})
+    assert (await handle.result())["result"] == "yes"
+
+
+async def goes_on_as_new(runs: Runs, handle: Handle) -> None:
+    first = runs.server.client.get_workflow_handle(handle.id, run_id=handle.result_run_id)
+    with pytest.raises(WorkflowContinuedAsNewError):
+        await asyncio.wait_for(first.result(follow_runs=False), 30)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"$secret": [["evil", "x"]]},
+        {"$exec": [1, 2, 3, 4, 5, 6]},
+        {"$error": [1, 2, 3, 4, 5, None]},
+        [{"a": {"$error": ["failed", "why", 1, None, None, [["failed", 2, 1, None, None, None]]]}}],
+    ],
+)
+async def test_values_that_no_program_can_have_are_refused(runs: Runs, value: Any) -> None:
+    error = await runs.failed("param a\nexec { echo $a }", values={"a": value})
+    assert error.type == "invalid_input"

@@ -16,6 +16,9 @@ from codeai.workflows.contracts.permissions import MOST_INHERITED, MOST_PERMISSI
 from codeai.workflows.contracts.secrets import NAME, SecretBody
 from codeai.workflows.contracts.shell import SeedBody
 
+MOST_KEY = 900
+"""Bytes of a concurrency key: Temporal takes workflow ids of 1,000."""
+
 
 class Action(StrEnum):
     CREATE = "create"
@@ -42,6 +45,13 @@ class DeploymentBody(Contract):
     park_timeout: ParkTimeout | None = Field(None, description="seconds; default 7 days")
     concurrency: str = Field("queue", pattern="^(queue|replace|reject|parallel)$")
     concurrency_key: str | None = Field(None, max_length=255)
+
+    @field_validator("concurrency_key")
+    @classmethod
+    def _is_part_of_an_id(cls, key: str | None) -> str | None:
+        if key is not None and len(key.encode()) > MOST_KEY:
+            raise ValueError(f"has more than {MOST_KEY} bytes as UTF-8: a lane's workflow has it in its id")
+        return key
 
 
 class RoleBody(Contract):

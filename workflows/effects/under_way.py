@@ -105,9 +105,14 @@ class Effects:
         return all(any(step in known for known in taken_up) for step in self.under_way)
 
     @property
+    def only_rests(self) -> bool:
+        """Nothing is in flight."""
+        return all(step in self.resting for step in self.under_way)
+
+    @property
     def only_waits(self) -> bool:
         """The run stands still until a person, an event or a clock says otherwise."""
-        return bool(self.under_way) and all(step in self.resting for step in self.under_way)
+        return bool(self.under_way) and self.only_rests
 
     def take_answers(self) -> list[Answer]:
         """What came back since the last time. Raises what broke in one of ours."""
