@@ -329,8 +329,7 @@ class RunCommands(Settling):
         for one in self.machine.parked:
             self.park.goes_on(one.fibre)
         self._note("patch", given, **self._go_on_with(patch, use_secrets=given.use_secrets))
-        status = ExecutionStatus.PAUSED if self.paused else ExecutionStatus.RUNNING
-        return Answered(status=status.value)
+        return Answered(status=self._going_on().value)
 
     def _must_stand(self) -> None:
         self._must_run("not_parked")
@@ -382,7 +381,11 @@ class RunCommands(Settling):
     def _went_on(self, word: str, given: ParkedInput, one: Parked, **more: Any) -> Answered:
         self.park.goes_on(one.fibre)
         self._note(word, given, fibre=one.fibre, line=one.error.line, **more)
-        return Answered(status=ExecutionStatus.RUNNING.value, fibre=one.fibre)
+        return Answered(status=self._going_on().value, fibre=one.fibre)
+
+    def _going_on(self) -> ExecutionStatus:
+        """What a run is that was parked: a paused one goes on when it is resumed."""
+        return ExecutionStatus.PAUSED if self.paused else ExecutionStatus.RUNNING
 
     def _heard_cancel(self) -> None:
         """Temporal's cancel was asked for: who did it is noted once."""

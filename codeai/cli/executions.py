@@ -13,6 +13,9 @@ from codeai.cli.options import AsOutput, Filter, Limit, Url
 from codeai.cli.resources import put_list
 from codeai.cli.terminal import Output, put_items, put_thing
 
+SHORT_ID = 8
+"""Characters of a host's id that tell it from the others of `codeai status`."""
+
 app = new("The runs there were.", no_args_is_help=True)
 
 
@@ -52,6 +55,10 @@ def list_steps(id: RunId = None, output: AsOutput = Output.TABLE, url: Url = Non
     """
     api = connect(url)
     items = api.everything(f"/executions/{run_id(api, id)}/steps")
+    if output is Output.TABLE:
+        items = [{**item, "host": item["host"] and item["host"][:SHORT_ID]} for item in items]
     put_items(
-        items, ("seq", "line", "kind", "attempt", "status", "exit_code", "started_at", "command"), output
+        items,
+        ("seq", "line", "kind", "attempt", "status", "exit_code", "host", "started_at", "command"),
+        output,
     )

@@ -14,7 +14,7 @@ from codeai.cli.exits import Exit, Stop
 from codeai.cli.newest import run_id
 from codeai.cli.options import AsOutput, Url
 from codeai.cli.reopening import Detach, go_on
-from codeai.cli.telling import Comment, newest_parked
+from codeai.cli.telling import Comment, newest_of
 from codeai.cli.terminal import Output
 
 app = new()
@@ -26,7 +26,8 @@ def patch(
         list[str],
         typer.Argument(
             metavar="[ID] FILE",
-            help="The run (default: the newest that is parked), then the edited program; -: standard input.",
+            help="The run (default: the newest that is parked, paused or failed), "
+            "then the edited program; -: standard input.",
         ),
     ],
     comment: Comment = None,
@@ -44,7 +45,7 @@ def patch(
     *ids, file = given
     program = valid_program(Path(file), output).source.text
     api = connect(url)
-    run = run_id(api, ids[0] if ids else newest_parked(api))
+    run = run_id(api, ids[0] if ids else newest_of(api, "parked", "paused", "failed"))
     again = f"codeai patch {run} {file}"
     go_on(
         api,

@@ -7,7 +7,7 @@ from codeai.cli.commands import new
 from codeai.cli.newest import run_id
 from codeai.cli.options import AsOutput, Url
 from codeai.cli.reopening import Detach, go_on
-from codeai.cli.telling import Comment, Fibre, ParkedOrFailed, newest_parked
+from codeai.cli.telling import Comment, Fibre, ParkedOrFailed, newest_of
 from codeai.cli.terminal import Output
 
 app = new()
@@ -27,6 +27,6 @@ def retry(
     Example: codeai retry --comment "the disk is empty again"
     """
     api = connect(url)
-    run = run_id(api, newest_parked(api) if id is None else id)
+    run = run_id(api, newest_of(api, "parked", "failed") if id is None else id)
     again = f"codeai retry {run}"
     go_on(api, run, "retry", output, again=again, detach=detach, fibre=fibre, comment=comment)

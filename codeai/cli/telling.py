@@ -22,7 +22,7 @@ ParkedRun = Annotated[
 ParkedOrFailed = Annotated[
     str | None,
     typer.Argument(
-        metavar="[ID]", help="An execution's id; default: the newest that is parked, else the newest run."
+        metavar="[ID]", help="An execution's id; default: the newest that is parked or has failed."
     ),
 ]
 Fibre = Annotated[
@@ -60,15 +60,15 @@ def waiting_run(api: Api, id: str | None) -> str:
     return str(newest[0]["execution_id"])
 
 
-def newest_parked(api: Api) -> str | None:
-    """The id of the newest run that is parked."""
-    newest = api.get("/executions", limit=1, status="parked")["items"]
+def newest_of(api: Api, *statuses: str) -> str | None:
+    """The id of the newest run with one of these statuses."""
+    newest = api.get("/executions", limit=1, filter=f"status IN ({', '.join(statuses)})")["items"]
     return str(newest[0]["id"]) if newest else None
 
 
 def parked_run(api: Api, id: str | None) -> str:
     """The id as part of a path; without one that of the newest run that is parked. Raises Stop."""
-    found = id if id is not None else newest_parked(api)
+    found = id if id is not None else newest_of(api, "parked")
     if found is None:
         raise Stop("no run is parked")
     return segment(found)

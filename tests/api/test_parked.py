@@ -80,6 +80,17 @@ async def test_a_parked_run_says_where_and_goes_on_with_another_value(
     assert trace["complete"] and trace["cut"] is None
 
 
+async def test_what_is_said_to_a_parked_run_that_is_paused_is_done_when_it_is_resumed(
+    admin: httpx2.AsyncClient,
+) -> None:
+    id = await parked(admin, DIVIDES)
+    await said(admin, id, "pause")
+    await running(admin, id, "paused")
+    assert (await said(admin, id, "skip", value=9))["status"] == "paused"
+    await said(admin, id, "resume")
+    assert (await running(admin, id, "complete"))["result"] == 9
+
+
 async def test_a_word_that_comes_twice_counts_once(admin: httpx2.AsyncClient, served: Served) -> None:
     """As the API sends it where no worker answers in time: as an update, then as a signal."""
     id = await parked(admin, DIVIDES)

@@ -126,6 +126,9 @@ def test_a_rollback_undoes_and_an_abort_keeps_what_can_be_undone(stack: Platform
 
 
 def test_a_failed_run_goes_on_at_its_failed_statement(stack: Platform, tmp_path: Path) -> None:
+    """It is the one that is meant where no id is given: an older one that is parked is left alone."""
+    older = stack.detach(DEPLOYS, *PARK)
+    at(stack, older, "parked")
     mended = tmp_path / "mended"
     program = (
         f'exec {{ echo once }}\nexec {{ [ -e {mended} ]; echo "attempt $CODEAI_ATTEMPT" }}\nreturn "done"\n'
@@ -133,7 +136,9 @@ def test_a_failed_run_goes_on_at_its_failed_statement(stack: Platform, tmp_path:
     id = stack.detach(program, "--failure-policy", "fail")
     at(stack, id, "failed")
     mended.touch()
-    done = stack.command("retry", id)
+    done = stack.command("retry")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["attempt 2", '"done"']
+    at(stack, older, "parked")
+    assert stack.command("rollback", older).returncode == 0
     assert stack.command("logs", id).stdout.splitlines() == ["once", "attempt 2"]
