@@ -98,7 +98,8 @@ class HostControl:
             if given.step_ids is None:
                 concerned = await self._left_behind(given.execution_id, concerned, spare_all=given.if_ended)
             await asyncio.gather(*(self._end(*one) for one in concerned))
-        return KillResult(commands=self._found(concerned, brief=given.step_ids is None))
+        found = self._found(concerned, brief=given.step_ids is None)
+        return KillResult(commands=found, spool=self._desk.spool.id)
 
     @activity.defn(name="read_spool")
     async def read_spool(self, given: SpoolWanted) -> SpoolFound:

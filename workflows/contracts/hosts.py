@@ -75,6 +75,7 @@ class KillResult(Contract):
     steps were named."""
 
     commands: tuple[CommandFound, ...]
+    spool: str = Field("", description="the host's spool id now")
 
 
 class SpoolWanted(Contract):

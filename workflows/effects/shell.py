@@ -222,7 +222,10 @@ async def cancelled_command(
     for one in killed.commands:
         if one.attempt == given.attempt and one.result is not None:
             return one.result
-    return not_sent(given)
+    if killed.spool in ("", given.spool):
+        return not_sent(given)
+    # It may have begun in the spool that it was sent to, which is gone. Where it has not, there is nothing to undo.
+    return not_sent(given).model_copy(update={"started": True, "spool": killed.spool})
 
 
 def not_sent(given: CommandInput) -> CommandResult:
