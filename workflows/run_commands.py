@@ -39,6 +39,7 @@ from codeai.workflows.lane_turn import LaneTurn
 from codeai.workflows.parked import Park, meant, refused
 from codeai.workflows.patching import MOVED, NotPatched, Patch, compared
 from codeai.workflows.settling import Settling, turn_of_an_update
+from codeai.workflows.states import step_id
 from codeai.workflows.telling import SIGNAL, noted
 
 MOST_EARLY = 50
@@ -106,10 +107,17 @@ class RunCommands(Settling):
             "parked_until": self.park.parking.until if self.run_status is ExecutionStatus.PARKED else None,
             "approvals": self.approvals(),
             **view,
-            "pending": [
-                {**one, "placed": one["step"] not in self.effects.placing} for one in view["pending"]
-            ],
+            "pending": [self._awaited(one) for one in view["pending"]],
         }
+
+    def _awaited(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """An effect that is waited for: of a command whether a host has it, of a `run` which execution it is."""
+        step = asked["step"]
+        if asked["effect"] == "exec":
+            return {**asked, "placed": step not in self.effects.placing}
+        if asked["effect"] == "run":
+            return {**asked, "execution": step_id(self.record.id, str(step))}
+        return asked
 
     @workflow.query
     def approvals(self) -> list[dict[str, Any]]:

@@ -90,9 +90,8 @@ def _asked(asked: dict[str, Any], approvals: dict[int, dict[str, Any]]) -> str:
         label = f"the label {given['queue']}" if given.get("queue") else "no label"
         return f"{command}  (no host with {label} has taken it; which there are: codeai status)"
     if asked["effect"] != "approve":
-        return f"{asked['effect']}  " + ", ".join(
-            f"{name}: {short(value, 60)}" for name, value in given.items()
-        )
+        which = f"{asked['effect']} {asked['execution']}" if "execution" in asked else asked["effect"]
+        return f"{which}  " + ", ".join(f"{name}: {short(value, 60)}" for name, value in given.items())
     who = f"the role {given['role']}" if given.get("role") else "somebody"
     deadline = approvals.get(asked["step"], {}).get("deadline")
     until = f" until {_moment(deadline)}" if deadline else ""

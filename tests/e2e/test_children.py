@@ -38,6 +38,22 @@ def children(stack: Platform, token: str, parent: str) -> list[dict[str, Any]]:
     return sorted(runs[: len(lines)], key=lambda one: one["started_at"])
 
 
+def test_a_run_that_waits_for_its_child_names_it(stack: Platform, token: str) -> None:
+    waits = {"name": "waits", "content": 'approve("Go on?")'}
+    assert stack.request("POST", "/configs", waits, token=token)[0] == 201
+    parent = stack.detach('run("waits")')
+
+    def child() -> str | None:
+        pending = stack.request("GET", f"/executions/{parent}/state", token=token)[2].get("pending")
+        return pending[0]["execution"] if pending else None
+
+    id = wait_until(child, 60, "the child to begin")
+    wait_until(lambda: stack.command("approve", id).returncode == 0, 60, "the child to ask")
+    assert stack.ended(parent, token)["status"] == "complete"
+    (step,) = stack.request("GET", f"/executions/{parent}/steps", token=token)[2]["items"]
+    assert (step["id"], stack.ended(id, token)["status"]) == (id, "complete")
+
+
 def test_a_failed_parent_compensates_its_children_last_first(stack: Platform, token: str, child: str) -> None:
     file = stack.folder / "children"
     ended = stack.run(
