@@ -14,6 +14,7 @@ from codeai.activities.checkpoints import save
 from codeai.activities.entries import start_entry
 from codeai.activities.notes import write_notes_of
 from codeai.activities.run_events import run_events, store_events, tell_events
+from codeai.dsl.environment import for_shell
 from codeai.persistence.audit import Audit
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Ending, Executions, NewExecution
@@ -74,7 +75,7 @@ class Records:
                 UndoableStep(
                     seq=step.seq,
                     outcome=step.status,
-                    stdout=step.stdout or "",
+                    stdout=for_shell(step.stdout or ""),
                     exit_code=step.exit_code,
                     entry=UndoEntry.model_validate_json(step.undo),
                 )

@@ -171,3 +171,8 @@ def _files(given: Value) -> tuple[dict[str, str], dict[str, SecretHandle]]:
         else:
             files[name] = found
     return files, secrets
+
+
+def for_shell(text: str) -> str:
+    """As much of the beginning of a text as an environment holds."""
+    return text.encode()[:VARIABLE_TO_SHELL].decode("utf-8", "ignore")

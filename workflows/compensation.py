@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, ChildWorkflowError
 
 from codeai.dsl.brief import brief
+from codeai.dsl.environment import for_shell
 from codeai.dsl.faults import Fault
 from codeai.workflows import calls
 from codeai.workflows.contracts.answers import said
@@ -58,14 +59,14 @@ def is_wanted(step: UndoableStep) -> bool:
 
 def block_environment(step: UndoableStep) -> dict[str, str]:
     """What a block sees: its variables as they were, its own exec's result, and how that ended."""
-    entry = step.entry
+    entry, stdout = step.entry, for_shell(step.stdout)
     env = dict(entry.env)
     if entry.assigned is not None:
         env.pop(entry.assigned, None)
         if step.outcome in KNOWN_RESULT:
-            env[entry.assigned] = step.stdout
+            env[entry.assigned] = stdout
     env["CODEAI_STEP_OUTCOME"] = step.outcome
-    env["CODEAI_STEP_STDOUT"] = step.stdout.encode()[:65536].decode("utf-8", "ignore")
+    env["CODEAI_STEP_STDOUT"] = stdout
     if step.exit_code is not None:
         env["CODEAI_STEP_EXIT_CODE"] = str(step.exit_code)
     return env

@@ -82,6 +82,12 @@ def test_a_block_sees_its_own_execs_result_and_never_an_older_value() -> None:
     assert "id" not in block_environment(step("timeout", **entry))
 
 
+def test_what_its_exec_has_written_is_cut_to_what_an_environment_holds() -> None:
+    long = step("succeeded", assigned="out").model_copy(update={"stdout": "\u20ac" * 80_000})
+    env = block_environment(long)
+    assert env["out"] == env["CODEAI_STEP_STDOUT"] == "\u20ac" * 21845  # 64 KiB, less a part of a character
+
+
 def test_why_a_block_failed_is_one_line() -> None:
     failed = CommandResult(outcome=Outcome.FAILED, exit_code=7, stderr="first\nlast words\n")
     assert said(failed) == "exit code 7: last words"
