@@ -60,6 +60,8 @@ class KeptRun(RunCommands):
             except asyncio.CancelledError:
                 self._cancel()
                 return
+            # With a command, that nothing is said to the run stands in the history before anything that is said later.
+            self.decide()
             self._take_answers()
             effects.recall_notes()
             await self._saved()

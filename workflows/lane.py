@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         TurnsWanted,
     )
     from codeai.workflows.hosts import end_commands
+    from codeai.workflows.settling import TRIP
 
 LOOK = timedelta(seconds=30)
 """How often a lane looks whether its holder still runs: a run that was terminated tells nobody."""
@@ -121,6 +122,8 @@ class Lane:
             await end_commands(one.host, one.lost_after, KillInput(execution_id=one.execution))
         if not found.running:
             self.state = lane_rules.release(self.state, turn.run)
+            # With a command, that stands in the history before any later question: the loop may be busy and send none.
+            await asyncio.sleep(TRIP)
 
     def _has_work(self) -> bool:
         if self.following is not None and self.following.done():
