@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from codeai.dsl.bind import Bound
@@ -100,7 +99,10 @@ class ExecuteDeployment(KeptRun):
             rejected = isinstance(refused, Rejected)
             status = ExecutionStatus.REJECTED if rejected else ExecutionStatus.FAILED
             return await self._end(status, error=refused.error)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ActivityError) as error:
+            if not is_cancelled_exception(error):
+                raise
+            self._heard_cancel()
             if self.asked.do is not None:
                 await self._leave_as_it_was()
                 raise
@@ -188,9 +190,11 @@ class ExecuteDeployment(KeptRun):
     async def _reopen(self) -> Undoing | None:
         """A command to an ended run: takes up its last checkpoint, and says what is to be undone; None where the run
         goes on. Raises Refused(not_found, nothing_to_do, undone)."""
-        asked = self.asked
-        self.record = first_record(asked)
+        asked, queued = self.asked, self.asked.queued
+        self.record, self.ended_as = first_record(asked), asked.ended_as
         describe(EXECUTE_DEPLOYMENT.type, entity_of(asked, self.record.id), asked.triggered_by)
+        if queued is not None:
+            self.lane.key, self.lane.position = queued.lane, queued.position
         found = await calls.FIND_CHECKPOINT(CheckpointWanted(execution_id=self.record.id))
         if found.status is None:
             raise Refused(RunError(kind="not_found", message="there is no such run"))
@@ -203,7 +207,9 @@ class ExecuteDeployment(KeptRun):
             **carried.tried,
             **found.attempts,
         }  # who does one again makes an attempt that has not begun yet
-        await self._take_up(carried.model_copy(update={"ends_by": None, "tried": tried}))
+        said = {} if queued is None else queued.said
+        await self._take_up(carried.model_copy(update={"ends_by": None, "tried": tried, **said}))
+        self.run_status = ExecutionStatus.QUEUED
         if found.last_begun > self.machine.steps:
             self.begun = False
             raise Refused(older(self.machine.steps, found.last_begun))
@@ -431,18 +437,3 @@ class ExecuteDeployment(KeptRun):
         raise ApplicationError(
             error.message, outcome.model_dump(mode="json"), type=error.kind, non_retryable=True
         )
-
-    async def _leave_as_it_was(self) -> None:
-        """A command to an ended run came to nothing: the row says again how that had ended."""
-        if self.ended_as is not None:
-            self.effects.notes.status(self.ended_as, None)
-            await self._shielded(self.effects.notes.write())
-        await self._leave()
-
-    async def _leave(self) -> None:
-        """Gives the lane back, and lets every command have its answer."""
-        self.over = True
-        await self._shielded(self.lane.give_back())
-        while not workflow.all_handlers_finished():
-            with suppress(asyncio.CancelledError):  # of which the run has no use any more
-                await workflow.wait_condition(workflow.all_handlers_finished)

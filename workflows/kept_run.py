@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import NoReturn, TypeVar
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar
 
 from temporalio import workflow
 
@@ -14,6 +15,7 @@ from codeai.workflows.contracts.executions import Carried, ExecuteInput, Executi
 from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.packing import pack
 from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, LoadResult, Nothing
+from codeai.workflows.effects.notebook import Notebook
 from codeai.workflows.heard import Heard
 from codeai.workflows.run_commands import RunCommands
 from codeai.workflows.standing import is_over_budget
@@ -73,23 +75,26 @@ class KeptRun(RunCommands):
 
     def _queue_as_new(self, loaded: LoadResult) -> NoReturn:
         """Goes on waiting for its lane in a new workflow run, as the same run with the same program."""
-        lane = self.lane
-        queued = Queued(
+        queued = self._queued(
+            loaded.concurrency, park_timeout=loaded.park_timeout, workspace=loaded.workspace, early=self.early
+        )
+        go_on_as_new(self.asked.model_copy(update={"queued": queued, "queued_since": self.lane.since}))
+
+    def _queued(self, concurrency: Concurrency, **loaded: Any) -> Queued:
+        """What a run that waits for its lane carries on, with what was said to it."""
+        return Queued(
             record=self.record,
             program=self.program_hash,
-            lane=loaded.lane or "",
-            concurrency=loaded.concurrency.value,
-            position=lane.position,
-            park_timeout=loaded.park_timeout,
-            workspace=loaded.workspace,
+            lane=self.lane.key or "",
+            concurrency=concurrency.value,
+            position=self.lane.position,
             paused=self.paused,
             heard=self.heard.words,
             refusals=self.heard.refusals,
             bodies=self.heard.bodies,
-            early=self.early,
             run=self.run_number + 1,
+            **loaded,
         )
-        go_on_as_new(self.asked.model_copy(update={"queued": queued, "queued_since": lane.since}))
 
     def _take_up_queued(self, queued: Queued) -> None:
         """Goes on waiting where the workflow run before this one stopped. Before anything is awaited: what is said to
@@ -179,7 +184,14 @@ class KeptRun(RunCommands):
         await self._shielded(self._row_is(ExecutionStatus.QUEUED), interruptible=True)
         turn = self.lane.take(self.lane.key, self.record, Concurrency.QUEUE, asked.queued_since)
         if not await self._shielded(turn, interruptible=True):
-            again = {"queued_since": self.lane.since, "ended_as": self.ended_as}
+            while not (self.effects.notes.is_empty and workflow.all_handlers_finished()):
+                await self.effects.notes.write()
+                await workflow.wait_condition(workflow.all_handlers_finished)
+            again = {
+                "queued": self._queued(Concurrency.QUEUE),
+                "queued_since": self.lane.since,
+                "ended_as": self.ended_as,
+            }
             go_on_as_new(asked.model_copy(update=again))
         self.run_status = ExecutionStatus.RUNNING
 
@@ -188,6 +200,26 @@ class KeptRun(RunCommands):
         and a row that has ended hears of nothing that follows."""
         self.effects.notes.status(status.value, None, reopens=True)
         await self.effects.notes.write()
+
+    # Its end
+
+    async def _leave_as_it_was(self) -> None:
+        """A command to an ended run came to nothing: the row says again how that had ended."""
+        if self.ended_as is not None:
+            notes = self.effects.notes if self.begun else Notebook(self.record.id)
+            if not self.begun:
+                notes.restore(self.early)
+            notes.status(self.ended_as, None)
+            await self._shielded(notes.write())
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Gives the lane back, and lets every command have its answer."""
+        self.over = True
+        await self._shielded(self.lane.give_back())
+        while not workflow.all_handlers_finished():
+            with suppress(asyncio.CancelledError):  # of which the run has no use any more
+                await workflow.wait_condition(workflow.all_handlers_finished)
 
     # Cancelling
 

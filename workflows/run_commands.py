@@ -422,3 +422,5 @@ class RunCommands(Settling):
     def _must_run(self, code: str) -> None:
         if not self.begun:
             raise refused(code, "the run has not begun yet: it can be paused or cancelled")
+        if self.run_status is ExecutionStatus.QUEUED:
+            raise refused(code, "the run waits for its turn: it can be paused or cancelled")

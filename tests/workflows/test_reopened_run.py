@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -41,11 +41,14 @@ assert CODE is not None
 
 @dataclass
 class World:
-    """What stands around the run; `did` has what was asked and written, in order."""
+    """What stands around the run; `did` has what was asked and written, in order, `said` the words of people."""
 
     carried: str
     answer: str = "queued"
     did: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    found: int = 0
+    cancelled_at: int = 0
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     closed: list[CloseInput] = field(default_factory=list)
     may_find: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,6 +58,10 @@ class World:
 
     @activity.defn(name="find_checkpoint")
     async def find(self, given: CheckpointWanted) -> CheckpointFound:
+        self.found += 1
+        if self.found == self.cancelled_at:
+            await activity.client().get_workflow_handle(f"execution/{ID}").cancel()
+            raise OSError("the database is away")
         await self.may_find.wait()
         waits = any("queued" in one for one in self.did)
         return CheckpointFound(carried=self.carried, status="queued" if waits else "failed")
@@ -77,6 +84,7 @@ class World:
 
     @activity.defn(name="write_notes")
     async def write(self, given: NotesInput) -> Nothing:
+        self.said += [told.word for told in given.notes.told]
         if given.notes.status is not None:
             self.did.append(f"is {given.notes.status}{', anew' if given.notes.reopens else ''}")
         return Nothing()
@@ -84,6 +92,7 @@ class World:
     @activity.defn(name="close_execution")
     async def close(self, given: CloseInput) -> Nothing:
         self.closed.append(given)
+        self.said += [told.word for told in given.notes.told]
         self.did.append(f"ends {given.status.value}")
         return Nothing()
 
@@ -160,6 +169,57 @@ async def test_it_is_what_it_was_also_where_it_has_waited_for_weeks(
     await server.sleep(7200)
     assert await outcome(server.client.get_workflow_handle(run.id)) == "ApplicationError"
     assert world.did[-2:] == ["is failed", "gives it back"]
+
+
+async def waits_for_weeks(server: WorkflowEnvironment, world: World) -> Any:
+    """A run that has continued as new while it waits for its turn."""
+    run = await retry(server)
+    await world.asked.wait()
+    await run.execute_update("pause", {"by": "ann", "id": "p"})
+    while world.did.count("is queued, anew") < 2:
+        await server.sleep(3600)
+    return server.client.get_workflow_handle(run.id)
+
+
+async def test_it_is_paused_still_where_it_has_waited_for_weeks(
+    server: WorkflowEnvironment, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_turn, "MOST_EVENTS", 40)
+    run = await waits_for_weeks(server, world)
+    await run.signal("granted", {})
+    while await run.query("status") != "paused":
+        assert (await run.describe()).close_time is None, "it went on"
+    await run.execute_update("pause", {"by": "ann", "id": "p"})
+    await run.signal("resume", {})
+    assert await outcome(run) == "ApplicationError"
+    assert world.said == ["pause", "retry", "resume"]
+
+
+async def test_one_that_is_cancelled_before_it_has_taken_its_wait_up_is_what_it_was(
+    server: WorkflowEnvironment, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_turn, "MOST_EVENTS", 40)
+    run = await retry(server)
+    await world.asked.wait()
+    await run.signal("pause", {})
+    world.cancelled_at = 2
+    while world.found < 2:
+        await server.sleep(3600)
+    assert await outcome(server.client.get_workflow_handle(run.id)) == "CancelledError"
+    assert world.did[-2:] == ["is failed", "gives it back"]
+    assert world.said == ["pause", "cancel"]
+
+
+async def test_nothing_but_its_wait_can_be_changed_while_it_waits(
+    server: WorkflowEnvironment, world: World
+) -> None:
+    run = await retry(server)
+    await world.asked.wait()
+    with pytest.raises(WorkflowUpdateFailedError) as refusal:
+        await run.execute_update("abort", {})
+    assert "waits for its turn" in str(refusal.value.cause)
+    await run.cancel()
+    assert await outcome(run) == "CancelledError"
 
 
 async def test_its_row_goes_on_before_anything_else_does(server: WorkflowEnvironment, world: World) -> None:

@@ -170,6 +170,11 @@ class Queued(Contract):
     early: Notes = NO_NOTES
     run: int = Field(description="the number of this workflow run, from 1")
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What was said to it, under the names of `Carried`."""
+        return {name: getattr(self, name) for name in ("paused", "heard", "refusals", "bodies")}
+
 
 class ExecuteInput(Contract):
     """One run of one program. One of `deployment`, `config` and `program` says which."""
