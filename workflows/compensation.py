@@ -12,6 +12,7 @@ from codeai.dsl.environment import for_shell
 from codeai.dsl.faults import Fault
 from codeai.workflows import calls
 from codeai.workflows.contracts.answers import said
+from codeai.workflows.contracts.errors import NOTHING_LEFT
 from codeai.workflows.contracts.executions import Undoing
 from codeai.workflows.contracts.records import UndoableStep, UndoEntriesInput
 from codeai.workflows.contracts.shell import CommandResult, Outcome
@@ -102,12 +103,19 @@ async def _compensate(effects: Effects, child: str, step: UndoableStep, seq: int
         if done.undo_failed:
             problem = f"{len(done.undo_failed)} undo blocks of run {child} failed"
     except ChildWorkflowError as error:
-        cause = error.cause
-        if not isinstance(cause, ApplicationError) or cause.type != "nothing_to_do":
-            problem = f"run {child}: {getattr(cause, 'message', None) or cause}"
+        problem = not_compensated(error, child)
     answer = {"value": None} if problem is None else {"error": {"kind": "failed", "message": problem}}
     effects.notes.end(id, "succeeded" if problem is None else "failed", answer)
     return problem
+
+
+def not_compensated(error: ChildWorkflowError, child: str) -> str | None:
+    """Why a child is not undone; None where it had nothing to undo. What one did whose state is not kept any more is to
+    be taken back by hand."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.message == NOTHING_LEFT:
+        return None
+    return f"run {child}: {getattr(cause, 'message', None) or cause}"
 
 
 async def _run_block(effects: Effects, step: UndoableStep, seq: int) -> CommandResult:

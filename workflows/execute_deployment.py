@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.contracts.base import Contract
     from codeai.workflows.contracts.commands import HoldInput
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
-    from codeai.workflows.contracts.errors import NOTHING_KEPT, RunError
+    from codeai.workflows.contracts.errors import NOTHING_KEPT, NOTHING_LEFT, RunError
     from codeai.workflows.contracts.executions import (
         Carried,
         ExecuteInput,
@@ -216,7 +216,7 @@ class ExecuteDeployment(KeptRun):
         steps = self.machine.undo_stack
         if asked.do == "compensate" and not steps:
             self.begun = False
-            raise Refused(RunError(kind="nothing_to_do", message="there is nothing left to undo in this run"))
+            raise Refused(RunError(kind="nothing_to_do", message=NOTHING_LEFT))
         if asked.do != "compensate":
             self._revive()
         details = await self._revived_with(asked.program) if asked.do == "patch" else {}

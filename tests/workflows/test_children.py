@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.exceptions import ChildWorkflowError
+from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflowError, TerminatedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import (
     Interceptor,
@@ -21,6 +21,9 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
+from codeai.dsl.faults import NOT_CAUGHT
+from codeai.workflows.compensation import not_compensated
+from codeai.workflows.contracts.errors import NOTHING_KEPT, NOTHING_LEFT
 from codeai.workflows.contracts.executions import ExecuteInput, ExecuteResult, ExecutionStatus
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
 from codeai.workflows.effects import children
@@ -149,3 +152,40 @@ async def test_a_child_that_is_cancelled_before_its_parent_knows_that_it_began_u
     await parent.signal("confirm")
     assert await parent.result() == "the child has undone its work"
     assert (await child.describe()).close_time is not None
+
+
+def failed_by(cause: BaseException) -> ChildWorkflowError:
+    error = ChildWorkflowError(
+        "failed",
+        namespace="",
+        workflow_id="",
+        run_id="",
+        workflow_type="",
+        initiated_event_id=0,
+        started_event_id=0,
+        retry_state=None,
+    )
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (CancelledError("by somebody"), "failed"),
+        (ApplicationError("aborted", type="cancelled"), "failed"),
+        (ApplicationError("no", type="exec_failed"), "exec_failed"),
+        (TerminatedError("by somebody"), "failed"),
+    ],
+)
+def test_what_somebody_does_to_a_child_is_an_error_that_its_parent_can_catch(
+    cause: BaseException, kind: str
+) -> None:
+    error = failed_by(cause)
+    assert children.failure(error, "c", 3, unwanted=False).kind == kind
+    assert kind not in NOT_CAUGHT
+
+
+def test_a_child_is_undone_that_had_nothing_to_undo_and_not_one_whose_state_is_gone() -> None:
+    refused = [failed_by(ApplicationError(why, type="nothing_to_do")) for why in (NOTHING_LEFT, NOTHING_KEPT)]
+    assert [not_compensated(error, "c") for error in refused] == [None, f"run c: {NOTHING_KEPT}"]

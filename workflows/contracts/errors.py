@@ -15,6 +15,8 @@ NOTHING_KEPT = (
     "its steps say what it did; take that back by hand, or start it anew"
 )
 """Why an ended run cannot be taken up again."""
+NOTHING_LEFT = "there is nothing left to undo in this run"
+"""Why one is not compensated that has been, or has done nothing that can be undone."""
 
 
 class RunError(Contract):

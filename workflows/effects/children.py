@@ -114,5 +114,7 @@ def failure(error: ChildWorkflowError, config: str, line: int, *, unwanted: bool
     if isinstance(cause, CancelledError):
         return ErrorValue("cancelled" if unwanted else "failed", f"{config}: it was cancelled", line)
     if isinstance(cause, ApplicationError):
-        return ErrorValue(cause.type or "failed", f"{config}: {cause.message}", line)
+        # An aborted one is no cancel of this run: a program can catch it, or is parked at it.
+        kind = "failed" if cause.type in (None, "cancelled") else cause.type
+        return ErrorValue(kind, f"{config}: {cause.message}", line)
     return ErrorValue("failed", f"{config}: it was ended from outside", line)
