@@ -46,6 +46,8 @@ class World:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     killed: list[KillInput] = field(default_factory=list)
     undone: list[int] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    """What was written of steps that had ended when the undo began."""
 
     @activity.defn(name="load_program")
     async def load(self, given: LoadInput) -> LoadResult:
@@ -79,6 +81,7 @@ class World:
 
     @activity.defn(name="save_checkpoint")
     async def save(self, given: CheckpointInput) -> Nothing:
+        self.ended += [one.status for one in given.notes.ended]
         return Nothing()
 
     @activity.defn(name="write_notes")
@@ -126,3 +129,4 @@ async def test_only_in_the_spool_that_it_came_to_is_it_certain_that_a_command_ne
     (killed,) = world.killed
     assert killed.attempt == 1
     assert world.undone == undone
+    assert world.ended == ["lost"] * len(undone), "an undo block is told how its command ended"

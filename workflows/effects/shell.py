@@ -224,13 +224,25 @@ async def cancelled_command(
             return one.result
     if killed.spool in ("", given.spool):
         return not_sent(given)
-    # It may have begun in the spool that it was sent to, which is gone. Where it has not, there is nothing to undo.
-    return not_sent(given).model_copy(update={"started": True, "spool": killed.spool})
+    return forgotten_command(effects, given, killed.spool)
 
 
 def not_sent(given: CommandInput) -> CommandResult:
     """How a cancelled command ended that never came to its host."""
     return CommandResult(outcome=Outcome.CANCELLED, attempt=given.attempt, recorded=False, started=False)
+
+
+def forgotten_command(effects: Effects, given: CommandInput, spool: str) -> CommandResult:
+    """Its host knows nothing of it: it may have begun in the spool that it was sent to, which is gone. Where it has,
+    its row says so, and now how it ended."""
+    message = "its host has been started anew, or lost its spool: nobody can know how the command ended"
+    error = RunError(kind="lost", message=message, line=given.line)
+    result = CommandResult(
+        outcome=Outcome.LOST, attempt=given.attempt, error=error, recorded=False, spool=spool
+    )
+    answer = result.model_dump(mode="json")
+    effects.notes.end(given.step_id, Outcome.LOST.value, answer, len(message), attempt=given.attempt)
+    return result
 
 
 def lost_command(effects: Effects, given: CommandInput, place: Place) -> CommandResult:
