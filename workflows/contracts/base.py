@@ -52,3 +52,10 @@ class Contract(BaseModel):
         if isinstance(given, dict) and len(given) > MOST_FIELDS:
             raise PydanticCustomError("too_many", "there are at most {most} fields", {"most": MOST_FIELDS})
         return given
+
+
+class Exchanged(Contract):
+    """What workers of several versions tell each other: hosts have no builds, and a run may be pinned to an old one.
+    What a newer version has added says nothing to an older one."""
+
+    model_config = ConfigDict(extra="ignore")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Exchanged
 
 TERMINATED = "terminated"
 """The kind of a run's error that Temporal has terminated: it could write nothing of its end."""
@@ -19,7 +19,7 @@ NOTHING_LEFT = "there is nothing left to undo in this run"
 """Why one is not compensated that has been, or has done nothing that can be undone."""
 
 
-class RunError(Contract):
+class RunError(Exchanged):
     """Why a run or a step failed. `kind` is one of the language's kinds (LANGUAGE.md, 6)."""
 
     kind: str

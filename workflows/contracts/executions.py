@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from codeai.dsl.builtins_time import LONGEST
-from codeai.workflows.contracts.base import Contract, UuidText
+from codeai.workflows.contracts.base import Contract, Exchanged, UuidText
 from codeai.workflows.contracts.commands import MOST_COMMENT, Decision, Via
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.hosts import Place
@@ -56,7 +56,7 @@ ParkTimeout = Annotated[float, Field(gt=0, le=LONGEST)]
 """Seconds that a run may be parked: no longer than any duration of the language, which timers can take."""
 
 
-class ExecutionRecord(Contract):
+class ExecutionRecord(Exchanged):
     """The first row of a run."""
 
     id: str
@@ -74,7 +74,7 @@ class ExecutionRecord(Contract):
     root: str | None = Field(None, description="the execution that it all began with, where that is known")
 
 
-class Budget(Contract):
+class Budget(Exchanged):
     """How large one workflow run may grow. Answered by an activity and carried, so that replay decides alike:
     from `soft` on it continues as new when nothing is in flight, from `hard` on nothing is started before."""
 

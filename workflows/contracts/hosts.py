@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Exchanged
 from codeai.workflows.contracts.shell import CommandResult
 
 
-class Place(Contract):
+class Place(Exchanged):
     """Where a run's commands of one label go."""
 
     host: str
@@ -20,18 +20,18 @@ class Place(Contract):
     is_left: bool = Field(False, description="the next command claims anew")
 
 
-class ProbeInput(Contract):
+class ProbeInput(Exchanged):
     """Asks a host whether it is there."""
 
 
-class ProbeResult(Contract):
+class ProbeResult(Exchanged):
     """It is."""
 
     spool: str = Field(description="its spool id; another one than before: it was started anew")
     running: int = Field(description="commands under way on it")
 
 
-class KillInput(Contract):
+class KillInput(Exchanged):
     """Asks for the end of a run's commands on a host: with their grace, and never to be started again. It may be heard
     late, or again: what the run does since is not meant, whether it went on or was taken up after its end."""
 
@@ -47,20 +47,20 @@ class KillInput(Contract):
     )
 
 
-class HearInput(Contract):
+class HearInput(Exchanged):
     """Asks a host to hear at once whether a command is to be cancelled, not only at its next heartbeat."""
 
     execution_id: str
     step_id: str
 
 
-class Heard(Contract):
+class Heard(Exchanged):
     """What it heard."""
 
     is_cancelled: bool = Field(description="an attempt of the step runs, and was told to end")
 
 
-class CommandFound(Contract):
+class CommandFound(Exchanged):
     """One attempt in a host's spool. `state`: absent (not started), running, ended, refused (will never start), lost
     (its supervisor died); `result` where it will not change any more."""
 
@@ -70,7 +70,7 @@ class CommandFound(Contract):
     result: CommandResult | None = None
 
 
-class KillResult(Contract):
+class KillResult(Exchanged):
     """All of them are dead, and how each ended is in its row. Here is what there was to end; with its texts where the
     steps were named."""
 
@@ -78,13 +78,13 @@ class KillResult(Contract):
     spool: str = Field("", description="the host's spool id now")
 
 
-class SpoolWanted(Contract):
+class SpoolWanted(Exchanged):
     """Asks what a host's spool holds of a run."""
 
     execution_id: str
 
 
-class SpoolFound(Contract):
+class SpoolFound(Exchanged):
     """Its attempts there, by step and attempt. Texts are left out: a run may have thousands."""
 
     commands: tuple[CommandFound, ...]

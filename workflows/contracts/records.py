@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Contract, Exchanged
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.events import EventRecord
 from codeai.workflows.contracts.executions import Budget, ExecutionRecord, ExecutionStatus, FailurePolicy
@@ -59,7 +59,7 @@ class PatchResult(Contract):
     error: RunError | None = None
 
 
-class ClaimInput(Contract):
+class ClaimInput(Exchanged):
     """Asks for a host; whoever answers writes the run's first row as well."""
 
     execution: ExecutionRecord
@@ -69,7 +69,7 @@ class ClaimInput(Contract):
     lost: tuple[str, ...] = Field((), description="hosts that the run has found lost: they do not take it")
 
 
-class ClaimResult(Contract):
+class ClaimResult(Exchanged):
     """The host that takes the run, its spool, when it is given up, and the worker's budget for one workflow run."""
 
     host: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Contract, Exchanged
 
 AGED: dict[str, str] = {
     "logs": "what runs printed, from their end on",
@@ -51,26 +51,26 @@ class HostsKnown(Contract):
     hosts: tuple[str, ...]
 
 
-class WorkspacesWanted(Contract):
+class WorkspacesWanted(Exchanged):
     """Asks a host for the next workspaces that it holds, behind an execution's id."""
 
     after: str = ""
 
 
-class WorkspacesHeld(Contract):
+class WorkspacesHeld(Exchanged):
     """The executions that they are of, in order; `more`: there are others behind them."""
 
     executions: tuple[str, ...]
     more: bool = False
 
 
-class RemoveWorkspaces(Contract):
+class RemoveWorkspaces(Exchanged):
     """Asks a host to remove workspaces. One whose commands still run stays."""
 
     executions: tuple[str, ...]
 
 
-class WorkspacesRemoved(Contract):
+class WorkspacesRemoved(Exchanged):
     """How many it has removed."""
 
     count: int

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Contract, Exchanged
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.file_seeds import check_paths
 from codeai.workflows.contracts.git_seeds import GitSeed
@@ -64,7 +64,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-class CommandInput(Contract):
+class CommandInput(Exchanged):
     """One attempt of one shell step, for the activity `run_command` on `codeai-exec@<host>`."""
 
     execution_id: str
@@ -101,7 +101,7 @@ class CommandInput(Contract):
     notes: Notes = Field(NO_NOTES, description="what the run has to tell that came before this command")
 
 
-class CommandResult(Contract):
+class CommandResult(Exchanged):
     """How the attempt ended. `error` is set where the command never started or ended by anything but its exit
     (time-out, loss): its kind is the language's."""
 

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from codeai.workflows.contracts.base import Contract
+from codeai.workflows.contracts.base import Exchanged
 
 
-class SecretText(Contract):
+class SecretText(Exchanged):
     """A text with secrets in it, in order; only an activity puts it together. A `secret_in_json` is escaped as
     JSON's strings are."""
 
@@ -21,7 +21,7 @@ class SecretText(Contract):
         return tuple(part for kind, part in self.parts if kind != "text")
 
 
-class UndoEntry(Contract):
+class UndoEntry(Exchanged):
     """The compensation of an effect, kept with its step's record: written before the effect starts. That of a
     `run` has a `child` and no text."""
 
@@ -40,7 +40,7 @@ class UndoEntry(Contract):
     assigned: str | None = Field(None, description="NAME of `var NAME = exec … undo …`, if the text has it")
 
 
-class LogLine(Contract):
+class LogLine(Exchanged):
     """One line of `log()`; its step makes it unique however often it is written."""
 
     step_id: str
@@ -49,7 +49,7 @@ class LogLine(Contract):
     time: float = Field(description="seconds since 1970")
 
 
-class StepBegun(Contract):
+class StepBegun(Exchanged):
     """An effect began. `arguments` are as people may see them: secrets are `***`."""
 
     step_id: str
@@ -64,7 +64,7 @@ class StepBegun(Contract):
     host: str | None = Field(None, description="of a command that was lost with its host")
 
 
-class StepEnded(Contract):
+class StepEnded(Exchanged):
     """An effect ended. `answer` is what the program got: `{"value": …}` or `{"error": …}`; of a command its
     `CommandResult`."""
 
@@ -75,7 +75,7 @@ class StepEnded(Contract):
     completed_at: float
 
 
-class Told(Contract):
+class Told(Exchanged):
     """What somebody said to a run: an entry of the audit log."""
 
     id: str
@@ -93,7 +93,7 @@ class Told(Contract):
         return self.details.get("program") if self.word == "patch" else None
 
 
-class Notes(Contract):
+class Notes(Exchanged):
     """What nobody has written yet: it travels with the next record. Each can be written again and again."""
 
     lines: tuple[LogLine, ...] = ()
