@@ -15,8 +15,9 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from codeai.activities.canonical import at, canonical
 from codeai.activities.records import open_row
-from codeai.activities.run_events import run_events, store_events, tell_again, tell_events
+from codeai.activities.run_events import run_events, store_events, tell_events
 from codeai.activities.runs import Begun, RunEnded, begun_as, how_it_ended, is_running, run_of
+from codeai.activities.telling import tell_missed
 from codeai.persistence.configs import Configs
 from codeai.persistence.deployments import Deployments
 from codeai.persistence.engine import Database
@@ -55,6 +56,9 @@ class Reconciling:
     @activity.defn(name="mend_rows")
     async def mend_rows(self, given: MendRows) -> PageDone:
         client = activity.client()
+        if given.since is not None:
+            # Whoever stored an event may have been ended before it told it: an emit with its run, by force.
+            await tell_missed(self.database, datetime.fromtimestamp(given.since, UTC))
         await self._tell_again()
         async with self.database.session() as rows:
             page = await Executions(rows).not_ended(AT_ONCE, after=given.place, only=given.execution)
@@ -105,8 +109,11 @@ class Reconciling:
     async def find_commands(self, given: FindCommands) -> CommandsLeft:
         async with self.database.transaction() as rows:
             await EventWaits(rows).end_those_of_ended_runs()
-            left = await Leftovers(rows).of_ended_runs(COMMANDS_AT_ONCE, given.execution)
+            after = _place(given.place) if given.place else None
+            left = await Leftovers(rows).of_ended_runs(COMMANDS_AT_ONCE, given.execution, after)
+        more = len(left) == COMMANDS_AT_ONCE
         return CommandsLeft(
+            next=f"{left[-1].execution_id} {left[-1].host}" if more else None,
             commands=tuple(
                 Whereabouts(
                     execution=one.execution_id,
@@ -115,7 +122,7 @@ class Reconciling:
                     lease_is_over=self._lease_is_over(one.ended_at),
                 )
                 for one in left
-            )
+            ),
         )
 
     @activity.defn(name="end_steps")
@@ -134,7 +141,7 @@ class Reconciling:
         """What an attempt before this one has closed is on no page any more."""
         info = activity.info()
         if info.attempt > 1:
-            await tell_again(self.database, info.scheduled_time)
+            await tell_missed(self.database, info.scheduled_time)
 
     async def _close(self, record: ExecutionRecord, ended: RunEnded, *, is_new: bool = False) -> bool:
         """Writes the end of a run that has not written it itself. Whether there was something to write."""
@@ -184,6 +191,12 @@ class Reconciling:
 
     def activities(self) -> list[Callable[..., Any]]:
         return [self.mend_rows, self.make_rows, self.find_commands, self.end_steps]
+
+
+def _place(text: str) -> tuple[str, str]:
+    """The run and the host that a page of commands ended with."""
+    execution, _, host = text.partition(" ")
+    return execution, host
 
 
 async def _ended_last(record: ExecutionRecord, ended: RunEnded) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
-from itertools import chain
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -68,12 +66,3 @@ async def tell_events(database: Database, events: Sequence[EventRecord]) -> None
     for event in events:
         if event.type in awaited:
             await tell_waits(database, event.id, event.type)
-
-
-async def tell_again(database: Database, since: datetime) -> None:
-    """What was stored since then: whoever stored it may have died before telling it, and finds nothing to store now."""
-    async with database.session() as rows:
-        awaited = await EventWaits(rows).awaited(chain.from_iterable(OF_RUNS.values()))
-        found = [event for type in awaited async for event in Events(rows).stored_since(since, type)]
-    for event in found:
-        await tell_waits(database, event.id, event.type)

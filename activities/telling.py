@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from temporalio import activity
@@ -75,6 +75,26 @@ async def tell_waits(database: Database, event_id: str, type: str) -> None:
         met = _met(waits, event) if event is not None else []
         # An event before this one may be the first that a wait asks for, and nobody has told it yet.
         found = await _first_matches(Events(rows), met) if met else []
+    await _tell_all(database, found)
+
+
+async def tell_missed(database: Database, since: datetime) -> None:
+    """Tells those who still wait what was stored since then: whoever stored it may have died before it told anybody.
+
+    Raises what Temporal raises where it does not answer, when all others were told: to be repeated.
+    """
+    found: list[tuple[Asking, Event]] = []
+    async with database.session() as rows:
+        for type in await EventWaits(rows).types():
+            waits = [Asking.of(wait) for wait in await EventWaits(rows).for_type(type)]
+            met: list[Asking] = []
+            async for event in Events(rows).stored_since(since, type):
+                met += [one for one in _met(waits, event) if one not in met]
+            found += await _first_matches(Events(rows), met) if met else []
+    await _tell_all(database, found)
+
+
+async def _tell_all(database: Database, found: Iterable[tuple[Asking, Event]]) -> None:
     at_once = asyncio.Semaphore(AT_ONCE)
     tellings = (_tell(database, asking.wait, first, at_once) for asking, first in found)
     for outcome in await asyncio.gather(*tellings, return_exceptions=True):

@@ -72,6 +72,11 @@ class EventWaits:
         asked = select(EventWaitRow.type).where(EventWaitRow.type.in_(list(types))).distinct()
         return set((await self.rows.execute(asked)).scalars())
 
+    async def types(self) -> list[str]:
+        """What somebody waits for."""
+        asked = select(EventWaitRow.type).distinct().order_by(EventWaitRow.type)
+        return list((await self.rows.execute(asked)).scalars())
+
     async def for_type(self, type: str) -> list[EventWait]:
         """The waits for events of that type, oldest first."""
         asked = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, literal_column, select, union, update
+from sqlalchemy import exists, func, literal_column, select, tuple_, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from codeai.persistence.executions import ENDED, ExecutionRow
@@ -63,8 +63,11 @@ class Leftovers:
         steps = _running().where(StepRow.execution_id.in_(execution_ids))
         return await self._found(union(own, steps).order_by("id", "host"))
 
-    async def of_ended_runs(self, limit: int, execution_id: str | None = None) -> list[Whereabouts]:
-        """Hosts on which commands of runs that have ended were not ended, as far as rows say."""
+    async def of_ended_runs(
+        self, limit: int, execution_id: str | None = None, after: tuple[str, str] | None = None
+    ) -> list[Whereabouts]:
+        """Hosts on which commands of runs that have ended were not ended, as far as rows say: those behind the run and
+        host `after`."""
         asked = (
             _running()
             .add_columns(ExecutionRow.completed_at)
@@ -76,6 +79,8 @@ class Leftovers:
         )
         if execution_id is not None:
             asked = asked.where(StepRow.execution_id == execution_id)
+        if after is not None:
+            asked = asked.where(tuple_(StepRow.execution_id, StepRow.host) > after)
         found = await self.rows.execute(asked)
         return [Whereabouts(str(id), str(host), ended_at) for id, host, ended_at in found]
 

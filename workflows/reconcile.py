@@ -74,7 +74,10 @@ class Reconcile:
     async def _page(self, at: ReconcilePass) -> ReconcilePass:
         """One page of the stage that the pass is at."""
         if at.stage == "rows":
-            done = await calls.MEND_ROWS(MendRows(execution=self.asked.execution, place=at.place))
+            since = at.since if at.place is None and self.asked.execution is None else None
+            done = await calls.MEND_ROWS(
+                MendRows(execution=self.asked.execution, place=at.place, since=since)
+            )
             after = "runs" if self.asked.execution is None else "commands"
             moved = {"mended": at.mended + done.count}
         elif at.stage == "runs":
@@ -82,20 +85,23 @@ class Reconcile:
             after = "commands"
             moved = {"made": at.made + done.count}
         else:
-            ended = await self._end_commands()
-            return at.model_copy(update={"stage": "done", "ended": at.ended + ended})
+            return await self._end_commands(at)
         stage = after if done.next is None else at.stage
         return at.model_copy(update={**moved, "stage": stage, "place": done.next})
 
-    async def _end_commands(self) -> int:
+    async def _end_commands(self, at: ReconcilePass) -> ReconcilePass:
         """Commands of runs that have ended are ended on their hosts. A host that does not answer is asked again by
         the next pass."""
-        left = await calls.FIND_COMMANDS(FindCommands(execution=self.asked.execution))
-        answered = await asyncio.gather(*(_end(one) for one in left.commands))
-        over = [one for one, dead in zip(left.commands, answered, strict=True) if dead or one.lease_is_over]
+        left = await calls.FIND_COMMANDS(FindCommands(execution=self.asked.execution, place=at.place))
+        asked = [one for one in left.commands if one.host not in at.silent]
+        answers = await asyncio.gather(*(_end(one) for one in asked))
+        dead = [one for one, answered in zip(asked, answers, strict=True) if answered]
+        silent = {one.host for one, answered in zip(asked, answers, strict=True) if not answered}
+        over = [one for one in left.commands if one in dead or one.lease_is_over]
         for one in over:
             await calls.END_STEPS(one)
-        return len(over)
+        moved = {"place": left.next, "ended": at.ended + len(over), "silent": (*at.silent, *sorted(silent))}
+        return at.model_copy(update={**moved, "stage": "done" if left.next is None else at.stage})
 
 
 async def _end(one: Whereabouts) -> bool:

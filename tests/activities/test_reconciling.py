@@ -22,10 +22,12 @@ from codeai.activities.run_events import run_events, store_events
 from codeai.activities.runs import RunEnded
 from codeai.persistence.engine import Database
 from codeai.persistence.event_waits import EventWait, EventWaits
-from codeai.persistence.executions import Executions, NewExecution
+from codeai.persistence.events import Event, Events
+from codeai.persistence.executions import Ending, Executions, NewExecution
+from codeai.persistence.steps import NewStep, Steps
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import ExecutionRecord, ExecutionStatus
-from codeai.workflows.contracts.reconciling import MendRows
+from codeai.workflows.contracts.reconciling import FindCommands, MendRows
 from tests.activities.conftest import SCHEDULED
 
 TERMINATED = SimpleNamespace(run_id="first", status=WorkflowExecutionStatus.TERMINATED)
@@ -106,6 +108,49 @@ async def test_what_a_pass_that_died_has_written_is_told_by_the_next_attempt(
         environment.info = dataclasses.replace(environment.info, attempt=attempt, scheduled_time=SCHEDULED)
         await environment.run(Reconciling(database, None).mend_rows, MendRows(execution=waits))
         assert told == [("who waits", 3)] * (attempt - 1)
+
+
+async def test_what_nobody_has_told_is_told_to_those_who_still_wait(database: Database) -> None:
+    """Whoever has stored an event may have been ended by force before it told it."""
+    type = f"custom.{uuid.uuid4().hex}"
+    paid = [Event(str(uuid.uuid4()), type, "here", SCHEDULED, data=f'{{"n":{n}}}') for n in (1, 2, 3)]
+    waits = str(uuid.uuid4())
+    async with database.transaction() as rows:
+        for step, where in ((1, '{"n":2}'), (2, "{}"), (3, '{"n":4}')):
+            await EventWaits(rows).begin(EventWait(waits, step, "who waits", type, where, SCHEDULED))
+        for one in paid:
+            await Events(rows).store(one)
+    told: dict[int, Any] = {}
+
+    class Handle:
+        def __init__(self, _: str) -> None: ...
+
+        async def signal(self, _: str, arrived: Any, **__: Any) -> None:
+            told[arrived.step] = arrived.event["data"]["n"]
+
+    environment = ActivityEnvironment(client=SimpleNamespace(get_workflow_handle=Handle))
+    given = MendRows(execution=waits, since=time.time() - 3600)
+    await environment.run(Reconciling(database, None).mend_rows, given)
+    assert told == {1: 2, 2: 1}
+
+
+async def test_commands_that_are_left_are_found_page_by_page(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "COMMANDS_AT_ONCE", 2)
+    run, hosts = str(uuid.uuid4()), ["a b", "c", "d"]
+    async with database.transaction() as rows:
+        await Executions(rows).open(NewExecution(run, f"execution/{run}", SCHEDULED))
+        for seq, host in enumerate(hosts, start=1):
+            id = str(uuid.uuid4())
+            await Steps(rows).started(NewStep(id, run, seq, "exec", 1, 1, "x", SCHEDULED, host=host))
+        await Executions(rows).close(run, Ending("failed", SCHEDULED))
+    finding, place, found = Reconciling(database, None).find_commands, None, []
+    while not found or place is not None:
+        page = await ActivityEnvironment().run(finding, FindCommands(execution=run, place=place))
+        found += [one.host for one in page.commands]
+        place = page.next
+    assert found == hosts
 
 
 async def test_one_that_was_reopened_while_it_was_looked_at_goes_on(

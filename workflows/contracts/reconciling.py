@@ -17,6 +17,7 @@ class ReconcilePass(Contract):
     since: float = Field(description="runs that started before have been looked at by earlier passes")
     stage: Literal["rows", "runs", "commands", "done"] = "rows"
     place: str | None = Field(None, description="where the next page of the stage begins")
+    silent: tuple[str, ...] = Field((), description="hosts that have not answered this pass")
     mended: int = 0
     made: int = 0
     ended: int = 0
@@ -46,6 +47,9 @@ class MendRows(Contract):
 
     execution: str | None = None
     place: str | None = None
+    since: float | None = Field(
+        None, description="what was stored since then is told to those who wait for it still; none: nothing"
+    )
 
 
 class MakeRows(Contract):
@@ -63,12 +67,14 @@ class PageDone(Contract):
 
 
 class FindCommands(Contract):
-    """Commands of runs that have ended, of all of them or of one."""
+    """One page of the commands of runs that have ended, of all of them or of one."""
 
     execution: str | None = None
+    place: str | None = None
 
 
 class CommandsLeft(Contract):
-    """Where such commands may still run."""
+    """Where such commands may still run, and where the next page begins; none after the last."""
 
     commands: tuple[Whereabouts, ...] = ()
+    next: str | None = None
