@@ -59,7 +59,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.lane_turn import Rejected
     from codeai.workflows.patching import MOVED, NotPatched, compared
     from codeai.workflows.programs import bound_program
-    from codeai.workflows.standing import is_long_for, where_it_stands
+    from codeai.workflows.standing import where_it_stands
     from codeai.workflows.states import error_of_result, note_id, run_error
 
 SLICE_PAUSE = 0.001
@@ -318,14 +318,14 @@ class ExecuteDeployment(KeptRun):
 
         self.park.tell(machine, effects.notes)
         while not goes_on():
-            if is_long_for(effects):
+            if self._is_long():
                 await self._continue_as_new()
                 continue
             left = self.park.seconds_left(machine)
             timeout = None if left is None else timedelta(seconds=left)
             try:
                 await workflow.wait_condition(
-                    lambda: goes_on() or self._has_news() or is_long_for(effects), timeout=timeout
+                    lambda: goes_on() or self._has_news() or self._is_long(), timeout=timeout
                 )
             except TimeoutError:
                 if goes_on():  # somebody came in that very moment
@@ -343,10 +343,10 @@ class ExecuteDeployment(KeptRun):
         try:
             while self.paused:
                 await workflow.wait_condition(
-                    lambda: not self.paused or effects.notes.is_urgent or is_long_for(effects)
+                    lambda: not self.paused or effects.notes.is_urgent or self._is_long()
                 )
                 effects.notes.write_soon()
-                if self.paused and is_long_for(effects):
+                if self.paused and self._is_long():
                     await self._continue_as_new()
         except asyncio.CancelledError:
             self._cancel()

@@ -9,6 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 from temporalio import workflow
 
+from codeai.dsl.faults import Fault
+from codeai.dsl.values import ErrorValue
 from codeai.workflows import calls
 from codeai.workflows.anew import go_on_as_new
 from codeai.workflows.contracts.executions import Carried, ExecuteInput, ExecutionStatus, Queued, Undoing
@@ -16,9 +18,10 @@ from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.packing import pack
 from codeai.workflows.contracts.records import Checkpoint, CheckpointInput, LoadResult, Nothing
 from codeai.workflows.effects.notebook import Notebook
+from codeai.workflows.effects.outbox import must_fit
 from codeai.workflows.heard import Heard
 from codeai.workflows.run_commands import RunCommands
-from codeai.workflows.standing import is_over_budget
+from codeai.workflows.standing import is_long_for, is_over_budget
 
 Answer = TypeVar("Answer")
 
@@ -33,6 +36,8 @@ class KeptRun(RunCommands):
         """An undo block has run."""
         self.undo_seq = 0
         """The number of the step that the next undo block is; 0: that behind the machine's last."""
+        self.is_bound = False
+        """It is too large to continue as new."""
         self.ended_as: str | None = None
         """How the row of an ended run said that it had ended, while it waits to go on."""
         self.saving: asyncio.Future[Nothing] | None = None
@@ -49,11 +54,14 @@ class KeptRun(RunCommands):
     # Continue-as-new
 
     def _is_over_budget(self, *, hard: bool) -> bool:
-        return is_over_budget(self.effects.run.budget, self.journal.size, hard=hard)
+        return not self.is_bound and is_over_budget(self.effects.run.budget, self.journal.size, hard=hard)
+
+    def _is_long(self) -> bool:
+        return not self.is_bound and is_long_for(self.effects)
 
     async def _continue_as_new(self, undoing: Undoing | None = None) -> None:
         """Goes on in a new workflow run: commands under way are handed over (the runner re-attaches), waits are
-        data, all else is awaited. Comes back only where a cancel comes first."""
+        data, all else is awaited. Comes back only where a cancel comes first, or where it cannot."""
         effects = self.effects
         is_quiet = False
         while not is_quiet:
@@ -71,7 +79,16 @@ class KeptRun(RunCommands):
             is_quiet = self._may_stop() and not effects.answered and effects.notes.is_empty
         # Nothing is awaited from here on: what came meanwhile is carried.
         again = ExecuteInput(execution=self.record.id, carried=self._carried(undoing))
-        go_on_as_new(again)
+        try:
+            must_fit(again, "what the run knows, with the files of its workspace,")
+        except Fault as fault:  # Temporal would not take it: the run ends in this workflow run
+            self.is_bound = True
+            if undoing is None:
+                error = ErrorValue(fault.kind, fault.message)
+                self.machine.give_up(error)
+                self.journal.gave_up(error)
+        else:
+            go_on_as_new(again)
 
     def _queue_as_new(self, loaded: LoadResult) -> NoReturn:
         """Goes on waiting for its lane in a new workflow run, as the same run with the same program."""

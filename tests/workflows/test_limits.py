@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -311,3 +312,22 @@ async def goes_on_as_new(runs: Runs, handle: Handle) -> None:
 async def test_values_that_no_program_can_have_are_refused(runs: Runs, value: Any) -> None:
     error = await runs.failed("param a\nexec { echo $a }", values={"a": value})
     assert error.type == "invalid_input"
+
+
+async def test_a_run_that_is_too_large_to_go_on_as_new_ends_and_is_undone(runs: Runs) -> None:
+    names = [f"p{n}" for n in range(4)]
+    chance = random.Random(1)
+    runs.world.inputs = {name: chance.randbytes(150_000).hex()[:200_000] for name in names}
+    runs.world.budget = Budget(soft_events=60)
+    program = (
+        "".join(f"param {name}\n" for name in names)
+        + """
+        exec { true } undo(retry: 0) { true }
+        for i in range(30) { sleep("1s") }
+        return [p0, p1, p2, p3]
+    """
+    )
+    files = {"large": chance.randbytes(800_000).hex()[:1_550_000]}
+    error = await runs.failed(program, workspace={"files": files})
+    assert error.type == "limit" and "workspace" in error.message
+    assert len(error.details[0]["undo_failed"]) == 1
