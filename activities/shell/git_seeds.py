@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -34,6 +35,8 @@ PASSED = (
     "SSL_CERT_DIR",
 )
 """What git is given of the worker's environment."""
+FULL = "No space left on device"
+"""What git says of a full disk, in English: then it is tried again."""
 _LOOK = 0.05  # how often git is looked at, seconds
 _WEIGH = 1.0  # how often what it has fetched is weighed, seconds
 _COMMIT = re.compile(r"[0-9a-f]{4,64}")
@@ -81,7 +84,12 @@ def options(way: Way) -> list[str]:
 def environment(way: Way, given: Mapping[str, str]) -> dict[str, str]:
     """Nothing of anybody's settings for git; ssh goes to the address that was judged, as to the host's name."""
     env = {name: given[name] for name in PASSED if name in given}
-    env |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
+    env |= {
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+    }
     if way.place.scheme == "ssh" and way.addresses:
         host, port = way.place.host, way.place.port
         set_ = {
@@ -161,6 +169,8 @@ class Checkout:
                     os.killpg(git.pid, signal.SIGKILL)
                     git.wait()
             if git.returncode:
+                if FULL in _read(err):
+                    raise OSError(errno.ENOSPC, FULL)
                 raise SeedError(f"{self._seed.url} cannot be fetched into the workspace: {_said(_read(err))}")
             return _read(out)
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from codeai.activities.shell.errors import SeedError
+from codeai.activities.shell.errors import FOR_WANT_OF_ROOM, SeedError
 from codeai.activities.shell.git_seeds import Checkout, Way, way_to
 from codeai.activities.shell.removal import remove_tree
 from codeai.settings import OutboundSettings
@@ -144,6 +144,7 @@ class Workspaces:
                     f"the workspace's file {name!r} cannot be written: what should be its folder is a file"
                 ) from None
             except (OSError, ValueError) as error:
+                _must_not_pass(error)
                 raise SeedError(
                     f"the workspace's file {name!r} cannot be written: {reason(error)}"
                 ) from error
@@ -171,6 +172,7 @@ class Workspaces:
             except FileNotFoundError:  # it went meanwhile, or git still names what was deleted
                 continue
             except OSError as error:
+                _must_not_pass(error)
                 raise SeedError(f"{path} cannot be copied into the workspace: {reason(error)}") from error
             if size > LIMIT:
                 raise SeedError(f"{source} holds more than 1 GiB: too much for a workspace")
@@ -218,13 +220,20 @@ def inside(work: Path, path: str) -> Path:
     return found
 
 
+def _must_not_pass(error: Exception) -> None:
+    """Raises what is no fault of the seed: it is tried again."""
+    if isinstance(error, OSError) and error.errno in FOR_WANT_OF_ROOM:
+        raise error
+
+
 def reason(error: Exception) -> str:
     """The error's words without its number."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _git_names(folder: Path) -> list[str]:
-    """What git says belongs to the folder; nothing where there is no git or no repository."""
+    """What git says belongs to the folder; nothing where there is no git or no repository. OSError, SeedError where it
+    cannot be asked: what it leaves out is not to be copied for that."""
     # No hook and no program that the repository's settings name is run; it may belong to another user.
     command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "ls-files"]
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -238,8 +247,13 @@ def _git_names(folder: Path) -> list[str]:
             timeout=_LISTING,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError as error:
+        _must_not_pass(error)
         return []
+    except subprocess.TimeoutExpired:
+        raise SeedError(
+            f"git did not say within {_LISTING:g} s what belongs to the workspace's folder {folder}"
+        ) from None
     return (
         [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name] if listed.returncode == 0 else []
     )

@@ -173,6 +173,20 @@ async def test_what_is_not_there_is_said_and_leaves_nothing(
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+async def test_a_full_disk_is_not_the_repositorys_fault(
+    made: Workspaces, server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = tmp_path / "full" / "git"
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\necho 'fatal: write error: No space left on device' >&2\nexit 128\n")
+    git.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+        with pytest.raises(OSError, match="No space left"):
+            await seeded(made, server.url("repo.git"))
+    assert (await seeded(made, server.url("repo.git"))).is_dir()
+
+
 async def test_a_redirect_is_not_followed(made: Workspaces, server: GitServer) -> None:
     server.moved["moved.git"] = server.url("repo.git") + "?"
     with pytest.raises(SeedError, match=r"redirect|302"):

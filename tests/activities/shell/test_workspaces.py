@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -185,6 +187,41 @@ async def test_however_many_wait_for_a_slow_repository_others_have_their_workspa
     finally:
         may_end.set()
         await asyncio.gather(*slow)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EMFILE])
+@pytest.mark.parametrize("kind", ["files", "folder"])
+async def test_for_want_of_room_it_is_waited_and_nothing_is_the_seeds_fault(
+    made: Workspaces, source: Path, monkeypatch: pytest.MonkeyPatch, kind: str, number: int
+) -> None:
+    """Whoever asks again, asks when there is room."""
+    seed = WorkspaceSeed(files={"a": "1"}) if kind == "files" else WorkspaceSeed(folder=str(source))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        patch.setattr(shutil, "copy2", full)
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))) as error:
+            await made.of("run", seed)
+        assert not isinstance(error.value, SeedError)
+    assert names(await made.of("run", seed))
+
+
+async def test_what_git_leaves_out_is_not_copied_as_git_cannot_be_asked_just_now(
+    made: Workspaces, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def slow(*_: object, **__: object) -> None:
+        raise subprocess.TimeoutExpired("git", 60.0)
+
+    for asked, problem in ((busy, "Too many open files"), (slow, "git did not say within 60 s")):
+        monkeypatch.setattr(subprocess, "run", asked)
+        with pytest.raises((OSError, SeedError), match=problem):
+            await made.of("run", WorkspaceSeed(folder=str(source)))
 
 
 async def test_one_that_a_command_removed_is_not_made_anew(made: Workspaces) -> None:
