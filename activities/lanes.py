@@ -18,7 +18,7 @@ from codeai.activities.runs import is_running, run_as_it_is
 from codeai.persistence.engine import Database
 from codeai.persistence.lanes import LaneRun, LaneRuns
 from codeai.persistence.leftovers import Leftovers
-from codeai.workflows.contracts.attributes import at_start
+from codeai.workflows.contracts.attributes import STATUS, at_start
 from codeai.workflows.contracts.executions import ExecutionStatus
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, LANE, TASK_TIMEOUT
 from codeai.workflows.contracts.lanes import (
@@ -102,21 +102,23 @@ class Lanes:
     @activity.defn(name="find_turns")
     async def find_turns(self, given: TurnsWanted) -> TurnsKnown:
         """Of the runs that Temporal knows. One that has ended and had the lane still has it: the lane looks whether its
-        commands are dead. One that waits and is not of the patient sort has not asked yet, or asks again."""
+        commands are dead. So has one that was told that it is its turn, and has no host yet, which its row does not
+        know. One that waits and is not of the patient sort has not asked yet, or asks again."""
         async with self.database.session() as rows:
             found = await LaneRuns(rows).of(given.key)
-        holders: list[tuple[bool, Turn]] = []
+        holders: list[tuple[bool, bool, Turn]] = []
         waiting: list[Turn] = []
         for one in found:
             run = await run_as_it_is(activity.client(), one.workflow_id)
             if run is None:
                 continue
-            if one.status != ExecutionStatus.QUEUED:
-                holders.append((is_running(run), _turn(one, run)))
+            turn, has_begun = await _turn(one, run), one.status != ExecutionStatus.QUEUED
+            if has_begun or (is_running(run) and _was_granted(run)):
+                holders.append((is_running(run), has_begun, turn))
             elif is_running(run) and one.concurrency in (None, Concurrency.QUEUE):
-                waiting.append(_turn(one, run))
+                waiting.append(turn)
         # Who came after another had the lane when the commands of that one were dead, though its row be not mended yet.
-        _, holder = max(holders, key=lambda one: (one[0], one[1].since), default=(False, None))
+        *_, holder = max(holders, key=lambda one: (*one[:2], one[2].since), default=(None,))
         return TurnsKnown(holder=holder, queue=tuple(waiting))
 
     @activity.defn(name="look_at_turn")
@@ -160,13 +162,25 @@ class Lanes:
         ]
 
 
-def _turn(run: LaneRun, found: WorkflowExecutionDescription) -> Turn:
-    """The turn that a run asked for."""
+def _was_granted(found: WorkflowExecutionDescription) -> bool:
+    """Whether a run whose row says that it waits goes on already: who waits says so of itself as soon as it has its
+    lane's answer, until it is told that it is its turn."""
+    asks = any(one.activity_type.name == "take_lane" for one in found.raw_description.pending_activities)
+    return not asks and found.typed_search_attributes.get(STATUS) != ExecutionStatus.QUEUED
+
+
+async def _turn(run: LaneRun, found: WorkflowExecutionDescription) -> Turn:
+    """The turn that a run asked for: since the first of its workflow runs began, which for one that was taken up again
+    after its end is not what its row says."""
+    first = found.raw_description.workflow_execution_info.first_run_id
+    began = found
+    if first != found.run_id:
+        began = await run_as_it_is(activity.client(), run.workflow_id, first) or found
     return Turn(
         execution=run.id,
         workflow_id=run.workflow_id,
-        run=found.raw_description.workflow_execution_info.first_run_id,
-        since=run.started_at.timestamp(),  # not of a workflow run that continued the first one
+        run=first,
+        since=began.start_time.timestamp(),
         concurrency=Concurrency(run.concurrency or Concurrency.QUEUE),
     )
 

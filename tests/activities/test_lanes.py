@@ -23,9 +23,11 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from codeai.activities import lanes
 from codeai.activities.lanes import Lanes
 from codeai.activities.runs import run_as_it_is
+from codeai.persistence.deployments import Deployments, NewDeployment
 from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions, NewExecution
-from codeai.workflows.contracts.lanes import Turn, TurnInput, TurnsWanted
+from codeai.workflows.contracts.attributes import STATUS
+from codeai.workflows.contracts.lanes import Concurrency, Turn, TurnInput, TurnsWanted
 from tests.skipping import skipping_time
 
 
@@ -134,15 +136,79 @@ async def test_a_lane_that_comes_back_knows_which_of_two_holders_runs(
             await Executions(rows).open(new)
 
     async def looked_at(_: Client, id: str) -> Any:
-        raw = SimpleNamespace(workflow_execution_info=SimpleNamespace(first_run_id=id))
-        return SimpleNamespace(status=states[id][1], raw_description=raw)
-
-    async def known() -> tuple[str | None, list[str]]:
-        place = ActivityEnvironment(client=sentinel.client)
-        found = await place.run(Lanes(database, None).find_turns, TurnsWanted(key="l"))
-        return found.holder and found.holder.run, [one.run for one in found.queue]
+        found = described(id, states[id][1], says="queued")
+        found.start_time = at + timedelta(minutes=list(states).index(id))
+        return found
 
     monkeypatch.setattr(lanes, "run_as_it_is", looked_at)
-    assert await known() == ("holds", ["waits"])
+    assert await known(database, "l") == ("holds", ["waits"])
     states["holds"] = states["terminated"]
-    assert await known() == ("holds", ["waits"])
+    assert await known(database, "l") == ("holds", ["waits"])
+
+
+@pytest.mark.parametrize("concurrency", ["queue", "reject", "replace"])
+async def test_a_lane_that_comes_back_knows_who_has_it_and_no_host_yet(
+    database: Database, monkeypatch: pytest.MonkeyPatch, concurrency: str
+) -> None:
+    """Else another one had it as well. Who began before it waits: its question came later."""
+    at, key = datetime(2026, 11, 25, tzinfo=UTC), str(uuid.uuid4())
+    async with database.transaction() as rows:
+        deployment = str(uuid.uuid4())
+        new = NewDeployment(name=deployment, concurrency=Concurrency(concurrency))
+        await Deployments(rows).create(deployment, new)
+        for name, of in (("asks", None), ("waits", None), ("granted", deployment)):
+            id = str(uuid.uuid4())
+            await Executions(rows).open(
+                NewExecution(id, f"{name} {key}", at, status="queued", lane=key, deployment_id=of)
+            )
+
+    async def looked_at(_: Client, id: str) -> Any:
+        name = id.partition(" ")[0]
+        says = "queued" if name == "waits" else "running"
+        return described(id, WorkflowExecutionStatus.RUNNING, says, asks=name == "asks")
+
+    monkeypatch.setattr(lanes, "run_as_it_is", looked_at)
+    holder, queue = await known(database, key)
+    assert holder == f"granted {key}"
+    assert sorted(queue) == [f"asks {key}", f"waits {key}"]
+
+
+async def test_one_that_was_taken_up_again_waits_since_then(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, key = datetime(2026, 11, 25, tzinfo=UTC), str(uuid.uuid4())
+    async with database.transaction() as rows:
+        new = NewExecution(str(uuid.uuid4()), f"w {key}", at, status="queued", lane=key)
+        await Executions(rows).open(new)
+    reopened = at + timedelta(days=1)
+
+    async def looked_at(_: Client, id: str, run_id: str | None = None) -> Any:
+        found = described(id, WorkflowExecutionStatus.RUNNING, "queued")
+        found.run_id = run_id or "continued as new since"
+        found.start_time = reopened if run_id else reopened + timedelta(days=1)
+        return found
+
+    monkeypatch.setattr(lanes, "run_as_it_is", looked_at)
+    place = ActivityEnvironment(client=sentinel.client)
+    found = await place.run(Lanes(database, None).find_turns, TurnsWanted(key=key))
+    assert [one.since for one in found.queue] == [reopened.timestamp()]
+
+
+def described(id: str, status: WorkflowExecutionStatus, says: str, *, asks: bool = False) -> Any:
+    """What Temporal tells of a run that `says` that status of itself."""
+    asking = [SimpleNamespace(activity_type=SimpleNamespace(name="take_lane"))] if asks else []
+    raw = SimpleNamespace(workflow_execution_info=SimpleNamespace(first_run_id=id), pending_activities=asking)
+    return SimpleNamespace(
+        status=status,
+        run_id=id,
+        start_time=datetime(2026, 11, 25, tzinfo=UTC),
+        raw_description=raw,
+        typed_search_attributes={STATUS: says},
+    )
+
+
+async def known(database: Database, key: str) -> tuple[str | None, list[str]]:
+    """Who has the lane and who waits, by their workflow runs."""
+    place = ActivityEnvironment(client=sentinel.client)
+    found = await place.run(Lanes(database, None).find_turns, TurnsWanted(key=key))
+    return found.holder and found.holder.run, [one.run for one in found.queue]
