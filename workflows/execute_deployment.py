@@ -52,6 +52,7 @@ with workflow.unsafe.imports_passed_through():
         LoadInput,
         LoadResult,
     )
+    from codeai.workflows.effects.simple import LONGEST_STATUS
     from codeai.workflows.effects.table import PERFORMERS
     from codeai.workflows.effects.under_way import Effects, Run
     from codeai.workflows.heard import Heard
@@ -364,7 +365,11 @@ class ExecuteDeployment(KeptRun):
         if status is not self.run_status:
             self.run_status = status
             describe_status(status.value)
-            self.effects.notes.status(status.value, self.effects.status_text)
+            text = self.effects.status_text
+            if status is ExecutionStatus.PARKED:
+                text = "; ".join(self.park.lines(self.machine))[:LONGEST_STATUS]
+            workflow.set_current_details(text or "")
+            self.effects.notes.status(status.value, text)
             if status is ExecutionStatus.PARKED:
                 self._save_soon()
         self.effects.notes.write_soon()

@@ -41,16 +41,22 @@ class Park:
     def tell(self, machine: Machine, notes: Notebook) -> None:
         """Has the log say which fibres are parked, each once."""
         parked = machine.parked
-        several = len(parked) > 1
-        for one in parked:
+        for one, text in zip(parked, self.lines(machine), strict=True):
             if one.fibre not in self.parking.told:
-                which = f" (fibre {one.fibre})" if several or one.fibre > 1 else ""
-                text = f"parked at line {one.error.line}{which}: {one.error.message}"
                 self.times[one.fibre] = nth = self.times.get(one.fibre, 0) + 1
                 notes.log(note_id(f"parked/{one.fibre}/{nth}"), "error", text, is_awaited=True)
         told = tuple(one.fibre for one in parked)
         if told != self.parking.told:
             self.parking = self.parking.model_copy(update={"told": told})
+
+    def lines(self, machine: Machine) -> list[str]:
+        """Where and why each fibre is parked."""
+        parked = machine.parked
+
+        def which(fibre: int) -> str:
+            return f" (fibre {fibre})" if len(parked) > 1 or fibre > 1 else ""
+
+        return [f"parked at line {one.error.line}{which(one.fibre)}: {one.error.message}" for one in parked]
 
     def goes_on(self, fibre: int) -> None:
         """A fibre is parked no longer; where it parks again the log says so again."""

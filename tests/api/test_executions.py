@@ -213,6 +213,15 @@ async def test_names_and_subjects_of_any_letters_start_runs(served: Served) -> N
         assert (await client.post(f"/deployments/{name}/stop")).json()["cancelled"] == [shown["id"]]
 
 
+async def test_what_a_run_says_of_itself_is_shown_while_it_runs(admin: httpx2.AsyncClient) -> None:
+    id = await started(admin, 'set_status("half way")\nexec(queue: "nobody") { true }')
+    async with asyncio.timeout(30):
+        while (await running(admin, id, "running"))["status_text"] != "half way":
+            await asyncio.sleep(0.05)
+    await admin.post(f"/executions/{id}/cancel")
+    await running(admin, id, "cancelled")
+
+
 async def test_stop_cancels_what_runs(admin: httpx2.AsyncClient) -> None:
     config = (await admin.post("/configs", json={"name": named(), "content": LONG})).json()
     body = {"name": named(), "config_id": config["id"]}

@@ -59,6 +59,8 @@ async def test_a_parked_run_says_where_and_goes_on_with_another_value(
     assert (state["status"], fibre["line"], fibre["waits"]) == ("parked", 2, "parked")
     assert fibre["error"]["kind"] == "division_by_zero" and "retry" in fibre["can"]
     assert state["parked_until"] is not None
+    shown = (await admin.get(f"/executions/{id}")).json()
+    assert shown["status_text"] == "parked at line 2: division by zero"
     told = await said(admin, id, "set", name="n", value=2, comment="it was empty")
     assert told == {"id": id, "status": "parked", "step": None, "fibre": 1}
     assert (await said(admin, id, "retry"))["status"] == "running"

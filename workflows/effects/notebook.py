@@ -28,6 +28,8 @@ class Notebook:
         self._notes: list[tuple[Note, int]] = []
         self._events: list[EventRecord] = []
         self._status: tuple[str, str | None, bool] | None = None
+        self._told = "running"
+        """The status that was told last."""
         self._bytes = 0
         self._is_awaited = False
         self._writing: asyncio.Task[None] | None = None
@@ -89,6 +91,11 @@ class Notebook:
         """Where the run is from now on."""
         not_told = self._status is not None and self._status[2]
         self._status = (status, text, reopens or not_told)
+        self._told = status
+
+    def says(self, text: str) -> None:
+        """What the run says of itself from now on."""
+        self.status(self._told, text)
 
     async def take(self, room: int = MOST_AT_ONCE) -> Notes:
         """All notes, for a record that is about to be sent, which has room for so many bytes of them."""

@@ -28,6 +28,7 @@ def random(_effects: Effects, _request: Request) -> EffectResult:
 def set_status(effects: Effects, request: Request) -> EffectResult:
     effects.status_text = shown(request.arguments["text"])[:LONGEST_STATUS]
     workflow.set_current_details(effects.status_text)
+    effects.notes.says(effects.status_text)
     return EffectResult()
 
 
