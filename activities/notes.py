@@ -71,6 +71,7 @@ async def append_lines(rows: AsyncSession, execution_id: str, lines: Sequence[Lo
             stream=LOG_STREAM,
             time=at(line.time),
             text=line.text + "\n" if line.level == "info" else f"{line.level}: {line.text}\n",
+            kept=line.kept,
         )
         for line in lines
     ]

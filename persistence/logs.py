@@ -39,7 +39,8 @@ class LogRow(Base):
 @dataclass(frozen=True, slots=True)
 class NewChunk:
     """A piece of output. `position` is its byte offset in the attempt's spool: with step and attempt it says
-    which piece this is, so that the same piece written again is not doubled."""
+    which piece this is, so that the same piece written again is not doubled; it is `kept` also where the log is full,
+    of which it takes nothing."""
 
     step_id: str | None
     attempt: int
@@ -47,6 +48,7 @@ class NewChunk:
     stream: str
     time: datetime
     text: str
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Logs:
         chunks = await self._unknown(chunks)  # by now nobody else writes
         if not chunks:
             return
-        sizes = [len(chunk.text.encode("utf-8", "surrogatepass")) for chunk in chunks]
+        sizes = [0 if one.kept else len(one.text.encode("utf-8", "surrogatepass")) for one in chunks]
         offset, used = held.log_offset, held.log_bytes
         await self.rows.execute(
             update(ExecutionRow)
@@ -101,11 +103,11 @@ class Logs:
         )
         lines: list[dict[str, object]] = []
         for chunk, size in zip(chunks, sizes, strict=True):
-            if used > MOST_BYTES:
-                break
-            used += size
-            over = used > MOST_BYTES
             offset += 1
+            if used > MOST_BYTES and not chunk.kept:
+                continue
+            used += size
+            over = used > MOST_BYTES and not chunk.kept
             lines.append(
                 {
                     "execution_id": execution_id,

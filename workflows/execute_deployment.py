@@ -331,7 +331,9 @@ class ExecuteDeployment(KeptRun):
             except TimeoutError:
                 if goes_on():  # somebody came in that very moment
                     return
-                effects.notes.log(note_id("nobody came"), "error", "nobody came in time: rolled back")
+                effects.notes.log(
+                    note_id("nobody came"), "error", "nobody came in time: rolled back", is_kept=True
+                )
                 self.park.give_up(machine, self.journal, "rollback", machine.parked[0].error)
                 return
             if self._has_news():

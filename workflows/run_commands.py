@@ -369,7 +369,7 @@ class RunCommands(Settling):
         else:
             self._must_go_on()
             whole = given.fibre is None and not self.machine.parked
-            error = ErrorValue("cancelled", "aborted") if whole else self._first(given).error
+            error = ErrorValue("cancelled", _aborted(given)) if whole else self._first(given).error
             self.park.give_up(self.machine, self.journal, "abort", error)
         self._note("abort", given)
         return Answered(status=ExecutionStatus.FAILED.value, fibre=given.fibre)
@@ -407,7 +407,7 @@ class RunCommands(Settling):
         told, line = noted(word, given, details)
         if self.begun:
             self.effects.notes.told(told, len(str(told.details)))
-            self.effects.notes.log(line.step_id, line.level, line.text)
+            self.effects.notes.log(line.step_id, line.level, line.text, is_kept=True)
         else:
             told_early, lines = (*self.early.told, told), (*self.early.lines, line)
             self.early = Notes(told=told_early[-MOST_EARLY:], lines=lines[-MOST_EARLY:])
@@ -424,3 +424,9 @@ class RunCommands(Settling):
             raise refused(code, "the run has not begun yet: it can be paused or cancelled")
         if self.run_status is ExecutionStatus.QUEUED:
             raise refused(code, "the run waits for its turn: it can be paused or cancelled")
+
+
+def _aborted(given: Command) -> str:
+    """Why an aborted run has failed."""
+    who = f" by {given.by}" if given.by else ""
+    return f"aborted{who}" + (f": {given.comment}" if given.comment else "")

@@ -31,7 +31,7 @@ def noted(word: str, given: Command, details: dict[str, Any]) -> tuple[Told, Log
         details=known,
     )
     level = "warn" if "refused" in known else "info"
-    return told, LogLine(step_id=told.id, level=level, text=_said(told), time=told.at)
+    return told, LogLine(step_id=told.id, level=level, text=_said(told), time=told.at, kept=True)
 
 
 def _source() -> str:

@@ -232,8 +232,8 @@ async def test_what_does_not_fit_is_refused(admin: httpx2.AsyncClient) -> None:
     await running(admin, waits, "waiting")
     for word in ("retry", "skip", "rollback"):
         problem(await admin.post(f"/executions/{waits}/{word}"), "not_parked")
-    assert (await said(admin, waits, "abort"))["status"] == "failed"
-    assert (await running(admin, waits, "failed"))["error"]["message"] == "aborted"
+    assert (await said(admin, waits, "abort", comment="enough"))["status"] == "failed"
+    assert (await running(admin, waits, "failed"))["error"]["message"] == "aborted by somebody: enough"
 
 
 async def test_nobody_comes_in_time(admin: httpx2.AsyncClient) -> None:

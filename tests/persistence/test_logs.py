@@ -78,6 +78,23 @@ async def test_a_full_log_says_so_once(database: Database, monkeypatch: pytest.M
     assert [line.stream for line in lines] == ["stdout", "stdout", "system"]
 
 
+async def test_what_people_did_stands_in_a_full_log_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_BYTES", 10)
+    run, step = await a_run(database), str(uuid.uuid4())
+    said = [
+        NewChunk(str(uuid.uuid4()), 1, 0, "log", NOW, f"{word} by ann\n", kept=True)
+        for word in ("pause", "cancel")
+    ]
+    printed = [chunk(step, position, "12345") for position in range(4)]
+    async with database.transaction() as rows:
+        await Logs(rows).append(run, [said[0], *printed, said[1]])
+    async with database.session() as rows:
+        lines = await Logs(rows).after(run)
+    assert [line.text for line in lines] == ["pause by ann\n", "12345", "12345", logs.FULL, "cancel by ann\n"]
+
+
 async def test_what_is_written_again_by_another_worker_fills_no_log(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,9 @@ class LogLine(Exchanged):
     level: str
     text: str
     time: float = Field(description="seconds since 1970")
+    kept: bool = Field(
+        False, description="also where the log is full: what people did to the run, and are to do"
+    )
 
 
 class StepBegun(Exchanged):

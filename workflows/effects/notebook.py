@@ -54,9 +54,12 @@ class Notebook:
         """Bytes as they are sent."""
         return sum(len(note.model_dump_json().encode()) for note, _ in self._notes)
 
-    def log(self, step_id: str, level: str, text: str, *, is_awaited: bool = False) -> None:
-        """A line of the run's log. `is_awaited`: somebody has to act on it."""
-        line = LogLine(step_id=step_id, level=level, text=text, time=workflow.time())
+    def log(
+        self, step_id: str, level: str, text: str, *, is_awaited: bool = False, is_kept: bool = False
+    ) -> None:
+        """A line of the run's log. `is_awaited`: somebody has to act on it; `is_kept`: also where the log is full."""
+        kept = is_kept or is_awaited
+        line = LogLine(step_id=step_id, level=level, text=text, time=workflow.time(), kept=kept)
         self._keep(line, len(text), is_awaited=is_awaited)
 
     def begin(self, step: StepBegun, size: int = 0) -> None:
