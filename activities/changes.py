@@ -291,6 +291,8 @@ class Changes:
             async with self.database.transaction() as rows:
                 if not await Audit(rows).has(str(change)):
                     before = await kind.told(rows, id)
+                    if given.if_there and before is None:
+                        raise VersionDiffers(given.kind, id, 0)
                     await self._apply(rows, kind, given, id, body)
                     told = {"before": before, "after": await kind.told(rows, id)}
                     await Audit(rows).append(

@@ -20,9 +20,14 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def must_be_there(if_match: str | None) -> bool:
+    """Whether the caller insists that there is a version, whichever (RFC 9110, 13.1.1)."""
+    return if_match is not None and if_match.strip() == "*"
+
+
 def matched(if_match: str | None) -> int | None:
     """The version that the caller saw; None for any. Raises Refused(precondition_failed) for what is no ETag."""
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None or must_be_there(if_match):
         return None
     found = _ETAG.fullmatch(if_match.strip())
     if found is None:

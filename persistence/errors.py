@@ -40,10 +40,11 @@ class InUse(Refused):
 
 
 class VersionDiffers(Refused):
-    """The caller saw another version than the one in force."""
+    """The caller saw another version than the one in force (0: there is none)."""
 
     def __init__(self, entity: str, id: str, version: int) -> None:
-        super().__init__(f"{entity} {id!r} has changed since: its version is {version} now; read it again")
+        now = f"{entity} {id!r} has changed since: its version is {version} now; read it again"
+        super().__init__(now if version else f"there is no {entity} {id!r}, of which it is to be a version")
         self.entity, self.id, self.version = entity, id, version
 
 

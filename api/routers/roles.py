@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
 from codeai.api.dependencies import Paged, Parts, Rows, Using, require_permission
-from codeai.api.etags import IfMatch, etag, matched
+from codeai.api.etags import IfMatch, etag, matched, must_be_there
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.routing import Route
@@ -74,6 +74,7 @@ async def put_role(
         id=name,
         body=body.model_dump(mode="json"),
         if_match=matched(if_match),
+        if_there=must_be_there(if_match),
     )
     return await _changed(request, parts, caller, asked)
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement
 from codeai.api.auth.caller import Caller
 from codeai.api.changes import MAY_TAKE_LONGER, change
 from codeai.api.dependencies import IdempotencyKey, Paged, Rows, Using, require_permission
-from codeai.api.etags import IfMatch, etag, matched
+from codeai.api.etags import IfMatch, etag, matched, must_be_there
 from codeai.api.problems import Refused
 from codeai.api.queries import filter_of
 from codeai.api.routing import Route
@@ -72,6 +72,7 @@ async def put_secret(
         id=name,
         body={"sealed": sealed, "mask": body.mask},
         if_match=matched(if_match),
+        if_there=must_be_there(if_match),
     )
     return await change(request, parts, caller, None, asked, _shown)
 

@@ -56,6 +56,9 @@ async def test_a_role_permits_what_it_says_from_its_answer_on(
     listed = (await admin.get("/roles?limit=2")).json()["items"]
     assert [one["name"] for one in listed] == [heir, name]
     etag = made.headers.get("etag") or (await admin.get(f"/roles/{name}")).headers["etag"]
+    nobody = f"/roles/{name}-not-there"
+    problem(await admin.put(nobody, json={}, headers={"If-Match": "*"}), "precondition_failed")
+    problem(await admin.get(nobody), "not_found")
     changed = await admin.put(f"/roles/{name}", json={}, headers={"If-Match": etag})
     assert changed.json()["version"] == 2
     assert not await may(admin, "/configs", heir)

@@ -98,6 +98,7 @@ class ChangeInput(Contract):
     id: str | None = Field(None, validate_default=True)
     body: dict[str, Any] = Field(default_factory=dict)
     if_match: int | None = Field(None, description="the version that the caller saw")
+    if_there: bool = Field(False, description="an update of what is not there makes nothing")
     triggered_by: str | None = None
     request_id: str | None = None
     held: tuple[str, ...] | None = Field(
