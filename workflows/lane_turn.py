@@ -59,6 +59,7 @@ class LaneTurn:
             await self._wait(TakeLane(key=key, turn=turn, execution=record))
             if not self.granted:
                 return False
+        if self.position is not None:  # it has said that it waits, maybe in a workflow run before this one
             describe_status(ExecutionStatus.RUNNING.value)
         return True
 

@@ -46,6 +46,8 @@ class World:
     notes: list[NotesInput] = field(default_factory=list)
     closed: list[CloseInput] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
+    has_turn_anew: bool = False
+    """Its turn comes while it continues as new."""
 
     @activity.defn(name="load_program")
     async def load(self, given: LoadInput) -> LoadResult:
@@ -61,7 +63,7 @@ class World:
     @activity.defn(name="take_lane")
     async def take(self, given: TakeLane) -> LaneAnswer:
         self.asked.append(given)
-        is_turn = len(self.asked) >= TURN_COMES
+        is_turn = len(self.asked) >= TURN_COMES or (self.has_turn_anew and len(self.loaded) > 1)
         return LaneAnswer(answer="granted") if is_turn else LaneAnswer(answer="queued", position=2)
 
     @activity.defn(name="release_lane")
@@ -135,6 +137,19 @@ async def test_it_continues_as_new_and_stays_the_run_that_it_was(
     assert ("pause", "somebody") in [(one.word, one.by) for one in told]
     assert "pause by somebody (by temporal): wait" in lines
     assert world.released == [run.first_execution_run_id]
+
+
+async def test_it_says_that_it_runs_also_where_its_turn_came_while_it_continued_as_new(
+    server: WorkflowEnvironment, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lane_turn, "describe_status", said.append)
+    world.has_turn_anew = True
+    run = await start(server)
+    while len(world.loaded) < 2:
+        await server.sleep(3600)
+    await server.client.get_workflow_handle(run.id).result()
+    assert (said[0], said[-1]) == ("queued", "running")
 
 
 async def test_one_that_is_cancelled_before_it_has_begun_says_so_in_its_log(
