@@ -133,7 +133,8 @@ class Addressed:
             raise self.over("over")
 
     def over(self, status: str) -> Refused:
-        return Refused("ended", f"execution {self.id} is {status}; nothing can be said to it any more")
+        ended = "nothing can be said to it any more but retry, patch and compensate, which begin it again"
+        return Refused("ended", f"execution {self.id} is {status}; {ended}")
 
 
 async def question(parts: Parts, run: Addressed, step: int | None) -> tuple[Question, bool]:
