@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio.exceptions import ApplicationError
 
 from codeai.activities.canonical import at, canonical
 from codeai.activities.entries import command_entry
@@ -18,7 +19,12 @@ LOG_STREAM = "log"
 
 
 async def write_notes_of(rows: AsyncSession, execution_id: str, notes: Notes) -> None:
-    """Writes what a run had to tell, in its order: lines, steps, status."""
+    """Writes what a run had to tell, in its order: lines, steps, status.
+
+    Raises ApplicationError(not_found) for an ended run that is to be taken up again and was deleted meanwhile.
+    """
+    if notes.reopens and not await Executions(rows).hold(execution_id):
+        raise ApplicationError("there is no such run any more", type="not_found", non_retryable=True)
     await append_lines(rows, execution_id, notes.lines)
     steps = Steps(rows)
     for begun in notes.begun:

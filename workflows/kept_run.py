@@ -8,11 +8,14 @@ from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 from codeai.dsl.faults import Fault
 from codeai.dsl.values import ErrorValue
 from codeai.workflows import calls
 from codeai.workflows.anew import go_on_as_new
+from codeai.workflows.beginning import Refused
+from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import Carried, ExecuteInput, ExecutionStatus, Queued, Undoing
 from codeai.workflows.contracts.lanes import Concurrency
 from codeai.workflows.contracts.packing import pack
@@ -195,10 +198,14 @@ class KeptRun(RunCommands):
 
     async def _wait_again(self, status: str) -> None:
         """An ended run waits for lane and host as one that begins does, and its row is `queued`: who would cancel or
-        stop it finds it, and retention leaves it alone."""
+        stop it finds it, and retention leaves it alone. Raises Refused(not_found) where retention came first."""
         asked = self.asked
         self.ended_as, self.run_status = asked.ended_as or status, ExecutionStatus.QUEUED
-        await self._shielded(self._row_is(ExecutionStatus.QUEUED), interruptible=True)
+        try:
+            await self._shielded(self._row_is(ExecutionStatus.QUEUED), interruptible=True)
+        except ApplicationError as error:  # as a local activity has raised it
+            self.begun, self.ended_as = False, None
+            raise Refused(RunError(kind=error.type or "internal", message=error.message)) from None
         turn = self.lane.take(self.lane.key, self.record, Concurrency.QUEUE, asked.queued_since)
         if not await self._shielded(turn, interruptible=True):
             while not (self.effects.notes.is_empty and workflow.all_handlers_finished()):

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import sentinel
 
 import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from codeai.activities.claims import Claims
@@ -306,3 +307,13 @@ async def test_a_run_is_told_of_once_when_it_begins_and_when_it_ends(
     assert await published(database) == began
     await twice(records.close_execution, closing(status))
     assert await published(database) == sorted(began + [(type, status.value, None) for type in types])
+
+
+async def test_a_run_that_was_deleted_is_not_taken_up_again(records: Records) -> None:
+    """Without its row its log could never be written, and it would stand still."""
+    given = NotesInput(
+        execution_id=str(uuid.uuid4()), notes=Notes(lines=LINES, status="queued", reopens=True)
+    )
+    with pytest.raises(ApplicationError) as refusal:
+        await ActivityEnvironment().run(records.write_notes, given)
+    assert (refusal.value.type, refusal.value.non_retryable) == ("not_found", True)

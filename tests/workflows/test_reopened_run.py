@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from temporalio import activity
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -49,6 +50,7 @@ class World:
     said: list[str] = field(default_factory=list)
     found: int = 0
     cancelled_at: int = 0
+    is_deleted: bool = False
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     closed: list[CloseInput] = field(default_factory=list)
     may_find: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,6 +86,8 @@ class World:
 
     @activity.defn(name="write_notes")
     async def write(self, given: NotesInput) -> Nothing:
+        if self.is_deleted:
+            raise ApplicationError("there is no such run any more", type="not_found", non_retryable=True)
         self.said += [told.word for told in given.notes.told]
         if given.notes.status is not None:
             self.did.append(f"is {given.notes.status}{', anew' if given.notes.reopens else ''}")
@@ -169,6 +173,17 @@ async def test_it_is_what_it_was_also_where_it_has_waited_for_weeks(
     await server.sleep(7200)
     assert await outcome(server.client.get_workflow_handle(run.id)) == "ApplicationError"
     assert world.did[-2:] == ["is failed", "gives it back"]
+
+
+async def test_one_that_retention_deletes_just_then_is_not_there(
+    server: WorkflowEnvironment, world: World
+) -> None:
+    world.is_deleted = True
+    with pytest.raises(WorkflowFailureError) as failure:
+        await (await retry(server)).result()
+    assert isinstance(failure.value.cause, ApplicationError)
+    assert failure.value.cause.type == "not_found"
+    assert world.did == ["gives it back"]
 
 
 async def waits_for_weeks(server: WorkflowEnvironment, world: World) -> Any:
