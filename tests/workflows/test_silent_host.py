@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from temporalio import activity
@@ -15,6 +16,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.dsl.compile import compile_source
 from codeai.dsl.program import pack
+from codeai.workflows import hosts
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.hosts import ProbeInput, ProbeResult
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT
@@ -67,7 +69,10 @@ class World:
 
 
 @pytest.fixture
-async def world(server: WorkflowEnvironment, without_attributes: None) -> AsyncIterator[World]:
+async def world(
+    server: WorkflowEnvironment, without_attributes: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    monkeypatch.setattr(hosts, "PICKED_UP", timedelta(seconds=1))  # no time is skipped while a command waits
     made = World()
     async with (
         Worker(
@@ -83,9 +88,11 @@ async def world(server: WorkflowEnvironment, without_attributes: None) -> AsyncI
         yield made
 
 
-async def test_a_probe_that_fails_is_none_that_was_answered_and_the_next_one_takes_its_time(
+async def test_a_host_whose_probes_fail_is_given_up_and_its_run_keeps_what_it_was_told(
     server: WorkflowEnvironment, world: World
 ) -> None:
+    """Each probe takes its time. That the command was lost is kept by the run: its host may have written how it ended
+    just before it fell silent."""
     with pytest.raises(WorkflowFailureError):
         await server.client.execute_workflow(
             EXECUTE_DEPLOYMENT.type,
@@ -96,20 +103,6 @@ async def test_a_probe_that_fails_is_none_that_was_answered_and_the_next_one_tak
     (closed,) = world.closed
     assert closed.error is not None and closed.error.message == "lost"
     assert 2 <= world.probes <= 60
-
-
-async def test_that_a_command_was_lost_is_kept_by_the_run_as_its_row_may_know_better(
-    server: WorkflowEnvironment, world: World
-) -> None:
-    """Its host may have written how it ended just before it fell silent; the run was told `lost`."""
-    with pytest.raises(WorkflowFailureError):
-        await server.client.execute_workflow(
-            EXECUTE_DEPLOYMENT.type,
-            {"deployment": "d"},
-            id="execution/lost",
-            task_queue=EXECUTE_DEPLOYMENT.queue,
-        )
-    (closed,) = world.closed
     assert closed.checkpoint is not None
     (_, answer), *_ = unpack(closed.checkpoint.journal)
     assert answer[1]["error"]["kind"] == "lost"
