@@ -251,8 +251,8 @@ async def test_what_is_said_to_it_before_it_has_taken_its_state_up_is_not_lost(
     world.may_find.clear()
     run = await retry(server)
     paused = asyncio.create_task(run.execute_update("pause", {"by": "ann"}))
-    while not [one async for one in run.fetch_history_events() if "UPDATE_ACCEPTED" in str(one)]:
-        pass
+    while not [one async for one in run.fetch_history_events() if "TIMER_FIRED" in str(one)]:
+        pass  # a word is looked at a workflow task later (workflows/settling.py)
     world.may_find.set()
     await paused
     while await run.query("status") != "paused":
