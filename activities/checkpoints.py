@@ -15,6 +15,7 @@ from codeai.persistence.engine import Database
 from codeai.persistence.executions import Executions
 from codeai.persistence.steps import Steps
 from codeai.workflows.contracts.records import (
+    MOST_CARRIED,
     Checkpoint,
     CheckpointFound,
     CheckpointInput,
@@ -44,8 +45,10 @@ class CheckpointRecords:
             interrupted = await Steps(rows).interrupted_undos(given.execution_id)
             attempts = await Steps(rows).interrupted_attempts(given.execution_id)
             last = await Steps(rows).last_begun(given.execution_id)
+        is_too_large = kept is not None and len(kept.text.encode()) > MOST_CARRIED
         return CheckpointFound(
-            carried=kept.text if kept else None,
+            carried=kept.text if kept and not is_too_large else None,
+            is_too_large=is_too_large,
             status=run.status if run else None,
             interrupted=tuple(interrupted),
             attempts=attempts,

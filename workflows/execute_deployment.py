@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from codeai.workflows.contracts.base import Contract
     from codeai.workflows.contracts.commands import HoldInput
     from codeai.workflows.contracts.decoding import NOTHING, InvalidInput, decode
-    from codeai.workflows.contracts.errors import NOTHING_KEPT, NOTHING_LEFT, RunError
+    from codeai.workflows.contracts.errors import NOTHING_KEPT, NOTHING_LEFT, TOO_MUCH_KEPT, RunError
     from codeai.workflows.contracts.executions import (
         Carried,
         ExecuteInput,
@@ -200,7 +200,8 @@ class ExecuteDeployment(KeptRun):
         if found.status is None:
             raise Refused(RunError(kind="not_found", message="there is no such run"))
         if found.carried is None:
-            raise Refused(RunError(kind="nothing_to_do", message=NOTHING_KEPT))
+            why = TOO_MUCH_KEPT if found.is_too_large else NOTHING_KEPT
+            raise Refused(RunError(kind="nothing_to_do", message=why))
         carried = Carried.model_validate(unpack(found.carried))
         if asked.do != "compensate":
             must_be_retriable(found.status, carried)

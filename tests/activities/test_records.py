@@ -12,6 +12,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from codeai.activities.checkpoints import CheckpointRecords
 from codeai.activities.claims import Claims
 from codeai.activities.records import Records
 from codeai.activities.shell.record import Chunk
@@ -26,6 +27,10 @@ from codeai.persistence.steps import Step, Steps
 from codeai.workflows.contracts.errors import RunError
 from codeai.workflows.contracts.executions import Budget, ExecutionRecord, ExecutionStatus
 from codeai.workflows.contracts.records import (
+    MOST_CARRIED,
+    Checkpoint,
+    CheckpointInput,
+    CheckpointWanted,
     ClaimInput,
     CloseInput,
     NotesInput,
@@ -317,3 +322,16 @@ async def test_a_run_that_was_deleted_is_not_taken_up_again(records: Records) ->
     with pytest.raises(ApplicationError) as refusal:
         await ActivityEnvironment().run(records.write_notes, given)
     assert (refusal.value.type, refusal.value.non_retryable) == ("not_found", True)
+
+
+@pytest.mark.parametrize("over", [0, 1])
+async def test_a_state_that_no_answer_can_hold_is_said_to_be_too_large(
+    claimed: None, database: Database, over: int
+) -> None:
+    """Temporal would not take it, and the run that asks would not know why."""
+    checkpoints, text = CheckpointRecords(database), "x" * (MOST_CARRIED + over)
+    kept = CheckpointInput(execution_id=RUN.id, checkpoint=Checkpoint(run=1, carried=text, journal=""))
+    await ActivityEnvironment().run(checkpoints.save_checkpoint, kept)
+    wanted = CheckpointWanted(execution_id=RUN.id)
+    found = await ActivityEnvironment().run(checkpoints.find_checkpoint, wanted)
+    assert (found.carried, found.is_too_large) == ((None, True) if over else (text, False))

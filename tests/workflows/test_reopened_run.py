@@ -51,6 +51,7 @@ class World:
     found: int = 0
     cancelled_at: int = 0
     is_deleted: bool = False
+    is_too_large: bool = False
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     closed: list[CloseInput] = field(default_factory=list)
     may_find: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,7 +67,10 @@ class World:
             raise OSError("the database is away")
         await self.may_find.wait()
         waits = any("queued" in one for one in self.did)
-        return CheckpointFound(carried=self.carried, status="queued" if waits else "failed")
+        carried = None if self.is_too_large else self.carried
+        return CheckpointFound(
+            carried=carried, is_too_large=self.is_too_large, status="queued" if waits else "failed"
+        )
 
     @activity.defn(name="load_program")
     async def load(self, given: LoadInput) -> LoadResult:
@@ -235,6 +239,15 @@ async def test_nothing_but_its_wait_can_be_changed_while_it_waits(
     assert "waits for its turn" in str(refusal.value.cause)
     await run.cancel()
     assert await outcome(run) == "CancelledError"
+
+
+async def test_one_whose_state_is_too_large_is_refused_and_says_so(
+    server: WorkflowEnvironment, world: World
+) -> None:
+    world.is_too_large = True
+    with pytest.raises(WorkflowFailureError) as refused:
+        await (await retry(server)).result()
+    assert "too large" in str(refused.value.cause) and not world.closed
 
 
 async def test_its_row_goes_on_before_anything_else_does(server: WorkflowEnvironment, world: World) -> None:

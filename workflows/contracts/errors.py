@@ -15,6 +15,11 @@ NOTHING_KEPT = (
     "its steps say what it did; take that back by hand, or start it anew"
 )
 """Why an ended run cannot be taken up again."""
+TOO_MUCH_KEPT = (
+    "the state of this run is too large for Temporal to hand over: its steps say what it did; take that back by hand, "
+    "or start it anew, with what it holds in files"
+)
+"""Why one is not taken up again whose state was kept."""
 NOTHING_LEFT = "there is nothing left to undo in this run"
 """Why one is not compensated that has been, or has done nothing that can be undone."""
 

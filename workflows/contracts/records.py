@@ -110,10 +110,15 @@ class CheckpointWanted(Contract):
     execution_id: str
 
 
+MOST_CARRIED = 1_900_000
+"""Bytes of a checkpoint that an activity can answer: Temporal takes no result of over 2 MiB."""
+
+
 class CheckpointFound(Contract):
     """The newest checkpoint (`carried` as in `Checkpoint`) and how the run had ended; empty where there is none."""
 
     carried: str | None = None
+    is_too_large: bool = Field(False, description="there is one, which has over MOST_CARRIED bytes")
     status: str | None = None
     interrupted: tuple[int, ...] = Field((), description="steps of undo blocks that were killed or lost")
     attempts: dict[int, int] = Field(
