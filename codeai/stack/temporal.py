@@ -34,6 +34,12 @@ DYNAMIC: dict[str, int | bool | str] = {
     "matching.enableFairness": True,
 }
 """The server's dynamic configuration (★); `temporal-config/dynamicconfig.yaml` is the same for a cluster."""
+DYNAMIC_OPTIONS = tuple(
+    word
+    for name, value in DYNAMIC.items()
+    for word in ("--dynamic-config-value", f"{name}={json.dumps(value)}")
+)
+"""The same as a dev server's command takes it."""
 ALONE = ("--disable-config-file", "--disable-config-env")
 """What the user has set for another server is not meant for ours."""
 PRAGMAS = ("journal_mode=wal", "synchronous=normal")
@@ -58,8 +64,7 @@ class DevServer:
         argv += ["--log-level", "error", "--log-format", "json"]
         for pragma in PRAGMAS:
             argv += ["--sqlite-pragma", pragma]
-        for name, value in DYNAMIC.items():
-            argv += ["--dynamic-config-value", f"{name}={json.dumps(value)}"]
+        argv += DYNAMIC_OPTIONS
         for name in SEARCH_ATTRIBUTES:
             argv += ["--search-attribute", f"{name}=Keyword"]
         return Command("temporal", tuple(argv), self.file.parent, self._environment())

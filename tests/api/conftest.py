@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from unittest.mock import sentinel
 
 import httpx2
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from codeai import sealing, signing
@@ -51,6 +47,7 @@ from codeai.workers.run import STICKY
 from codeai.workers.runner import QuietRunner
 from codeai.workflows.contracts.executions import Budget
 from codeai.workflows.contracts.queues import EXEC, WORKFLOWS
+from tests.dev_server import dev_server
 from tests.postgres import PASSWORD, Server
 
 SECRET = "a secret of these tests, long enough for HS256"
@@ -89,15 +86,7 @@ class Served:
 
 @pytest.fixture(scope="session")
 async def temporal() -> AsyncIterator[Client]:
-    """A Temporal dev server with our search attributes."""
-    binary = Path(sys.prefix) / "bin" / "temporal"
-    extra = [word for name in ATTRIBUTES for word in ("--search-attribute", f"{name}=Keyword")]
-    server = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(binary),
-        dev_server_extra_args=extra,
-        data_converter=pydantic_data_converter,
-    )
-    async with server:
+    async with dev_server() as server:
         yield server.client
 
 

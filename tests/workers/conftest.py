@@ -13,32 +13,12 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
 
 from codeai.persistence.engine import Address
 from codeai.persistence.roles import WORKER
-from codeai.stack.temporal import find_binary
-from codeai.workflows.contracts.attributes import ENTITY, KIND, STATUS, TRIGGERED_BY
+from tests.dev_server import dev_server
 from tests.platform import free_ports, wait_until
 from tests.postgres import PASSWORD
-
-
-def dev_server(port: int | None = None) -> contextlib.AbstractAsyncContextManager[WorkflowEnvironment]:
-    """A Temporal that keeps nothing."""
-
-    @contextlib.asynccontextmanager
-    async def running() -> AsyncIterator[WorkflowEnvironment]:
-        made = await WorkflowEnvironment.start_local(
-            port=port,
-            dev_server_existing_path=str(find_binary()),
-            search_attributes=[KIND, ENTITY, STATUS, TRIGGERED_BY],
-            data_converter=pydantic_data_converter,
-        )
-        async with made:
-            yield made
-
-    return running()
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,9 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from codeai.stack.processes import Process
 from codeai.workflows.contracts.kinds import EXECUTE_DEPLOYMENT, TASK_TIMEOUT
 from codeai.workflows.contracts.queues import EXEC, WORKFLOWS, exec_on
+from tests.dev_server import dev_server
 from tests.platform import wait_until
-from tests.workers.conftest import Running, Start, dev_server
+from tests.workers.conftest import Running, Start
 
 ROLES = ("all", "workflows", "exec")
 

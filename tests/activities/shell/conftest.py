@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from codeai.activities.shell.host import ShellHost, host_id
@@ -23,21 +21,15 @@ from codeai.workflows.contracts.queues import exec_on
 from codeai.workflows.contracts.shell import CommandInput, CommandResult
 from tests.activities.shell.bench import Bench
 from tests.activities.shell.rig import QUEUE, Commands, FileRecord
+from tests.dev_server import dev_server
 
 REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
 async def temporal() -> AsyncIterator[Client]:
-    """A dev server in memory, with the settings that the platform uses."""
-    fast = [f"history.{queue}ProcessorMaxPollRPS=100000" for queue in ("transfer", "timer", "visibility")]
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
-        dev_server_extra_args=[word for value in fast for word in ("--dynamic-config-value", value)],
-        dev_server_log_level="error",
-        data_converter=pydantic_data_converter,
-    ) as environment:
-        yield environment.client
+    async with dev_server() as server:
+        yield server.client
 
 
 class Rig:

@@ -133,10 +133,10 @@ async def test_after_a_reboot_what_ran_is_lost_and_what_had_ended_is_told(
     await here.started(ran)
     await runs[1].result()
     await here.host.detach()
+    entry = (here.rig.spool.attempt(ran).folder / "entry").read_text().split()
+    os.kill(int(entry[1]), signal.SIGKILL)  # before its command: it would say how that has ended
     for pid in processes_with(ran.execution_id):
         os.kill(pid, signal.SIGKILL)
-    entry = (here.rig.spool.attempt(ran).folder / "entry").read_text().split()
-    os.kill(int(entry[1]), signal.SIGKILL)
     os.kill(fork_server(here.rig.spool), signal.SIGKILL)
     monkeypatch.setattr("codeai.activities.shell.spool.boot_id", lambda: "another")
     target = here.rig.client.service_client.config.target_host
