@@ -24,12 +24,12 @@ demo: setup ## a real release, with the worker killed in its middle (KEEP=1 leav
 up: setup ## the whole platform on this machine
 	@$(BIN)/codeai up
 
-test: setup ## all tests, in under ten minutes (four processes: most tests wait for servers)
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+test: setup ## all tests, in under ten minutes (five processes: most tests wait for servers)
+	@$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 coverage: setup ## lines of our packages that the tests run; at least 90 %
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/coverage run -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=90 --sort=cover
 

@@ -173,7 +173,7 @@ async def test_a_host_that_is_gone_is_given_up_and_its_runs_go_on_elsewhere(
     )
     both = """
     return parallel for what in ["timers", "command"] {
-        if what == "timers" { for n in range(30) { sleep("300ms") } }
+        if what == "timers" { for n in range(60) { sleep("300ms") } }
         else { return %s }
     }
     """
@@ -210,7 +210,7 @@ async def test_a_silence_is_measured_on_while_the_run_continues_as_new(
         exec {{ touch other }}
         approve("go on?")
         return parallel for what in ["timers", "command"] {{
-            if what == "timers" {{ for n in range(40) {{ sleep("300ms") }} }}
+            if what == "timers" {{ for n in range(90) {{ sleep("300ms") }} }}
             else {{ return exec(on_lost: "rerun") {{ echo "$CODEAI_ATTEMPT" | tee -a "{said}" }} }}
         }}
         """,
